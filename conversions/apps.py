@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ConversionsConfig(AppConfig):
+    name = "conversions"
+    verbose_name = _("Conversions")

@@ -1,0 +1,65 @@
+"""The Celery app: its queues, who receives which news, and the whole beat schedule.
+
+Two workers run these: one for the `gateway` queues, with a single process so that the control
+plane's rate limit is met in one place, and one for the rest. `gateway_urgent` is for what a tenant
+waits for and is always emptied first. The schedule is copied to django-celery-beat's tables at
+`seed`, where an operator may change it.
+"""
+
+import os
+
+from celery import Celery
+from kombu.entity import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+from django.conf import settings
+
+GATEWAY_QUEUES = ("gateway_urgent", "gateway")
+
+app = Celery("sekisho")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    task_ignore_result=True,
+    # A task that dies with its worker is delivered again; every task can run twice.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    task_default_queue="default",
+    task_queues=[Queue(name) for name in ("default", *GATEWAY_QUEUES)],
+    task_routes={
+        "tenants.tasks.tenant_reconcile": {"queue": "gateway_urgent"},
+        "tenants.tasks.usage_plan_mirror": {"queue": "gateway_urgent"},
+        "tenants.tasks.mirrors_sweep": {"queue": "gateway"},
+        "tenants.tasks.usage_sync": {"queue": "gateway"},
+    },
+    broker_connection_retry_on_startup=True,
+    # A web page must not wait for a broker that is away: what it asked for is in its rows.
+    broker_transport_options={
+        "queue_order_strategy": "priority",
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+        "visibility_timeout": 600,
+    },
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    timezone="UTC",
+)
+app.autodiscover_tasks(["portal", "tenants", "billing", "conversions"])
+
+# kind of news -> the tasks that receive it, each as task(event id, tenant id, payload)
+RECEIVERS: dict[str, list[str]] = {
+    "key.active": ["conversions.tasks.key_publish"],
+    "key.revoked": ["conversions.tasks.key_publish"],
+    "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
+}
+
+# name -> (task, seconds between runs)
+SCHEDULE: dict[str, tuple[str, int]] = {
+    "sync usage": ("tenants.tasks.usage_sync_all", settings.USAGE_SYNC_SECONDS),
+    "sweep tenants": ("tenants.tasks.tenants_sweep", settings.SWEEP_SECONDS),
+    "sweep usage plans": ("tenants.tasks.mirrors_sweep", settings.SWEEP_SECONDS),
+    "open quota periods": ("tenants.tasks.periods_open", 60),
+    "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),
+    "forget old news": ("portal.tasks.outbox_prune", 24 * 3600),
+}

@@ -1,0 +1,262 @@
+"""Every setting of the portal. Each variable is read and checked here, once, and nowhere else.
+
+`make run` writes `var/local.env` (random secrets, the ports it chose); a production installation
+sets real environment variables, which win. docs/settings.md explains each one; a test compares
+that page with what this module reads. A missing or wrong variable stops the start and is named.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from environs import Env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env(eager=False)
+VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
+env.read_env(str(env.path("ENV_FILE", VAR_DIR / "local.env")), recurse=False)
+
+# --- The site ---
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY")
+SITE_URL = env.str("SITE_URL", "http://localhost:8000").rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1"])
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+_https = SITE_URL.startswith("https://")
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "portal.apps.PortalConfig",
+    "tenants",
+    "billing",
+    "conversions",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_celery_beat",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "portal.middleware.RequestContextMiddleware",
+]
+
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "portal.context.site",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ja", _("Japanese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"  # usage days and quota periods are the gateway's, and those are UTC
+USE_TZ = True
+
+# --- Who may come in ---
+
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = reverse_lazy("account_login")
+LOGIN_REDIRECT_URL = reverse_lazy("dashboard")
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
+ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", "mandatory")
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _https else "http"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = _https
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
+SECURE_REFERRER_POLICY = "same-origin"
+if env.bool("BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+
+# --- Storage ---
+
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # Lock, then check, then act: a transaction that will write takes the write lock at BEGIN.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    # A file in tests too: an in-memory database cannot be shared with a worker.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
+
+# --- Work in the background (the schedule and the queues are in portal/celery.py) ---
+
+CELERY_BROKER_URL = env.str("BROKER_URL", REDIS_URL)
+USAGE_SYNC_SECONDS = env.int("USAGE_SYNC_SECONDS", 300)
+SWEEP_SECONDS = env.int("SWEEP_SECONDS", 30)
+
+# --- The gateway and the backend behind it ---
+
+AWS_REGION = env.str("AWS_DEFAULT_REGION", "us-east-1")
+AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", None)
+BACKEND_STACK_NAME = env.str("BACKEND_STACK_NAME", "sekisho")
+BACKEND_API_ID = env.str("BACKEND_API_ID", "sekisho")
+BACKEND_STAGE = env.str("BACKEND_STAGE", "live")
+# Where callers reach the stage. AWS's own address follows from the API's id; a custom domain or
+# the local AWS does not.
+API_BASE_URL = env.str(
+    "API_BASE_URL",
+    f"https://{BACKEND_API_ID}.execute-api.{AWS_REGION}.amazonaws.com/{BACKEND_STAGE}",
+).rstrip("/")
+API_KEY_SECRET = env.str("API_KEY_SECRET")
+# GetUsage is 30-45 minutes late on AWS; a figure is settled once read again this much later.
+USAGE_LAG_SECONDS = env.int("USAGE_LAG_SECONDS", 45 * 60)
+USAGE_SETTLE_SECONDS = env.int("USAGE_SETTLE_SECONDS", 60 * 60)
+# How long one worker may hold a tenant's gateway state before another takes over: longer than one
+# gateway call with its time-outs, shorter than a tenant's patience.
+GATEWAY_CLAIM_SECONDS = env.int("GATEWAY_CLAIM_SECONDS", 30)
+
+# --- Payments ---
+
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
+ISSUER_NAME = env.str("ISSUER_NAME", "Sekisho Demo Inc.")
+ISSUER_ADDRESS = env.str("ISSUER_ADDRESS", "1-1 Hakone, Kanagawa, Japan")
+ISSUER_TIME_ZONE = env.str("ISSUER_TIME_ZONE", "UTC")
+
+# --- Mail and operators ---
+
+vars().update(env.dj_email_url("EMAIL_URL", "console:"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Sekisho <no-reply@example.com>")
+OPERATOR_EMAIL = env.str("OPERATOR_EMAIL", "operator@example.com")
+OPERATOR_PASSWORD = env.str("OPERATOR_PASSWORD", None)
+
+# --- What a browser may load ---
+
+# Uploads go straight to S3, so the page must be allowed to post there.
+_uploads_origin = AWS_ENDPOINT_URL or f"https://*.s3.{AWS_REGION}.amazonaws.com"
+_csp: dict[str, Any] = {
+    "default-src": [NONE],
+    "script-src": [SELF],
+    "style-src": [SELF],
+    "img-src": [SELF, "data:", _uploads_origin],
+    "font-src": [SELF],
+    "connect-src": [SELF, _uploads_origin],
+    "form-action": [SELF],
+    "frame-ancestors": [NONE],
+    "base-uri": [NONE],
+    "manifest-src": [SELF],
+}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": _csp}
+# Unfold is built with Alpine, which evaluates expressions found in attributes.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    **_csp,
+    "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
+
+# --- The management API ---
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sekisho management API",
+    "DESCRIPTION": "What a tenant's own automation can do in the portal.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- Admin ---
+
+UNFOLD = {"SITE_TITLE": "Sekisho", "SITE_HEADER": "Sekisho", "SITE_SYMBOL": "toll"}
+
+# --- Logs ---
+
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", "json")
+
+env.seal()
+
+from portal.logs import logging_config  # noqa: E402  (it must not be imported before the settings)
+
+LOGGING = logging_config(level=LOG_LEVEL, format_=LOG_FORMAT)

@@ -1,0 +1,45 @@
+"""Who calls, and how much: everything that has no price.
+
+people.py      users, tenants, members, holds
+plans.py       usage plans, their mirrors in the gateway, which tenant held which plan when
+keys.py        API keys and their versions
+usage.py       usage by version, meter and UTC day
+quota.py       entitlements, grants, leases
+outbox.py      news for the apps above, and what has been done with it
+audit.py       who did what, when, from where
+"""
+
+from tenants.models.audit import AuditEntry
+from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
+from tenants.models.outbox import OutboxEvent
+from tenants.models.people import Hold, HoldReason, Member, Role, Tenant, TenantState, User
+from tenants.models.plans import GatewayPlan, PlanSpan, QuotaPeriod, UsagePlan
+from tenants.models.quota import Entitlement, GrantKind, Lease, QuotaGrant
+from tenants.models.usage import Meter, UsageDay, UsageRecord
+
+__all__ = [
+    "ApiKey",
+    "ApiKeyVersion",
+    "AuditEntry",
+    "Entitlement",
+    "GatewayPlan",
+    "GrantKind",
+    "Hold",
+    "HoldReason",
+    "KeySlot",
+    "Lease",
+    "Member",
+    "Meter",
+    "OutboxEvent",
+    "PlanSpan",
+    "QuotaGrant",
+    "QuotaPeriod",
+    "Role",
+    "Tenant",
+    "TenantState",
+    "UsageDay",
+    "UsagePlan",
+    "UsageRecord",
+    "User",
+    "VersionStatus",
+]

@@ -1,0 +1,124 @@
+"""Entitlements, the grants that raise them, and the leases that share them out.
+
+The entitlement is what a tenant may use in a period; a lease is what one key version may use of
+it. The sum of a tenant's leases never exceeds the entitlement plus the advance. The arithmetic is
+in tenants/leases.py, the work in tenants/services/reconcile.py.
+"""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models.keys import ApiKeyVersion
+from tenants.models.people import Tenant
+
+
+class Entitlement(models.Model):
+    """What a tenant may use in one quota period, in requests. Days are UTC, `period_end` excluded.
+
+    `granted_requests` is the sum of the standing grants of the period, kept here because it
+    changes in the transaction that writes the grant; `cap_requests` is a ceiling (a spending cap
+    turned into requests), None without one.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="entitlements")
+    period_start = models.DateField(_("from"))
+    period_end = models.DateField(_("until"))
+    plan_requests = models.PositiveBigIntegerField(_("from the plan"))
+    granted_requests = models.PositiveBigIntegerField(_("granted"), default=0)
+    cap_requests = models.PositiveBigIntegerField(_("cap"), null=True, blank=True)
+    advance_requests = models.PositiveIntegerField(_("advance"))
+
+    class Meta:
+        verbose_name = _("entitlement")
+        verbose_name_plural = _("entitlements")
+        ordering = ["-period_start"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "period_start", "period_end"], name="entitlement_per_period"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant} {self.period_start}: {self.requests}"
+
+    @property
+    def requests(self) -> int:
+        """E: how many requests the tenant may make in this period."""
+        total = self.plan_requests + self.granted_requests
+        return total if self.cap_requests is None else min(total, self.cap_requests)
+
+
+class GrantKind(models.TextChoices):
+    """Where a grant comes from."""
+
+    EXTENSION = "extension", _("extension")
+    CREDIT = "credit", _("credit")
+    ROLL_OVER = "rollover", _("roll-over")
+
+
+class QuotaGrant(models.Model):
+    """Extra requests for one period. `source` is the unique key of what paid for it."""
+
+    entitlement = models.ForeignKey(Entitlement, on_delete=models.PROTECT, related_name="grants")
+    kind = models.CharField(_("kind"), max_length=9, choices=GrantKind)
+    requests = models.PositiveIntegerField(_("requests"))
+    source = models.CharField(_("source"), max_length=120, unique=True)
+    granted_at = models.DateTimeField(_("granted at"))
+    applied_at = models.DateTimeField(_("at the gateway since"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("quota grant")
+        verbose_name_plural = _("quota grants")
+        ordering = ["-granted_at"]
+
+    def __str__(self) -> str:
+        return f"+{self.requests} ({self.source})"
+
+
+class Lease(models.Model):
+    """The most that one version may ever use in one period under one gateway plan.
+
+    A version that moves to another plan starts a fresh counter there, and so a lease of its own;
+    the one that it leaves shrinks to what was used under it.
+
+    `limit_requests` is confirmed. While a write is under way, or its outcome is unknown,
+    `pending_limit` is what it would make of it, and the larger of the two counts. `revision` goes
+    up with each attempt and tells a late answer from a current one. `written_*` describe the last
+    confirmed write: the N that was set, and what was then seen as used. `seen_*` is the newest
+    reading of GetUsage, `seen_since` when this very figure was first read. Nothing is used before
+    `opened_at`, when the key was first enabled under this lease, nor after `closed_at`.
+    """
+
+    entitlement = models.ForeignKey(Entitlement, on_delete=models.CASCADE, related_name="leases")
+    version = models.ForeignKey(ApiKeyVersion, on_delete=models.PROTECT, related_name="leases")
+    gateway_plan = models.ForeignKey("tenants.GatewayPlan", on_delete=models.PROTECT)
+    limit_requests = models.PositiveBigIntegerField(_("limit"))
+    pending_limit = models.PositiveBigIntegerField(_("pending limit"), null=True)
+    pending_remaining = models.PositiveBigIntegerField(null=True)
+    pending_seen = models.PositiveBigIntegerField(null=True)
+    pending_at = models.DateTimeField(null=True)
+    revision = models.PositiveIntegerField(_("revision"), default=0)
+    written_remaining = models.PositiveBigIntegerField(_("remaining as written"))
+    written_seen = models.PositiveBigIntegerField(_("used at the write"), default=0)
+    written_at = models.DateTimeField(_("written at"), null=True)
+    seen_used = models.PositiveBigIntegerField(_("used"), default=0)
+    seen_remaining = models.BigIntegerField(_("remaining"), null=True)
+    seen_at = models.DateTimeField(_("read at"), null=True)
+    seen_since = models.DateTimeField(_("same since"), null=True)
+    opened_at = models.DateTimeField(_("opened at"), null=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+    is_owed = models.BooleanField(_("owed"), default=False)
+
+    class Meta:
+        verbose_name = _("lease")
+        verbose_name_plural = _("leases")
+        ordering = ["-entitlement__period_start", "version"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["entitlement", "version", "gateway_plan"], name="lease_per_version_and_plan"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version}: {self.limit_requests}"

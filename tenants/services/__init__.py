@@ -1,0 +1,37 @@
+"""Everything that changes the rows of this app, for the apps above, pages, tasks and commands.
+
+Each function is keyword-only, named entity_action, and is one short transaction that locks, checks
+and then acts. None of them talks to the gateway but those in `reconcile`, `mirrors` and `usage`,
+which workers alone call.
+"""
+
+from tenants.services.api_keys import (
+    api_key_create,
+    api_key_revoke,
+    api_key_rotate,
+    api_key_value_reveal,
+)
+from tenants.services.audit import audit_record
+from tenants.services.holds import hold_lift, hold_place
+from tenants.services.outbox import outbox_publish
+from tenants.services.quota import quota_cap_set, quota_grant
+from tenants.services.tenants import tenant_change_plan, tenant_create
+from tenants.services.usage import usage_record
+from tenants.services.usage_plans import usage_plan_save
+
+__all__ = [
+    "api_key_create",
+    "api_key_revoke",
+    "api_key_rotate",
+    "api_key_value_reveal",
+    "audit_record",
+    "hold_lift",
+    "hold_place",
+    "outbox_publish",
+    "quota_cap_set",
+    "quota_grant",
+    "tenant_change_plan",
+    "tenant_create",
+    "usage_plan_save",
+    "usage_record",
+]

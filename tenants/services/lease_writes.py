@@ -1,0 +1,346 @@
+"""Write leases to the gateway: intent, effect, note. The arithmetic is in tenants/leases.py.
+
+Each write is three steps: a short transaction locks the tenant, computes from the newest rows and
+notes what will be set; UpdateUsage is called; a second transaction notes that it was answered. If
+the second never comes, the larger of the two leases counts until a reading tells which is in force.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from tenants import gateway, leases
+from tenants.models import (
+    ApiKeyVersion,
+    Entitlement,
+    GatewayPlan,
+    Lease,
+    QuotaGrant,
+    Tenant,
+)
+from tenants.periods import Period, is_quiet
+from tenants.services.quota import entitlement_ensure
+from tenants.services.usage import usage_store
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+QUIET = timedelta(seconds=60)  # nothing is written so near to a period's reset
+OWED_POLL = timedelta(seconds=10)  # how soon a version with something owed is read again
+
+
+def rules() -> leases.Rules:
+    """Return how late the gateway's figures are, from the settings."""
+    return leases.Rules(
+        lag=timedelta(seconds=settings.USAGE_LAG_SECONDS),
+        settle=timedelta(seconds=settings.USAGE_SETTLE_SECONDS),
+    )
+
+
+def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> list[datetime]:
+    """Bring a tenant's leases to its entitlement; return when to look again, if at all.
+
+    `renew` is called before each outside call. Raise GatewayError where one failed.
+    """
+    with transaction.atomic():
+        entitlement, held = _open(tenant=tenant, now=clock())
+    period = Period(entitlement.period_start, entitlement.period_end)
+    if is_quiet(period, clock(), margin=QUIET):
+        edge = period.opens_at if clock() - period.opens_at < QUIET else period.closes_at
+        return [edge + QUIET]
+    if not _is_anything_to_do(entitlement, held):
+        return []
+    for lease in held:
+        if lease.opened_at is not None:
+            renew()
+            lease_read(version=lease.version, mirror=lease.gateway_plan, now=clock())
+    # Releases come before raises, and each write is decided afresh from the newest rows. A tenant
+    # needs at most one of each per version.
+    for _ in range(2 * len(held)):
+        with transaction.atomic():
+            step = _step_next(tenant=tenant, entitlement=entitlement, now=clock())
+        if step is None:
+            break
+        renew()
+        _step_take(step, clock)
+    return _look_again(entitlement=entitlement, now=clock())
+
+
+def lease_read(*, version: ApiKeyVersion, mirror: GatewayPlan, now: datetime) -> None:
+    """Read one key's usage, so that what is decided next starts from the newest figure.
+
+    `now` is when the question is asked: what is used after it is not in the answer.
+    """
+    today = now.astimezone(UTC).date()
+    usages = list(
+        gateway.usage_read(
+            plan_id=mirror.gateway_id,
+            start=today - timedelta(days=3),
+            end=today,
+            key_id=version.gateway_id,
+        )
+    )
+    usage_store(mirror=mirror, usages=usages, now=now)
+
+
+@transaction.atomic
+def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan) -> None:
+    """Note that a version is back in a plan that it had left in this period.
+
+    Whether its counter starts afresh is not documented. So count as if it had, which keeps the
+    key disabled until its lease has been written.
+    """
+    lease = (
+        Lease.objects.select_for_update()
+        .filter(version=version, gateway_plan=mirror)
+        .order_by("-entitlement__period_start")
+        .first()
+    )
+    if lease is None or lease.closed_at is None:
+        return
+    lease.limit_requests = max(lease.limit_requests, lease.seen_used + mirror.quota_limit)
+    lease.written_remaining = mirror.quota_limit
+    lease.written_seen = lease.seen_used
+    lease.closed_at = None
+    lease.save()
+
+
+def lease_close(*, version: ApiKeyVersion, now: datetime) -> None:
+    """Note that a version, surely disabled, will not be used again under the leases it has."""
+    Lease.objects.filter(version=version, closed_at=None).update(closed_at=now)
+
+
+def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
+    """Note that a version is about to be enabled; return whether it may be.
+
+    It may where its lease is confirmed and all leases of the tenant together keep within the
+    entitlement and the advance.
+    """
+    current = Lease.objects.filter(version=version, gateway_plan=version.gateway_plan_id)
+    lease = current.order_by("-entitlement__period_start").select_related("entitlement").first()
+    if lease is None or lease.pending_limit is not None:
+        return False
+    entitlement = lease.entitlement
+    total = sum(_position(each).ceiling for each in entitlement.leases.select_related(*_WITH_PLAN))
+    if total > entitlement.requests + entitlement.advance_requests:
+        return False
+    if lease.opened_at is None:
+        lease.opened_at = now
+        lease.save(update_fields=["opened_at"])
+    return True
+
+
+# --- Inside the transactions ---
+
+_WITH_PLAN = ("version", "gateway_plan__usage_plan")
+
+
+def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
+    """Lock the tenant; return its entitlement and leases of this period, made where missing.
+
+    A lease starts with what the gateway gives by itself: the plan's quota. Where last period's
+    write was never confirmed it may have come late and set this period's counter: it stays pending.
+    """
+    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    entitlement = entitlement_ensure(tenant=tenant, now=now)
+    opens_at = Period(entitlement.period_start, entitlement.period_end).opens_at
+    attached = ApiKeyVersion.objects.filter(
+        api_key__tenant=tenant, gateway_plan__isnull=False
+    ).select_related("gateway_plan__usage_plan")
+    for version in attached:
+        mirror = version.gateway_plan
+        assert mirror is not None  # noqa: S101  (the filter above)
+        before = (
+            Lease.objects.filter(version=version, gateway_plan=mirror)
+            .exclude(entitlement=entitlement)
+            .order_by("-entitlement__period_start")
+            .first()
+        )
+        may_be_used = before is not None and version.is_enabled is not False
+        Lease.objects.get_or_create(
+            entitlement=entitlement,
+            version=version,
+            gateway_plan=mirror,
+            defaults={
+                "limit_requests": mirror.quota_limit,
+                "written_remaining": mirror.quota_limit,
+                "pending_limit": before.pending_remaining if before else None,
+                "pending_remaining": before.pending_remaining if before else None,
+                "pending_seen": 0 if before and before.pending_remaining is not None else None,
+                "pending_at": before.pending_at if before else None,
+                "opened_at": opens_at if may_be_used else None,
+                "closed_at": before.closed_at if before else None,
+            },
+        )
+    return entitlement, _held(entitlement)
+
+
+def _held(entitlement: Entitlement) -> list[Lease]:
+    """Return a tenant's leases, primary versions first, locked."""
+    held = Lease.objects.select_for_update(of=("self",)).filter(entitlement=entitlement)
+    return list(held.select_related(*_WITH_PLAN).order_by("version__slot", "version_id", "id"))
+
+
+def _position(lease: Lease) -> leases.Position:
+    plan = lease.gateway_plan.usage_plan
+    return leases.Position(
+        limit=lease.limit_requests,
+        written_remaining=lease.written_remaining,
+        written_seen=lease.written_seen,
+        written_at=lease.written_at,
+        opened_at=lease.opened_at,
+        closed_at=lease.closed_at,
+        pending_limit=lease.pending_limit,
+        pending_remaining=lease.pending_remaining or 0,
+        pending_seen=lease.pending_seen or 0,
+        pending_at=lease.pending_at,
+        seen_used=lease.seen_used,
+        seen_remaining=lease.seen_remaining,
+        seen_at=lease.seen_at,
+        seen_since=lease.seen_since,
+        rate=plan.rate_limit,
+        burst=plan.burst_limit,
+    )
+
+
+def _is_anything_to_do(entitlement: Entitlement, held: list[Lease]) -> bool:
+    """Say whether a lease differs from what it should be, so that reading it is worth a call."""
+    if any(lease.pending_limit is not None or lease.is_owed for lease in held):
+        return True
+    if sum(lease.limit_requests for lease in held) != entitlement.requests:
+        return True
+    return len(held) > 1 and any(lease.seen_remaining == 0 for lease in held)
+
+
+def _step_next(
+    *, tenant: Tenant, entitlement: Entitlement, now: datetime
+) -> tuple[Lease, leases.Write] | None:
+    """Decide the next write and note it as the intent; None where there is none to make now."""
+    Tenant.objects.select_for_update().get(pk=tenant.pk)
+    entitlement.refresh_from_db()
+    held = _held(entitlement)
+    for lease in held:
+        _settle_pending(lease)
+        _shrink_closed(lease, now)
+    open_ = {lease.pk: lease for lease in held if lease.closed_at is None}
+    gone = sum(_position(lease).ceiling for lease in held if lease.closed_at is not None)
+    targets = leases.shares(
+        max(entitlement.requests - gone, 0),
+        entitlement.advance_requests,
+        {pk: _claim(lease, now) for pk, lease in open_.items()},
+    )
+    room = entitlement.requests + entitlement.advance_requests - gone
+    room -= sum(_position(lease).ceiling for lease in open_.values())
+    raises = sorted(open_.values(), key=lambda lease: targets[lease.pk] >= lease.limit_requests)
+    for lease in raises:
+        position = _position(lease)
+        # Σ leases <= E + A at every moment: a raise waits for the releases that make room for it.
+        target = min(targets[lease.pk], position.ceiling + max(room, 0))
+        write = leases.next_write(position, target, rules(), now)
+        is_owed = write is leases.Wait.OWED or target != targets[lease.pk]
+        is_owed = is_owed or (not isinstance(write, leases.Write) and target < position.limit)
+        if isinstance(write, leases.Write):
+            lease.revision += 1
+            lease.pending_limit = write.limit
+            lease.pending_remaining = write.remaining
+            lease.pending_seen = lease.seen_used
+            lease.pending_at = now
+            lease.is_owed = is_owed or write.remaining < write.limit - lease.seen_used
+            lease.save()
+            return lease, write
+        if lease.is_owed != is_owed and not _is_held_back(lease):
+            lease.is_owed = is_owed
+            lease.save(update_fields=["is_owed"])
+    return None
+
+
+def _is_held_back(lease: Lease) -> bool:
+    """Say whether the last write kept something back that is still to be repaid."""
+    return lease.written_seen + lease.written_remaining < lease.limit_requests
+
+
+def _claim(lease: Lease, now: datetime) -> leases.Claim:
+    position = _position(lease)
+    return leases.Claim(
+        ceiling=position.ceiling,
+        most_used=leases.used_at_most(position, rules(), now),
+        needs=leases.is_dry(position) or (position.opened_at is None and position.limit <= 1),
+    )
+
+
+def _settle_pending(lease: Lease) -> None:
+    """Find out from the newest reading what became of a write that was never answered."""
+    outcome = leases.pending_outcome(_position(lease), rules())
+    if lease.pending_limit is None or outcome is leases.Outcome.UNKNOWN:
+        return
+    log.info("lease.outcome", lease=lease.pk, outcome=outcome.value)
+    if outcome is leases.Outcome.APPLIED:
+        _note_written(lease, lease.pending_at)
+    _clear_pending(lease)
+    lease.save()
+
+
+def _shrink_closed(lease: Lease, now: datetime) -> None:
+    """Take back what a version that is gone has not used; its key is disabled, no call is needed."""
+    if lease.closed_at is None:
+        return
+    most = leases.used_at_most(_position(lease), rules(), now)
+    lease.is_owed = most > lease.seen_used
+    if most < _position(lease).ceiling or lease.pending_limit is not None:
+        lease.limit_requests = most
+        _clear_pending(lease)
+    lease.save()
+
+
+def _note_written(lease: Lease, at: datetime | None) -> None:
+    """Make the pending write the confirmed one."""
+    lease.limit_requests = lease.pending_limit or 0
+    lease.written_remaining = lease.pending_remaining or 0
+    lease.written_seen = lease.pending_seen or 0
+    lease.written_at = at
+
+
+def _clear_pending(lease: Lease) -> None:
+    lease.pending_limit = lease.pending_remaining = lease.pending_seen = lease.pending_at = None
+
+
+def _step_take(step: tuple[Lease, leases.Write], clock: Clock) -> None:
+    """Call the gateway, and note that it answered: unless a newer attempt has begun since."""
+    lease, write = step
+    try:
+        gateway.usage_set_remaining(
+            plan_id=lease.gateway_plan.gateway_id,
+            key_id=lease.version.gateway_id,
+            remaining=write.remaining,
+        )
+    except (gateway.GatewayThrottled, gateway.GatewayRefused, gateway.GatewayNotFound):
+        with transaction.atomic():  # it surely did not happen
+            current = Lease.objects.select_for_update().get(pk=lease.pk)
+            if current.revision == lease.revision:
+                _clear_pending(current)
+                current.is_owed = True
+                current.save()
+        raise
+    with transaction.atomic():
+        current = Lease.objects.select_for_update().get(pk=lease.pk)
+        if current.revision == lease.revision:
+            _note_written(current, clock())
+            _clear_pending(current)
+            current.save()
+
+
+@transaction.atomic
+def _look_again(*, entitlement: Entitlement, now: datetime) -> list[datetime]:
+    """Return when to look again; note the grants that are now at the gateway in full."""
+    entitlement.refresh_from_db()
+    held = _held(entitlement)
+    if any(lease.pending_limit is not None or lease.is_owed for lease in held):
+        return [now + OWED_POLL]
+    if sum(lease.limit_requests for lease in held) >= entitlement.requests:
+        QuotaGrant.objects.filter(
+            entitlement=entitlement, applied_at=None, withdrawn_at=None
+        ).update(applied_at=now)
+    return []

@@ -1,0 +1,54 @@
+"""News for the apps above, written in the transaction that makes it.
+
+`outbox_relay` hands each event to the tasks that portal/celery.py lists for its kind. It marks an
+event only after the broker took all of its tasks, so a crash repeats some: receivers are
+idempotent. A beat sweep relays what a lost broker left.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from tenants import queue
+from tenants.models import OutboxEvent, Tenant
+
+KEEP = timedelta(days=30)
+
+
+def outbox_publish(
+    *, kind: str, tenant: Tenant | None, now: datetime, **payload: Any
+) -> OutboxEvent:
+    """Write one event and have it relayed once the surrounding transaction commits."""
+    event = OutboxEvent.objects.create(kind=kind, tenant=tenant, payload=payload, created_at=now)
+    queue.on_commit("portal.tasks.outbox_relay", queue="default")
+    return event
+
+
+def outbox_relay(
+    *,
+    receivers: Mapping[str, Sequence[str]],
+    send: Callable[..., None],
+    now: datetime,
+    batch: int = 200,
+) -> int:
+    """Hand waiting events to their receivers, oldest first; return how many were.
+
+    `send(task_name, event)` raises where the broker cannot be reached; the rest then waits.
+    """
+    waiting = OutboxEvent.objects.filter(relayed_at=None).select_related("tenant").order_by("id")
+    relayed = 0
+    for event in waiting[:batch]:
+        for task_name in receivers.get(event.kind, ()):
+            send(task_name, event)
+        OutboxEvent.objects.filter(pk=event.pk).update(relayed_at=now)
+        relayed += 1
+    return relayed
+
+
+def outbox_prune(*, now: datetime) -> int:
+    """Forget relayed events after 30 days; return how many."""
+    with transaction.atomic():
+        deleted, _ = OutboxEvent.objects.filter(relayed_at__lt=now - KEEP).delete()
+    return deleted

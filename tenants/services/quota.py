@@ -1,0 +1,117 @@
+"""Entitlements, grants and caps: what a tenant may use in a period. Rules: docs/quota.md."""
+
+from datetime import date, datetime
+from fractions import Fraction
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from tenants.errors import NotInThisState, Refused
+from tenants.models import Entitlement, GrantKind, PlanSpan, QuotaGrant, Tenant
+from tenants.periods import Period, period_of
+from tenants.services.audit import audit_record
+from tenants.services.reconciling import reconcile_request
+
+
+def plan_requests(*, spans: list[PlanSpan], period: Period) -> int:
+    """Return what the held plans give for a period: the larger of two sums, in requests.
+
+    Prorated plans give quota x days held / days in the period, summed and rounded half up once.
+    Plans that are not prorated (free ones) give their whole quota, but they never stack: neither
+    with each other nor with a paid plan, or going back and forth would pay.
+    """
+    prorated = Fraction(0)
+    whole = 0
+    for span in spans:
+        start = max(span.starts_on, period.start)
+        end = min(span.ends_on or period.end, period.end)
+        plan = span.usage_plan
+        if plan.is_prorated:
+            prorated += Fraction(plan.quota_limit * max((end - start).days, 0), period.days)
+        elif start < period.end and end >= period.start:
+            whole = max(whole, plan.quota_limit)
+    return max(int(prorated + Fraction(1, 2)), whole)
+
+
+def entitlement_ensure(*, tenant: Tenant, now: datetime) -> Entitlement:
+    """Return the tenant's entitlement for the current period, computed afresh from its spans.
+
+    Call it inside a transaction that has locked the tenant.
+    """
+    plan = tenant.usage_plan
+    period = period_of(plan.quota_period, now)
+    spans = [
+        span
+        for span in PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")
+        if span.usage_plan.quota_period == plan.quota_period
+    ]
+    values = {
+        "plan_requests": plan_requests(spans=spans, period=period),
+        "advance_requests": plan.advance_requests,
+    }
+    entitlement, is_new = Entitlement.objects.get_or_create(
+        tenant=tenant,
+        period_start=period.start,
+        period_end=period.end,
+        defaults={**values, "cap_requests": _standing_cap(tenant)},
+    )
+    if not is_new and any(getattr(entitlement, name) != value for name, value in values.items()):
+        for name, value in values.items():
+            setattr(entitlement, name, value)
+        entitlement.save(update_fields=list(values))
+    return entitlement
+
+
+def _standing_cap(tenant: Tenant) -> int | None:
+    """A cap stands until it is changed: the new period starts with that of the last one."""
+    last = Entitlement.objects.filter(tenant=tenant).order_by("-period_start").first()
+    return last.cap_requests if last else None
+
+
+@transaction.atomic
+def quota_grant(
+    *,
+    tenant: Tenant,
+    requests: int,
+    kind: GrantKind,
+    source: str,
+    period_start: date,
+    now: datetime,
+) -> QuotaGrant:
+    """Raise the entitlement of the period that starts on `period_start` by `requests`.
+
+    The same `source` again returns the first grant and changes nothing. Raise NotInThisState
+    where that period is over (or the plan's periods have changed): the buyer is to be refunded.
+    """
+    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    if requests < 1:
+        raise Refused(_("A grant needs at least one request."))
+    existing = QuotaGrant.objects.filter(source=source).first()
+    if existing is not None:
+        return existing
+    entitlement = entitlement_ensure(tenant=tenant, now=now)
+    if entitlement.period_start != period_start:
+        raise NotInThisState(_("The quota period that this was bought for is over."))
+    grant = QuotaGrant.objects.create(
+        entitlement=entitlement, kind=kind, requests=requests, source=source, granted_at=now
+    )
+    entitlement.granted_requests += requests
+    entitlement.save(update_fields=["granted_requests"])
+    audit_record(
+        action="quota.granted", tenant=tenant, now=now, target=source, requests=requests, kind=kind
+    )
+    reconcile_request(tenant=tenant, now=now)
+    return grant
+
+
+@transaction.atomic
+def quota_cap_set(*, tenant: Tenant, requests: int | None, now: datetime) -> Entitlement:
+    """Cap what the tenant may use in this and all later periods; None lifts the cap."""
+    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    entitlement = entitlement_ensure(tenant=tenant, now=now)
+    if entitlement.cap_requests != requests:
+        entitlement.cap_requests = requests
+        entitlement.save(update_fields=["cap_requests"])
+        audit_record(action="quota.capped", tenant=tenant, now=now, requests=requests)
+        reconcile_request(tenant=tenant, now=now)
+    return entitlement

@@ -1,0 +1,256 @@
+"""Make the gateway what a tenant's rows say. The one place that drives keys there. Workers only.
+
+It is level-triggered: each run reads the newest rows, takes the next step for every version, and
+may die anywhere. What is asked for is in the rows (`Tenant.reconcile_at`), every outside call is
+either idempotent or preceded by a row that says what it will do, and a claim on the tenant keeps
+two workers apart. The lives of a version:
+
+    create disabled -> attach to the plan -> set its lease -> enable
+    plan change:  disable -> detach -> attach -> set -> enable
+    revoke:       disable at once; detach three days after; delete after 90
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from tenants import gateway, key_values
+from tenants.models import (
+    ApiKeyVersion,
+    Entitlement,
+    GatewayPlan,
+    KeySlot,
+    Tenant,
+    TenantState,
+    VersionStatus,
+)
+from tenants.services import lease_writes
+from tenants.services.mirrors import is_applied, mirror_apply
+from tenants.services.outbox import outbox_publish
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+DETACH_AFTER = timedelta(days=3)  # a burst just before revocation is still read, and billed
+DELETE_AFTER = timedelta(days=90)
+MOST_RUNS = 5  # in a row, for a tenant who keeps asking; the sweep does the rest
+BACKOFF = (2, 5, 15, 60, 300)  # seconds until the next try, after 1, 2, ... failures
+
+
+def tenant_reconcile(*, tenant_id: int, clock: Clock) -> bool:
+    """Bring one tenant's keys in the gateway to what its rows say.
+
+    Return False where another worker is at it (its own run, or the sweep, will see to the rest).
+    Failures are noted on the tenant and tried again later; none is raised.
+    """
+    for _ in range(MOST_RUNS):
+        if not _claim(tenant_id, clock()):
+            return False
+        tenant = Tenant.objects.select_related("usage_plan").get(pk=tenant_id)
+        error = ""
+        next_at: datetime | None = None
+        try:
+            next_at = _run(tenant, clock)
+        except gateway.GatewayError as failure:
+            error = str(failure)
+            delay = BACKOFF[min(tenant.reconcile_attempts, len(BACKOFF) - 1)]
+            next_at = clock() + timedelta(seconds=delay)
+            log.warning("reconcile.failed", tenant=tenant_id, error=error, again_in=delay)
+        if _release(tenant, next_at=next_at, error=error):
+            break
+    return True
+
+
+def tenants_due(*, now: datetime, limit: int = 500) -> list[int]:
+    """Return the tenants whose rows ask for a run: what the sweep queues again."""
+    due = Tenant.objects.filter(reconcile_at__lte=now).filter(
+        Q(claimed_until=None) | Q(claimed_until__lt=now)
+    )
+    return list(due.order_by("reconcile_at").values_list("pk", flat=True)[:limit])
+
+
+def _claim(tenant_id: int, now: datetime) -> bool:
+    """Take the tenant for this worker, until it is released or the claim runs out."""
+    free = Tenant.objects.filter(pk=tenant_id).filter(
+        Q(claimed_until=None) | Q(claimed_until__lt=now)
+    )
+    until = now + timedelta(seconds=settings.GATEWAY_CLAIM_SECONDS)
+    return bool(free.update(claimed_until=until))
+
+
+def _release(tenant: Tenant, *, next_at: datetime | None, error: str) -> bool:
+    """Give the tenant back. Return False where something was asked for meanwhile: it stays due."""
+    mine = Tenant.objects.filter(pk=tenant.pk)
+    mine.update(
+        claimed_until=None,
+        reconcile_error=error,
+        reconcile_attempts=F("reconcile_attempts") + 1 if error else 0,
+    )
+    return bool(
+        mine.filter(reconcile_revision=tenant.reconcile_revision).update(reconcile_at=next_at)
+    )
+
+
+def _run(tenant: Tenant, clock: Clock) -> datetime | None:
+    """Take every step that can be taken; return when to look again, None if all is as it should."""
+    mirrors = _mirrors_ready(tenant, clock)
+    versions = list(
+        ApiKeyVersion.objects.filter(api_key__tenant=tenant)
+        .exclude(status__in=[VersionStatus.DELETED, VersionStatus.FAILED])
+        .select_related("api_key", "gateway_plan")
+    )
+    may_pass = (
+        tenant.state == TenantState.ACTIVE and not tenant.holds.filter(lifted_at=None).exists()
+    )
+    # What must stop, stops first.
+    for version in versions:
+        if not (may_pass and version.is_living) and version.is_enabled is not False:
+            _set_enabled(version, is_enabled=False)
+        if not version.is_living:
+            lease_writes.lease_close(version=version, now=clock())
+    looks: list[datetime] = []
+    living = [version for version in versions if version.is_living]
+    for version in living:
+        _promote(version, versions)
+        if _create(version):
+            _place(version, mirrors[version.slot], clock)
+    living = [version for version in living if version.status != VersionStatus.FAILED]
+    looks += lease_writes.leases_apply(
+        tenant=tenant, clock=clock, renew=lambda: _renew(tenant, clock)
+    )
+    for version in living:
+        if may_pass and version.is_enabled is not True and _may_open(version, clock()):
+            _set_enabled(version, is_enabled=True)
+        if version.status == VersionStatus.PENDING and version.is_enabled:
+            _activate(version, tenant, clock())
+    for version in versions:
+        looks += _bury(version, clock())
+    return min(looks, default=None)
+
+
+def _renew(tenant: Tenant, clock: Clock) -> None:
+    until = clock() + timedelta(seconds=settings.GATEWAY_CLAIM_SECONDS)
+    Tenant.objects.filter(pk=tenant.pk).update(claimed_until=until)
+
+
+def _mirrors_ready(tenant: Tenant, clock: Clock) -> dict[str, GatewayPlan]:
+    """Return the plan's mirrors by slot, made in the gateway where they are not there yet."""
+    mirrors = {}
+    for mirror in tenant.usage_plan.mirrors.select_related("usage_plan"):
+        ready = mirror if is_applied(mirror) else mirror_apply(mirror=mirror, now=clock())
+        mirrors[ready.slot] = ready
+    return mirrors
+
+
+def _promote(version: ApiKeyVersion, versions: list[ApiKeyVersion]) -> None:
+    """Make a successor primary once its predecessor is out of the primary plan."""
+    primary_taken = any(
+        other.slot == KeySlot.PRIMARY and other.detached_at is None
+        for other in versions
+        if other.pk != version.pk
+    )
+    if version.slot == KeySlot.SECONDARY and not primary_taken:
+        version.slot = KeySlot.PRIMARY
+        version.save(update_fields=["slot"])
+
+
+def _create(version: ApiKeyVersion) -> bool:
+    """Create the key, disabled, unless it is there; return whether it is."""
+    if version.gateway_id:
+        return True
+    value = key_values.derive(version.uuid, secret=settings.API_KEY_SECRET)
+    try:
+        gateway_id = gateway.api_key_create(name=version.gateway_name, value=value)
+    except gateway.GatewayRefused as refusal:
+        version.status = VersionStatus.FAILED
+        version.error = str(refusal)
+        version.save(update_fields=["status", "error"])
+        log.error("key.refused", version=version.pk, error=version.error)
+        return False
+    version.gateway_id = gateway_id
+    version.save(update_fields=["gateway_id"])
+    return True
+
+
+def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock) -> None:
+    """Put the key into the plan where it belongs; a short window of 403 is the gateway's price."""
+    if version.gateway_plan_id == mirror.pk:
+        return
+    if version.gateway_plan is not None:
+        if version.is_enabled is not False:
+            _set_enabled(version, is_enabled=False)
+        lease_writes.lease_close(version=version, now=clock())
+        # What was used under the old plan is read while the key is surely still in it.
+        lease_writes.lease_read(version=version, mirror=version.gateway_plan, now=clock())
+        gateway.api_key_detach(plan_id=version.gateway_plan.gateway_id, key_id=version.gateway_id)
+        version.gateway_plan = None
+        version.save(update_fields=["gateway_plan"])
+    gateway.api_key_attach(plan_id=mirror.gateway_id, key_id=version.gateway_id)
+    lease_writes.lease_reattached(version=version, mirror=mirror)
+    version.gateway_plan = mirror
+    version.save(update_fields=["gateway_plan"])
+
+
+def _set_enabled(version: ApiKeyVersion, *, is_enabled: bool) -> None:
+    """Enable or disable; until the answer is here the row says that nobody knows."""
+    if not version.gateway_id:
+        return
+    version.is_enabled = None
+    version.save(update_fields=["is_enabled"])
+    gateway.api_key_set_enabled(key_id=version.gateway_id, is_enabled=is_enabled)
+    version.is_enabled = is_enabled
+    version.save(update_fields=["is_enabled"])
+
+
+def _may_open(version: ApiKeyVersion, now: datetime) -> bool:
+    """Say whether a version may be enabled: not revoked meanwhile, and its lease is in order."""
+    version.refresh_from_db(fields=["status"])
+    return version.is_living and lease_writes.lease_opens(version=version, now=now)
+
+
+@transaction.atomic
+def _activate(version: ApiKeyVersion, tenant: Tenant, now: datetime) -> None:
+    """Note that the key works, with the news of it; a revocation that came meanwhile wins."""
+    changed = ApiKeyVersion.objects.filter(pk=version.pk, status=VersionStatus.PENDING).update(
+        status=VersionStatus.ACTIVE, activated_at=now
+    )
+    if changed:
+        version.status = VersionStatus.ACTIVE
+        outbox_publish(kind="key.active", tenant=tenant, now=now, version=version.pk)
+
+
+def _bury(version: ApiKeyVersion, now: datetime) -> list[datetime]:
+    """Detach and later delete a revoked key; return when its next step is due."""
+    if version.status != VersionStatus.REVOKED or version.revoked_at is None:
+        return []
+    if version.detached_at is None:
+        if now < version.revoked_at + DETACH_AFTER and version.gateway_id:
+            return [version.revoked_at + DETACH_AFTER]
+        if version.gateway_plan is not None:
+            gateway.api_key_detach(
+                plan_id=version.gateway_plan.gateway_id, key_id=version.gateway_id
+            )
+        version.gateway_plan = None
+        version.detached_at = now
+        version.save(update_fields=["gateway_plan", "detached_at"])
+        return [now]  # a successor may now be promoted
+    if now < version.revoked_at + DELETE_AFTER and version.gateway_id:
+        return [version.revoked_at + DELETE_AFTER]
+    if version.gateway_id:
+        gateway.api_key_delete(key_id=version.gateway_id)
+    version.status = VersionStatus.DELETED
+    version.deleted_at = now
+    version.save(update_fields=["status", "deleted_at"])
+    return []
+
+
+def tenants_without_period(*, now: datetime, limit: int = 500) -> list[Tenant]:
+    """Return tenants that have no entitlement for today's quota period yet."""
+    today = now.astimezone(UTC).date()
+    opened = Entitlement.objects.filter(period_start__lte=today, period_end__gt=today)
+    waiting = Tenant.objects.exclude(pk__in=opened.values("tenant")).filter(reconcile_at=None)
+    return list(waiting.exclude(state=TenantState.CLOSED)[:limit])

@@ -1,0 +1,70 @@
+"""Tenants: sign up, change plan."""
+
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from tenants.errors import Refused
+from tenants.models import Member, PlanSpan, Role, Tenant, UsagePlan, User
+from tenants.services.api_keys import first_key_create
+from tenants.services.audit import audit_record
+from tenants.services.outbox import outbox_publish
+from tenants.services.quota import entitlement_ensure
+from tenants.services.reconciling import reconcile_request
+
+
+@transaction.atomic
+def tenant_create(
+    *, name: str, owner: User, usage_plan: UsagePlan, now: datetime, language: str = "en"
+) -> Tenant:
+    """Create a tenant with its owner, its entitlement and a PENDING key; the key follows on commit.
+
+    Raise Refused without a name. Two tenants may have the same one.
+    """
+    name = " ".join(name.split())
+    if not name:
+        raise Refused(_("Give your organisation a name."))
+    tenant = Tenant.objects.create(
+        name=name, usage_plan=usage_plan, language=language, created_at=now
+    )
+    Member.objects.create(tenant=tenant, user=owner, role=Role.OWNER, created_at=now)
+    PlanSpan.objects.create(
+        tenant=tenant, usage_plan=usage_plan, starts_on=now.astimezone(UTC).date()
+    )
+    entitlement_ensure(tenant=tenant, now=now)
+    first_key_create(tenant=tenant, actor=owner, now=now)
+    audit_record(action="tenant.created", tenant=tenant, actor=owner, now=now, name=name)
+    reconcile_request(tenant=tenant, now=now)
+    return tenant
+
+
+@transaction.atomic
+def tenant_change_plan(
+    *, tenant: Tenant, usage_plan: UsagePlan, now: datetime, actor: User | None = None
+) -> Tenant:
+    """Move a tenant to another usage plan from today (UTC) on; the same one again does nothing.
+
+    What it has used in this period counts on: the entitlement is prorated by days, and the move
+    in the gateway sets what remains of it.
+    """
+    tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    if tenant.usage_plan_id == usage_plan.pk:
+        return tenant
+    today = now.astimezone(UTC).date()
+    PlanSpan.objects.filter(tenant=tenant, ends_on=None).update(ends_on=today)
+    PlanSpan.objects.create(tenant=tenant, usage_plan=usage_plan, starts_on=today)
+    previous, tenant.usage_plan = tenant.usage_plan, usage_plan
+    tenant.save(update_fields=["usage_plan"])
+    entitlement_ensure(tenant=tenant, now=now)
+    audit_record(
+        action="tenant.plan_changed",
+        tenant=tenant,
+        actor=actor,
+        now=now,
+        target=usage_plan.code,
+        previous=previous.code,
+    )
+    outbox_publish(kind="tenant.plan_changed", tenant=tenant, now=now, usage_plan=usage_plan.code)
+    reconcile_request(tenant=tenant, now=now)
+    return tenant

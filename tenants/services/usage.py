@@ -1,0 +1,183 @@
+"""Usage: read it from the gateway into our own history, and count what our own parts do.
+
+`usage_sync` reads whole plans, 500 keys a call, and re-reads the last three days every time,
+because figures lag by 30-45 minutes and may still change. One bulk upsert a page.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q, Sum
+
+from tenants import gateway, key_values
+from tenants.models import (
+    ApiKeyVersion,
+    Entitlement,
+    GatewayPlan,
+    Lease,
+    Meter,
+    Tenant,
+    UsageDay,
+    UsageRecord,
+)
+
+log = structlog.get_logger(__name__)
+REREAD = timedelta(days=3)
+
+
+def usage_sync(*, mirror: GatewayPlan, now: datetime) -> int:
+    """Read one gateway plan's usage of the last days; return how many keys were read.
+
+    Raise GatewayError where the gateway cannot be read; what was read before that is kept.
+    """
+    today = now.astimezone(UTC).date()
+    since = today - REREAD
+    if mirror.read_at is not None:  # after a longer gap, what was missed; AWS allows 90 days
+        since = max(min(since, mirror.read_at.date() - timedelta(days=1)), today - timedelta(89))
+    read = 0
+    page: list[gateway.KeyUsage] = []
+    for usage in gateway.usage_read(plan_id=mirror.gateway_id, start=since, end=today):
+        page.append(usage)
+        if len(page) == gateway.PAGE:
+            read += usage_store(mirror=mirror, usages=page, now=now)
+            page = []
+    read += usage_store(mirror=mirror, usages=page, now=now)
+    GatewayPlan.objects.filter(pk=mirror.pk).update(read_at=now)
+    return read
+
+
+def usage_store(*, mirror: GatewayPlan, usages: list[gateway.KeyUsage], now: datetime) -> int:
+    """Write what GetUsage said, `now` being when it was asked; return how many keys were ours."""
+    versions = _versions_by_map_key(usages)
+    rows: list[UsageDay] = []
+    latest: dict[int, int] = {}
+    for usage in usages:
+        version = versions.get(usage.map_key)
+        if version is None:
+            # The map key may be a key's value: it is never logged.
+            log.warning("usage.unknown_key", gateway_plan=mirror.pk)
+            continue
+        rows += [
+            UsageDay(
+                tenant_id=version.api_key.tenant_id,
+                version=version,
+                gateway_plan=mirror,
+                meter=Meter.REQUESTS,
+                day=day.day,
+                used=day.used,
+                remaining=day.remaining,
+                read_at=now,
+            )
+            for day in usage.days
+        ]
+        if usage.days:
+            latest[version.pk] = usage.days[-1].remaining
+    with transaction.atomic():
+        UsageDay.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["version", "gateway_plan", "meter", "day"],
+            update_fields=["used", "remaining", "read_at"],
+            batch_size=1000,
+        )
+        _leases_see(mirror=mirror, remaining=latest, now=now)
+    return len(latest)
+
+
+def _versions_by_map_key(usages: Iterable[gateway.KeyUsage]) -> dict[str, ApiKeyVersion]:
+    """Match GetUsage's map keys: AWS calls them key ids in one place and key values in another."""
+    digests = {key_values.digest(usage.map_key): usage.map_key for usage in usages}
+    found = ApiKeyVersion.objects.filter(
+        Q(gateway_id__in=digests.values()) | Q(value_digest__in=digests)
+    ).select_related("api_key")
+    by_map_key: dict[str, ApiKeyVersion] = {}
+    for version in found:
+        by_map_key[digests.get(version.value_digest, version.gateway_id)] = version
+    return by_map_key
+
+
+def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime) -> None:
+    """Note the new reading on the leases of the period that `now` is in."""
+    today = now.astimezone(UTC).date()
+    leases = Lease.objects.select_for_update().filter(
+        version__in=remaining,
+        gateway_plan=mirror,
+        entitlement__period_start__lte=today,
+        entitlement__period_end__gt=today,
+    )
+    used = _used_since_period_start(mirror=mirror, leases=leases.select_related("entitlement"))
+    changed = []
+    for lease in leases:
+        if lease.seen_at is not None and lease.seen_at >= now:
+            continue  # a late answer of an older question
+        figure = used.get(lease.version_id, 0)
+        if lease.seen_at is None or lease.seen_used != figure:
+            lease.seen_since = now
+        lease.seen_used = figure
+        lease.seen_remaining = remaining[lease.version_id]
+        lease.seen_at = now
+        changed.append(lease)
+    Lease.objects.bulk_update(
+        changed, ["seen_used", "seen_remaining", "seen_at", "seen_since"], batch_size=500
+    )
+
+
+def _used_since_period_start(*, mirror: GatewayPlan, leases: Iterable[Lease]) -> dict[int, int]:
+    """Sum each version's requests under this plan since its lease's period began."""
+    starts: dict[date, list[int]] = {}
+    for lease in leases:
+        starts.setdefault(lease.entitlement.period_start, []).append(lease.version_id)
+    used: dict[int, int] = {}
+    for start, version_ids in starts.items():
+        sums = (
+            UsageDay.objects.filter(
+                version__in=version_ids,
+                gateway_plan=mirror,
+                meter=Meter.REQUESTS,
+                day__gte=start,
+            )
+            .order_by()
+            .values_list("version_id")
+            .annotate(total=Sum("used"))
+        )
+        used |= dict(sums)
+    return used
+
+
+@transaction.atomic
+def usage_record(
+    *, tenant: Tenant, meter: Meter, key: str, day: date, now: datetime, quantity: int = 1
+) -> bool:
+    """Count usage that the gateway does not: once per `key`. Return whether it was new."""
+    Tenant.objects.select_for_update().get(pk=tenant.pk)
+    _, is_new = UsageRecord.objects.get_or_create(
+        meter=meter, key=key, defaults={"tenant": tenant, "day": day, "quantity": quantity}
+    )
+    if is_new:
+        row, is_first = UsageDay.objects.get_or_create(
+            tenant=tenant,
+            version=None,
+            meter=meter,
+            day=day,
+            defaults={"used": quantity, "read_at": now},
+        )
+        if not is_first:
+            UsageDay.objects.filter(pk=row.pk).update(used=F("used") + quantity, read_at=now)
+    return is_new
+
+
+def tenants_to_reconcile_after_sync(*, mirror: GatewayPlan, now: datetime) -> list[Tenant]:
+    """Return the tenants of a plan whose leases a new reading may move.
+
+    Those with something owed or unconfirmed, and those where a key has run dry while the tenant
+    has several.
+    """
+    today = now.astimezone(UTC).date()
+    current = Entitlement.objects.filter(period_start__lte=today, period_end__gt=today)
+    leases = Lease.objects.filter(entitlement__in=current, gateway_plan=mirror)
+    waiting = leases.filter(
+        Q(is_owed=True) | Q(pending_limit__isnull=False) | Q(seen_remaining=0)
+    ).values("entitlement__tenant")
+    return list(Tenant.objects.filter(pk__in=waiting))

@@ -1,0 +1,62 @@
+"""Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from tenants import gateway, queue
+from tenants.models import GatewayPlan, UsagePlan
+from tenants.services import mirrors, reconcile, reconciling, usage
+
+
+@shared_task
+def tenant_reconcile(tenant_id: int) -> None:
+    """Make the gateway what this tenant's rows say."""
+    reconcile.tenant_reconcile(tenant_id=tenant_id, clock=timezone.now)
+
+
+@shared_task
+def tenants_sweep() -> None:
+    """Queue every tenant whose rows ask for a run: what a lost task or a crash left, or a retry."""
+    for tenant_id in reconcile.tenants_due(now=timezone.now()):
+        queue.send("tenants.tasks.tenant_reconcile", tenant_id, queue=reconciling.ROUTINE)
+
+
+@shared_task
+def periods_open() -> None:
+    """Have the tenants looked at whose new quota period has begun."""
+    for tenant in reconcile.tenants_without_period(now=timezone.now()):
+        reconciling.reconcile_request(tenant=tenant, now=timezone.now(), lane=reconciling.ROUTINE)
+
+
+@shared_task
+def usage_plan_mirror(usage_plan_id: int) -> None:
+    """Make a usage plan's mirrors in the gateway what an operator saved."""
+    usage_plan = UsagePlan.objects.get(pk=usage_plan_id)
+    mirrors.mirrors_apply(usage_plan=usage_plan, now=timezone.now())
+
+
+@shared_task
+def mirrors_sweep() -> None:
+    """Apply the mirrors that the gateway has not confirmed; one failure stops no other."""
+    for mirror in mirrors.mirrors_stale():
+        try:
+            mirrors.mirror_apply(mirror=mirror, now=timezone.now())
+        except gateway.GatewayError:
+            continue  # noted on the row, shown in the admin, tried again by the next sweep
+
+
+@shared_task
+def usage_sync_all() -> None:
+    """Queue a sync for each plan that the gateway has."""
+    for mirror_id in GatewayPlan.objects.exclude(gateway_id="").values_list("pk", flat=True):
+        queue.send("tenants.tasks.usage_sync", mirror_id, queue=reconciling.ROUTINE)
+
+
+@shared_task
+def usage_sync(mirror_id: int) -> None:
+    """Read one plan's usage, and have the tenants looked at whose leases that may move."""
+    mirror = GatewayPlan.objects.select_related("usage_plan").get(pk=mirror_id)
+    now = timezone.now()
+    usage.usage_sync(mirror=mirror, now=now)
+    for tenant in usage.tenants_to_reconcile_after_sync(mirror=mirror, now=now):
+        reconciling.reconcile_request(tenant=tenant, now=now, lane=reconciling.ROUTINE)

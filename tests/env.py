@@ -1,0 +1,25 @@
+"""The environment of the tests, loaded before Django's settings are (`-p tests.env`)."""
+
+import os
+import tempfile
+
+_VAR_DIR = os.environ.setdefault("TEST_VAR_DIR", tempfile.mkdtemp(prefix="sekisho-tests-"))
+
+os.environ.update(
+    VAR_DIR=_VAR_DIR,
+    ENV_FILE=os.path.join(_VAR_DIR, "none.env"),
+    DEBUG="true",
+    SECRET_KEY="tests-only",
+    API_KEY_SECRET="tests-only",
+    STRIPE_SECRET_KEY="sk_test_tests",
+    STRIPE_WEBHOOK_SECRET="whsec_tests",
+    EMAIL_URL="memory:",
+    EMAIL_VERIFICATION="optional",
+    LOG_FORMAT="text",
+    LOG_LEVEL="WARNING",
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+    USAGE_LAG_SECONDS="0",
+    USAGE_SETTLE_SECONDS="0",
+    GATEWAY_CLAIM_SECONDS="2",
+)
