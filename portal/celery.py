@@ -52,6 +52,7 @@ RECEIVERS: dict[str, list[str]] = {
     "key.active": ["conversions.tasks.key_publish"],
     "key.revoked": ["conversions.tasks.key_publish"],
     "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
+    "tenant.updated": ["conversions.tasks.tenant_publish"],
 }
 
 # name -> (task, seconds between runs)

@@ -3,7 +3,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from portal.views import billing, dashboard, keys, organisation, public, uploads, webhooks
+
 urlpatterns = [
+    path("", include(public.urlpatterns)),
+    path("", include(dashboard.urlpatterns)),
+    path("", include(keys.urlpatterns)),
+    path("", include(billing.urlpatterns)),
+    path("", include(uploads.urlpatterns)),
+    path("", include(organisation.urlpatterns)),
+    path("", include(webhooks.urlpatterns)),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

@@ -15,7 +15,7 @@ from tenants.services.audit import audit_record
 from tenants.services.holds import hold_lift, hold_place
 from tenants.services.outbox import outbox_publish
 from tenants.services.quota import quota_cap_set, quota_grant
-from tenants.services.tenants import tenant_change_plan, tenant_create
+from tenants.services.tenants import tenant_change_plan, tenant_create, tenant_update
 from tenants.services.usage import usage_record
 from tenants.services.usage_plans import usage_plan_save
 
@@ -32,6 +32,7 @@ __all__ = [
     "quota_grant",
     "tenant_change_plan",
     "tenant_create",
+    "tenant_update",
     "usage_plan_save",
     "usage_record",
 ]

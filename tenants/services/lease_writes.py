@@ -284,7 +284,7 @@ def _settle_pending(lease: Lease) -> None:
 
 
 def _shrink_closed(lease: Lease, now: datetime) -> None:
-    """Take back what a version that is gone has not used; its key is disabled, no call is needed."""
+    """Take back what a version that is gone has not used. Its key is disabled: no call needed."""
     if lease.closed_at is None:
         return
     most = leases.used_at_most(_position(lease), rules(), now)

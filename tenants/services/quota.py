@@ -1,36 +1,16 @@
 """Entitlements, grants and caps: what a tenant may use in a period. Rules: docs/quota.md."""
 
 from datetime import date, datetime
-from fractions import Fraction
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from tenants.entitlements import plan_requests
 from tenants.errors import NotInThisState, Refused
 from tenants.models import Entitlement, GrantKind, PlanSpan, QuotaGrant, Tenant
-from tenants.periods import Period, period_of
+from tenants.periods import period_of
 from tenants.services.audit import audit_record
 from tenants.services.reconciling import reconcile_request
-
-
-def plan_requests(*, spans: list[PlanSpan], period: Period) -> int:
-    """Return what the held plans give for a period: the larger of two sums, in requests.
-
-    Prorated plans give quota x days held / days in the period, summed and rounded half up once.
-    Plans that are not prorated (free ones) give their whole quota, but they never stack: neither
-    with each other nor with a paid plan, or going back and forth would pay.
-    """
-    prorated = Fraction(0)
-    whole = 0
-    for span in spans:
-        start = max(span.starts_on, period.start)
-        end = min(span.ends_on or period.end, period.end)
-        plan = span.usage_plan
-        if plan.is_prorated:
-            prorated += Fraction(plan.quota_limit * max((end - start).days, 0), period.days)
-        elif start < period.end and end >= period.start:
-            whole = max(whole, plan.quota_limit)
-    return max(int(prorated + Fraction(1, 2)), whole)
 
 
 def entitlement_ensure(*, tenant: Tenant, now: datetime) -> Entitlement:

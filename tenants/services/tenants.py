@@ -1,4 +1,4 @@
-"""Tenants: sign up, change plan."""
+"""Tenants: sign up, change plan, rename."""
 
 from datetime import UTC, datetime
 
@@ -67,4 +67,26 @@ def tenant_change_plan(
     )
     outbox_publish(kind="tenant.plan_changed", tenant=tenant, now=now, usage_plan=usage_plan.code)
     reconcile_request(tenant=tenant, now=now)
+    return tenant
+
+
+@transaction.atomic
+def tenant_update(
+    *, tenant: Tenant, name: str, language: str, actor: User, now: datetime
+) -> Tenant:
+    """Change a tenant's name or language. Raise Refused without a name.
+
+    What functions at the edge know of it follows by the outbox.
+    """
+    tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    name = " ".join(name.split())
+    if not name:
+        raise Refused(_("Give your organisation a name."))
+    previous = {"name": tenant.name, "language": tenant.language}
+    tenant.name, tenant.language = name, language
+    tenant.save(update_fields=["name", "language"])
+    audit_record(
+        action="tenant.updated", tenant=tenant, actor=actor, now=now, previous=previous, name=name
+    )
+    outbox_publish(kind="tenant.updated", tenant=tenant, now=now)
     return tenant

@@ -1,0 +1,115 @@
+"""Forms of the website."""
+
+from typing import Any
+
+import billing.selectors
+import billing.services
+from allauth.account.forms import SignupForm as AllauthSignupForm
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import ApiKey, Tenant, User
+
+
+class SignupForm(AllauthSignupForm):
+    """Sign up: a user, their organisation, and the plan that it subscribes to.
+
+    `billing.services.sign_up` writes all of it in one transaction; where the plan costs money, the
+    account adapter then redirects to checkout.
+    """
+
+    organization = forms.CharField(
+        label=_("Organisation"),
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    plan = forms.ChoiceField(label=_("Plan"))
+    currency = forms.ChoiceField(label=_("Currency"), required=False, initial="USD")
+
+    field_order = ["organization", "email", "password1", "password2", "plan", "currency"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        plans = billing.selectors.plan_choices()
+        self.fields["plan"].choices = plans
+        self.fields["currency"].choices = billing.selectors.currency_choices()
+
+    def clean_organization(self) -> str:
+        name = " ".join(self.cleaned_data["organization"].split())
+        if not name:
+            raise ValidationError(_("Give your organisation a name."))
+        return name
+
+    def clean_currency(self) -> str:
+        return self.cleaned_data["currency"] or "USD"
+
+    def save(self, request: HttpRequest) -> User:
+        with transaction.atomic():
+            user: User = super().save(request)
+            signed_up = billing.services.sign_up(
+                user=user,
+                organization=self.cleaned_data["organization"],
+                plan_code=self.cleaned_data["plan"],
+                currency=self.cleaned_data["currency"],
+                now=timezone.now(),
+                language=user.language,
+            )
+        if signed_up.order is not None:
+            address = reverse("billing-checkout", args=[signed_up.order.uuid])
+            request.checkout_url = address  # type: ignore[attr-defined]
+        return user
+
+
+class ApiKeyForm(forms.Form):
+    """Name a new key."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("For example: production, staging."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class UsageRangeForm(forms.Form):
+    """Which days (UTC, both included) and which key to show."""
+
+    start = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
+    end = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))
+    key = forms.ModelChoiceField(
+        label=_("Key"),
+        queryset=ApiKey.objects.none(),
+        to_field_name="uuid",
+        required=False,
+        empty_label=_("All keys"),
+    )
+    MOST_DAYS = 400
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        keys = ApiKey.objects.filter(tenant=tenant)
+        self.fields["key"].queryset = keys  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        start, end = data.get("start"), data.get("end")
+        if start and end:
+            if end < start:
+                self.add_error("end", _("The end is before the start."))
+            elif (end - start).days > self.MOST_DAYS:
+                self.add_error("end", _("Choose at most 400 days."))
+        return data
+
+
+class TenantSettingsForm(forms.ModelForm[Tenant]):
+    """The organisation's own settings."""
+
+    class Meta:
+        model = Tenant
+        fields = ["name", "language"]
+        widgets = {"language": forms.Select(choices=[("en", _("English")), ("ja", _("Japanese"))])}

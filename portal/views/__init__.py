@@ -1,0 +1,1 @@
+"""The website: thin views over services (writes) and selectors (reads)."""

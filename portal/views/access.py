@@ -1,0 +1,44 @@
+"""Who may open a page: a signed-in user, for one of the tenants that they are a member of.
+
+The tenant is the one chosen in the switcher (kept in the session), else the user's oldest.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from tenants import selectors
+from tenants.models import Member, User
+
+SESSION_KEY = "tenant"
+P = ParamSpec("P")
+
+
+class TenantRequest(HttpRequest):
+    """A request that `tenant_required` let pass."""
+
+    user: User
+    member: Member
+
+
+View = Callable[Concatenate[TenantRequest, P], HttpResponse]
+
+
+def tenant_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Set `request.member`, or send the visitor to log in, or say that they belong to nobody."""
+
+    @wraps(view)
+    def guarded(request: TenantRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        member = selectors.membership(
+            user=request.user, tenant_uuid=request.session.get(SESSION_KEY)
+        )
+        if member is None:
+            return render(request, "portal/no_tenant.html", status=404)
+        request.member = member
+        return view(request, *args, **kwargs)
+
+    return login_required(guarded)  # type: ignore[return-value]

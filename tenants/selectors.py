@@ -1,0 +1,198 @@
+"""What pages, the API and the apps above read: every query starts from the tenant, none asks AWS."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.db.models import Max, Q, QuerySet, Sum
+
+from tenants.entitlements import plan_requests
+from tenants.models import (
+    ApiKey,
+    ApiKeyVersion,
+    Entitlement,
+    GatewayPlan,
+    KeySlot,
+    Member,
+    Meter,
+    PlanSpan,
+    Tenant,
+    UsageDay,
+    User,
+    VersionStatus,
+)
+from tenants.periods import Period, period_of
+
+
+@dataclass(frozen=True)
+class UsageNow:
+    """Where a tenant stands, in requests. Times are UTC; `synced_at` is None before the first sync.
+
+    `limit` is what the plan, extensions and caps give for the period; `remaining` never shows less
+    than zero, though the gateway may let a few requests more pass.
+    """
+
+    used_today: int
+    used_period: int
+    limit: int
+    unlimited: bool
+    period_start: date
+    period_end: date
+    resets_at: datetime
+    synced_at: datetime | None
+
+    @property
+    def remaining(self) -> int:
+        return max(self.limit - self.used_period, 0)
+
+    @property
+    def percent(self) -> int:
+        """Return how much of the quota is used, 0 to 100, rounded down."""
+        return min(100, self.used_period * 100 // self.limit) if self.limit else 100
+
+
+@dataclass(frozen=True)
+class DayRow:
+    """One UTC day of a tenant: requests used, and what then remained of the period's quota."""
+
+    day: date
+    used: int
+    remaining: int | None
+
+
+def membership(*, user: User, tenant_uuid: str | None) -> Member | None:
+    """Return the user's membership: in the tenant asked for, else the oldest one."""
+    mine = Member.objects.filter(user=user).select_related("tenant__usage_plan").order_by("id")
+    if tenant_uuid:
+        chosen = mine.filter(tenant__uuid=tenant_uuid).first()
+        if chosen is not None:
+            return chosen
+    return mine.first()
+
+
+def memberships(*, user: User) -> QuerySet[Member]:
+    """Return all of a user's memberships, by the tenant's name."""
+    return Member.objects.filter(user=user).select_related("tenant").order_by("tenant__name", "id")
+
+
+def entitlement_requests(*, tenant: Tenant, now: datetime) -> int:
+    """Return what the tenant may use in the current period, in requests.
+
+    Computed where no worker has opened the period yet.
+    """
+    period = period_of(tenant.usage_plan.quota_period, now)
+    stored = Entitlement.objects.filter(
+        tenant=tenant, period_start=period.start, period_end=period.end
+    ).first()
+    if stored is not None:
+        return stored.requests
+    spans = PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")
+    return plan_requests(spans=list(spans), period=period)
+
+
+def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
+    """Return where the tenant stands in the quota period that `now` is in."""
+    period = period_of(tenant.usage_plan.quota_period, now)
+    today = now.astimezone(UTC).date()
+    requests = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS)
+    sums = requests.aggregate(
+        period=Sum("used", filter=Q(day__gte=period.start, day__lt=period.end)),
+        today=Sum("used", filter=Q(day=today)),
+    )
+    return UsageNow(
+        used_today=sums["today"] or 0,
+        used_period=sums["period"] or 0,
+        limit=entitlement_requests(tenant=tenant, now=now),
+        unlimited=tenant.usage_plan.is_unlimited,
+        period_start=period.start,
+        period_end=period.end - timedelta(days=1),
+        resets_at=period.closes_at,
+        synced_at=synced_at(tenant=tenant),
+    )
+
+
+def synced_at(*, tenant: Tenant) -> datetime | None:
+    """Return when the gateway was last asked about the tenant's plan."""
+    plans = GatewayPlan.objects.filter(
+        Q(usage_plan=tenant.usage_plan, slot=KeySlot.PRIMARY) | Q(versions__api_key__tenant=tenant)
+    )
+    newest: datetime | None = plans.aggregate(at=Max("read_at"))["at"]
+    return newest
+
+
+def usage_total(*, tenant: Tenant, meter: Meter, start: date, end: date) -> int:
+    """Return a meter's total for the UTC days from `start` up to, and without, `end`."""
+    days = UsageDay.objects.filter(tenant=tenant, meter=meter, day__gte=start, day__lt=end)
+    return days.aggregate(total=Sum("used"))["total"] or 0
+
+
+def usage_days(
+    *, tenant: Tenant, start: date, end: date, api_key: ApiKey | None = None, now: datetime
+) -> list[DayRow]:
+    """Return a row for every UTC day from `start` to `end`, both included, oldest first.
+
+    What remained is only told for whole tenants and for days of the current period.
+    """
+    rows = UsageDay.objects.filter(
+        tenant=tenant, meter=Meter.REQUESTS, day__gte=start, day__lte=end
+    )
+    if api_key is not None:
+        rows = rows.filter(version__api_key=api_key)
+    used = dict(rows.order_by().values_list("day").annotate(total=Sum("used")))
+    period = period_of(tenant.usage_plan.quota_period, now)
+    limit = entitlement_requests(tenant=tenant, now=now)
+    so_far = usage_total(tenant=tenant, meter=Meter.REQUESTS, start=period.start, end=start)
+    result = []
+    for day in _each_day(start, end):
+        in_period = period.start <= day < period.end
+        if in_period:
+            so_far += used.get(day, 0)
+        tells = in_period and api_key is None and not tenant.usage_plan.is_unlimited
+        result.append(DayRow(day, used.get(day, 0), max(limit - so_far, 0) if tells else None))
+    return result
+
+
+def _each_day(start: date, end: date) -> Iterable[date]:
+    return (start + timedelta(days=offset) for offset in range((end - start).days + 1))
+
+
+def current_period(*, tenant: Tenant, now: datetime) -> Period:
+    """Return the quota period of the tenant's plan that `now` is in."""
+    return period_of(tenant.usage_plan.quota_period, now)
+
+
+def api_keys(*, tenant: Tenant) -> QuerySet[ApiKey]:
+    """Return a tenant's keys that are not revoked, with all their versions, oldest first."""
+    living = ApiKey.objects.filter(tenant=tenant, revoked_at=None)
+    return living.select_related("created_by").prefetch_related("versions")
+
+
+def newest_version(*, api_key: ApiKey) -> ApiKeyVersion:
+    """Return the version that a key stands for: the last one made."""
+    return max(api_key.versions.all(), key=lambda version: version.pk)
+
+
+def last_used(*, tenant: Tenant) -> dict[int, date]:
+    """Return the last UTC day on which each key was used, by the key's id."""
+    used = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS, used__gt=0)
+    return dict(used.order_by().values_list("version__api_key").annotate(last=Max("day")))
+
+
+def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:
+    """Return the oldest living version whose value nobody has been shown yet."""
+    return (
+        ApiKeyVersion.objects.filter(
+            api_key__tenant=tenant,
+            api_key__revoked_at=None,
+            revealed_at=None,
+            status__in=[VersionStatus.PENDING, VersionStatus.ACTIVE],
+        )
+        .select_related("api_key")
+        .order_by("id")
+        .first()
+    )
+
+
+def holds_standing(*, tenant: Tenant) -> list[str]:
+    """Return why the tenant's keys are stopped, in words."""
+    return [str(hold.get_reason_display()) for hold in tenant.holds.filter(lifted_at=None)]
