@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """Everything about accounts that allauth leaves to the project."""
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:

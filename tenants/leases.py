@@ -153,14 +153,15 @@ def next_write(position: Position, target: int, rules: Rules, now: datetime) -> 
     most what cannot have been used. A lease that is right already is written again only to repay
     what uncertainty had held back.
     """
-    if position.pending_limit is not None:
-        return Wait.OWED
     most = used_at_most(position, rules, now)
     limit = max(target, most)
     write = Write(limit=limit, remaining=limit - most)
+    if position.pending_limit is not None:
+        # Only a key that was never enabled can be set again while an outcome is unknown.
+        return write if position.opened_at is None else Wait.OWED
     if limit > position.limit:
         could_have = position.limit - position.seen_used
-        return write if write.remaining > could_have else Wait.OWED
+        return write if write.remaining >= could_have else Wait.OWED
     if limit < position.limit:
         return write
     return write if _holds_back(position, write, rules) else Wait.NOTHING_TO_DO
@@ -190,13 +191,17 @@ class Claim:
     needs: bool
 
 
-def shares(entitlement: int, advance: int, claims: Mapping[int, Claim]) -> dict[int, int]:
+def shares(
+    entitlement: int, advance: int, uncertain: int, claims: Mapping[int, Claim]
+) -> dict[int, int]:
     """Share out what the living versions of a tenant may use: return each one's lease by its key.
 
     `entitlement` is without what versions that are gone have used. What is free goes to whoever
     needs it, else to the first. Where somebody needs and nothing is free, all that is unused is
     shared evenly; so nothing is written where nothing has to move. The advance is lent only to
-    versions that would have nothing otherwise, and never to a tenant's only one.
+    versions that would have nothing otherwise, never to a tenant's only one, and no more of it
+    than is `uncertain` (what all versions, those gone included, may have used but were not seen
+    to), because that is what comes back as usage settles.
     """
     if not claims:
         return {}
@@ -210,7 +215,8 @@ def shares(entitlement: int, advance: int, claims: Mapping[int, Claim]) -> dict[
         _spread(targets, needy or list(claims)[:1], free)
     if len(claims) > 1:
         empty = [key for key, claim in claims.items() if targets[key] <= claim.most_used]
-        _spread(targets, empty, entitlement + advance - sum(targets.values()))
+        lent = min(advance, uncertain)
+        _spread(targets, empty, entitlement + lent - sum(targets.values()))
     return targets
 
 

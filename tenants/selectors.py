@@ -1,4 +1,4 @@
-"""What pages, the API and the apps above read: every query starts from the tenant, none asks AWS."""
+"""What pages, the API and the apps above read. Every query starts from the tenant."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

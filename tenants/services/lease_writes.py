@@ -23,7 +23,7 @@ from tenants.models import (
 )
 from tenants.periods import Period, is_quiet
 from tenants.services.quota import entitlement_ensure
-from tenants.services.usage import usage_store
+from tenants.services.usage import usage_none_seen, usage_store
 
 log = structlog.get_logger(__name__)
 
@@ -75,15 +75,20 @@ def lease_read(*, version: ApiKeyVersion, mirror: GatewayPlan, now: datetime) ->
     `now` is when the question is asked: what is used after it is not in the answer.
     """
     today = now.astimezone(UTC).date()
-    usages = list(
-        gateway.usage_read(
-            plan_id=mirror.gateway_id,
-            start=today - timedelta(days=3),
-            end=today,
-            key_id=version.gateway_id,
+    try:
+        usages = list(
+            gateway.usage_read(
+                plan_id=mirror.gateway_id,
+                start=today - timedelta(days=3),
+                end=today,
+                key_id=version.gateway_id,
+            )
         )
-    )
+    except gateway.GatewayNotFound:
+        return  # it left this plan; the last sync's figure is all that can be had
     usage_store(mirror=mirror, usages=usages, now=now)
+    if not usages:
+        usage_none_seen(mirror=mirror, versions=[version.pk], now=now)
 
 
 @transaction.atomic
@@ -212,6 +217,8 @@ def _is_anything_to_do(entitlement: Entitlement, held: list[Lease]) -> bool:
         return True
     if sum(lease.limit_requests for lease in held) != entitlement.requests:
         return True
+    if any(lease.closed_at and lease.limit_requests > lease.seen_used for lease in held):
+        return True
     return len(held) > 1 and any(lease.seen_remaining == 0 for lease in held)
 
 
@@ -227,9 +234,16 @@ def _step_next(
         _shrink_closed(lease, now)
     open_ = {lease.pk: lease for lease in held if lease.closed_at is None}
     gone = sum(_position(lease).ceiling for lease in held if lease.closed_at is not None)
+    positions = [(lease, _position(lease)) for lease in held]
+    uncertain = sum(
+        leases.used_at_most(position, rules(), now) - lease.seen_used
+        for lease, position in positions
+        if lease.opened_at is not None
+    )
     targets = leases.shares(
         max(entitlement.requests - gone, 0),
         entitlement.advance_requests,
+        uncertain,
         {pk: _claim(lease, now) for pk, lease in open_.items()},
     )
     room = entitlement.requests + entitlement.advance_requests - gone

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, Sum, Value
+from django.db.models.functions import Coalesce
 
 from tenants import gateway, key_values
 from tenants.models import (
@@ -44,6 +45,7 @@ def usage_sync(*, mirror: GatewayPlan, now: datetime) -> int:
             read += usage_store(mirror=mirror, usages=page, now=now)
             page = []
     read += usage_store(mirror=mirror, usages=page, now=now)
+    usage_none_seen(mirror=mirror, versions=None, now=now)
     GatewayPlan.objects.filter(pk=mirror.pk).update(read_at=now)
     return read
 
@@ -121,6 +123,27 @@ def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime
         changed.append(lease)
     Lease.objects.bulk_update(
         changed, ["seen_used", "seen_remaining", "seen_at", "seen_since"], batch_size=500
+    )
+
+
+def usage_none_seen(*, mirror: GatewayPlan, versions: list[int] | None, now: datetime) -> None:
+    """Note for keys that GetUsage left out that it saw no use of them: that is a reading too.
+
+    `versions` None means the whole plan was read. What remains is not told.
+    """
+    today = now.astimezone(UTC).date()
+    unseen = Lease.objects.filter(
+        Q(seen_at=None) | Q(seen_at__lt=now),
+        gateway_plan=mirror,
+        seen_used=0,
+        entitlement__period_start__lte=today,
+        entitlement__period_end__gt=today,
+    )
+    if versions is not None:
+        unseen = unseen.filter(version__in=versions)
+    ids = list(unseen.values_list("pk", flat=True))
+    Lease.objects.filter(pk__in=ids).update(
+        seen_at=now, seen_since=Coalesce("seen_since", Value(now))
     )
 
 
