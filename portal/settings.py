@@ -194,7 +194,7 @@ GATEWAY_CLAIM_SECONDS = env.int("GATEWAY_CLAIM_SECONDS", 30)
 
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET")
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/")
 ISSUER_NAME = env.str("ISSUER_NAME", "Sekisho Demo Inc.")
 ISSUER_ADDRESS = env.str("ISSUER_ADDRESS", "1-1 Hakone, Kanagawa, Japan")
 ISSUER_TIME_ZONE = env.str("ISSUER_TIME_ZONE", "UTC")
@@ -208,6 +208,12 @@ OPERATOR_PASSWORD = env.str("OPERATOR_PASSWORD", None)
 
 # --- What a browser may load ---
 
+# Browsers hold a form to this policy through every redirect, and buying ends at Stripe's page.
+_checkout_origin = (
+    "https://checkout.stripe.com"
+    if STRIPE_API_BASE == "https://api.stripe.com"
+    else STRIPE_API_BASE
+)
 # Uploads go straight to S3, so the page must be allowed to post there.
 _uploads_origin = AWS_ENDPOINT_URL or f"https://*.s3.{AWS_REGION}.amazonaws.com"
 _csp: dict[str, Any] = {
@@ -217,7 +223,7 @@ _csp: dict[str, Any] = {
     "img-src": [SELF, "data:", _uploads_origin],
     "font-src": [SELF],
     "connect-src": [SELF, _uploads_origin],
-    "form-action": [SELF],
+    "form-action": [SELF, _checkout_origin],
     "frame-ancestors": [NONE],
     "base-uri": [NONE],
     "manifest-src": [SELF],
