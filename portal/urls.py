@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
 
+import tenants.api
 from portal.views import billing, dashboard, keys, organisation, public, uploads, webhooks
 
 urlpatterns = [
@@ -13,6 +15,8 @@ urlpatterns = [
     path("", include(uploads.urlpatterns)),
     path("", include(organisation.urlpatterns)),
     path("", include(webhooks.urlpatterns)),
+    path("api/v1/", include(tenants.api.urlpatterns)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

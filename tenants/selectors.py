@@ -62,7 +62,8 @@ class DayRow:
 
 def membership(*, user: User, tenant_uuid: str | None) -> Member | None:
     """Return the user's membership: in the tenant asked for, else the oldest one."""
-    mine = Member.objects.filter(user=user).select_related("tenant__usage_plan").order_by("id")
+    mine = Member.objects.filter(user=user).select_related("tenant__usage_plan", "user")
+    mine = mine.order_by("id")
     if tenant_uuid:
         chosen = mine.filter(tenant__uuid=tenant_uuid).first()
         if chosen is not None:

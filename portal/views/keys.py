@@ -18,9 +18,8 @@ from portal.forms import ApiKeyForm
 from portal.views.access import TenantRequest, tenant_required
 from tenants import selectors, services
 from tenants.errors import Refused
-from tenants.models import ApiKey, ApiKeyVersion, Role, Tenant
-
-MAY_CHANGE_KEYS = {Role.OWNER, Role.ADMIN, Role.DEVELOPER}
+from tenants.models import ApiKey, ApiKeyVersion, Tenant
+from tenants.permissions import Act, may
 
 
 def _rows(tenant: Tenant) -> list[dict[str, Any]]:
@@ -50,7 +49,7 @@ def value_to_show(request: TenantRequest) -> tuple[ApiKeyVersion | None, str | N
 
     Only to a member who may handle keys, lest somebody else's visit uses the one time up.
     """
-    if request.member.role not in MAY_CHANGE_KEYS or request.method != "GET":
+    if not may(request.member, Act.CHANGE_KEYS) or request.method != "GET":
         return None, None
     version = selectors.version_unrevealed(tenant=request.member.tenant)
     if version is None:
@@ -66,7 +65,6 @@ def _page(request: TenantRequest, form: ApiKeyForm, *, status: int = 200) -> Htt
         "form": form,
         "new_value": value,
         "new_name": version.api_key.name if version else None,
-        "may_change": request.member.role in MAY_CHANGE_KEYS,
     }
     return render(request, "portal/keys.html", context, status=status)
 
@@ -74,7 +72,7 @@ def _page(request: TenantRequest, form: ApiKeyForm, *, status: int = 200) -> Htt
 def _key_or_404(request: TenantRequest, key_id: uuid.UUID) -> ApiKey:
     """Return the tenant's own key; a stranger's does not exist, nor does it for other roles."""
     allowed = ApiKey.objects.filter(tenant=request.member.tenant)
-    if request.member.role not in MAY_CHANGE_KEYS:
+    if not may(request.member, Act.CHANGE_KEYS):
         allowed = allowed.none()
     return get_object_or_404(allowed, uuid=key_id)
 
@@ -88,7 +86,7 @@ def keys(request: TenantRequest) -> HttpResponse:
 @tenant_required
 def key_create(request: TenantRequest) -> HttpResponse:
     form = ApiKeyForm(request.POST)
-    if request.member.role not in MAY_CHANGE_KEYS:
+    if not may(request.member, Act.CHANGE_KEYS):
         form.is_valid()
         form.add_error(None, _("Your role may not create keys."))
     if not form.is_valid():

@@ -11,9 +11,7 @@ from django.views.decorators.http import require_POST
 from portal.forms import TenantSettingsForm
 from portal.views.access import SESSION_KEY, TenantRequest, tenant_required
 from tenants import selectors, services
-from tenants.models import Role
-
-MAY_CHANGE_SETTINGS = {Role.OWNER, Role.ADMIN}
+from tenants.permissions import Act, may
 
 
 @tenant_required
@@ -25,7 +23,7 @@ def team(request: TenantRequest) -> HttpResponse:
 @tenant_required
 def settings_page(request: TenantRequest) -> HttpResponse:
     tenant = request.member.tenant
-    may_change = request.member.role in MAY_CHANGE_SETTINGS
+    may_change = may(request.member, Act.CHANGE_SETTINGS)
     form = TenantSettingsForm(request.POST or None, instance=tenant)
     if request.method == "POST" and may_change and form.is_valid():
         services.tenant_update(
@@ -39,7 +37,7 @@ def settings_page(request: TenantRequest) -> HttpResponse:
         return redirect("settings")
     tenant.refresh_from_db()
     is_bad = request.method == "POST"
-    context = {"nav": "settings", "form": form, "may_change": may_change}
+    context = {"nav": "settings", "form": form}
     return render(request, "portal/settings.html", context, status=400 if is_bad else 200)
 
 
