@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q, Sum, Value
+from django.db.models import Exists, F, OuterRef, Q, Sum, Value
 from django.db.models.functions import Coalesce
 
 from tenants import gateway, key_values
@@ -200,7 +200,10 @@ def tenants_to_reconcile_after_sync(*, mirror: GatewayPlan, now: datetime) -> li
     today = now.astimezone(UTC).date()
     current = Entitlement.objects.filter(period_start__lte=today, period_end__gt=today)
     leases = Lease.objects.filter(entitlement__in=current, gateway_plan=mirror)
+    others = Lease.objects.filter(entitlement=OuterRef("entitlement"), closed_at=None)
     waiting = leases.filter(
-        Q(is_owed=True) | Q(pending_limit__isnull=False) | Q(seen_remaining=0)
+        Q(is_owed=True)
+        | Q(pending_limit__isnull=False)
+        | Q(Exists(others.exclude(pk=OuterRef("pk"))), seen_remaining=0, closed_at=None)
     ).values("entitlement__tenant")
     return list(Tenant.objects.filter(pk__in=waiting))
