@@ -1,0 +1,108 @@
+// Small behaviours, found by data attributes. Everything works without them, only less comfortably.
+
+const root = document.documentElement;
+
+function isDark() {
+  const chosen = root.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function toggleTheme() {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  try {
+    localStorage.setItem("theme", root.dataset.theme);
+  } catch {
+    // It lasts for this page only.
+  }
+  document.dispatchEvent(new CustomEvent("themechange"));
+}
+
+// The Clipboard API exists only on https and localhost; a portal tried over a plain LAN address has the old way.
+async function copyText(source) {
+  const text = source.textContent.trim();
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  getSelection().selectAllChildren(source);
+  if (!document.execCommand("copy")) {
+    throw new Error("copying is not allowed here");
+  }
+}
+
+async function copy(button) {
+  const label = button.querySelector("[data-copy-label]");
+  const idle = (button.dataset.idle ??= label.textContent);
+  try {
+    await copyText(document.getElementById(button.dataset.copy));
+    label.textContent = button.dataset.copied;
+  } catch {
+    label.textContent = button.dataset.failed;
+  }
+  clearTimeout(button.copyTimer);
+  button.copyTimer = setTimeout(() => (label.textContent = idle), 2500);
+}
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (menu !== except) {
+      menu.open = false;
+    }
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target;
+  closeMenus(target.closest("details.menu"));
+  if (target.closest("[data-theme-toggle]")) {
+    toggleTheme();
+  }
+  const copyButton = target.closest("[data-copy]");
+  if (copyButton) {
+    copy(copyButton);
+  }
+  const opener = target.closest("[data-dialog]");
+  if (opener) {
+    document.getElementById(opener.dataset.dialog).showModal();
+  }
+  if (target.closest("[data-dialog-close]") || target.matches("dialog")) {
+    target.closest("dialog").close();
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = document.querySelector("details.menu[open]");
+  if (event.key === "Escape" && menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// A form that changes something is sent once: the second click of a double click is dropped.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) {
+    return;
+  }
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  event.submitter?.setAttribute("aria-busy", "true");
+});
+
+// The back button may bring a page back as it was left, with its forms marked as sent.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) {
+    return;
+  }
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+  }
+});
+
+// After an error the keyboard starts where the error is; a new key's value is brought into view.
+document.querySelector("[aria-invalid='true']")?.focus();
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
