@@ -1,0 +1,14 @@
+"""The local AWS: ministack, with our own API Gateway in front of it.
+
+ministack serves S3, SQS, DynamoDB, Lambda, Step Functions, CloudFormation and the rest. The layer
+owns what the product stands on, to the semantics of the real service: API keys, usage plans,
+usage, and every call to a deployed REST API. Nothing of ministack is patched; nothing here knows
+Django.
+
+    python -m portal.local.aws --port 4566 --state var/aws
+    with LocalAWS(state_dir=path) as aws: …aws.url…       (portal.local.aws.server)
+
+Keys and usage plans belong to the whole account here, whatever the region. Not kept apart from AWS:
+keys and plans that a CloudFormation template makes (they reach ministack only, so make them by
+the API), and authorizers (a method that asks for one answers 500).
+"""

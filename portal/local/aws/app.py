@@ -1,0 +1,138 @@
+"""The ASGI application: our layer in front, ministack behind it.
+
+/_sekisho/…                        controls for tests
+keys, usage plans, usage, tags     our control plane
+a call to a REST API, any address  our data plane
+everything else                    ministack, untouched
+"""
+
+import re
+
+from portal.local.aws import upstream
+from portal.local.aws.addresses import address_of
+from portal.local.aws.admission import Admission
+from portal.local.aws.clock import Clock
+from portal.local.aws.control_plane import ControlPlane, is_ours, operation_of
+from portal.local.aws.controls import PREFIX, Controls
+from portal.local.aws.data_plane import DataPlane
+from portal.local.aws.deployments import Deployments
+from portal.local.aws.faults import Fault, Faults, targeted_operation
+from portal.local.aws.meter import Meter
+from portal.local.aws.store import Store
+from portal.local.aws.wire import (
+    ClientGone,
+    Message,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    read_request,
+    send_broken,
+    send_response,
+)
+
+_DEPLOYING = re.compile(r"/restapis/([^/]+)/(?:deployments|stages)(?:/|$)")
+
+
+class LocalAwsApp:
+    def __init__(self, store: Store) -> None:
+        clock = Clock()
+        self._faults = Faults()
+        self._deployments = Deployments()
+        meter = Meter(store, clock)
+        admission = Admission(store, meter)
+        self._control = ControlPlane(
+            store, clock, meter, self._deployments.exists, changed=admission.forget
+        )
+        self._data = DataPlane(clock, self._deployments, admission)
+        self._controls = Controls(clock, self._control.usage, self._faults)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await upstream.forward(scope, receive, send)
+            return
+        try:
+            await self._serve(scope, receive, send)
+        except ClientGone:
+            return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        host, authorization = _host_and_authorization(scope)
+        raw_path = scope["raw_path"].decode("latin-1")
+        address = address_of(host, path, raw_path)
+        region = upstream.rest_api_region(address.api_id) if address else None
+        if address and region:
+            request = await read_request(scope, receive)
+            await send_response(send, await self._data.answer(address, region, request))
+        elif address:
+            await upstream.forward(scope, receive, send)
+        elif path.startswith(PREFIX):
+            await send_response(send, self._controls.answer(await read_request(scope, receive)))
+        elif is_ours(path, authorization):
+            await self._serve_control(await read_request(scope, receive), send)
+        elif self._faults:
+            await self._serve_faulty(scope, receive, send)
+        else:
+            await self._forward(scope, receive, send, authorization)
+
+    async def _serve_control(self, request: Request, send: Send) -> None:
+        found = operation_of(request)
+        fault = self._faults.due(found[0].name) if self._faults and found else None
+        if fault and fault.when == "before":
+            await _send_fault(send, fault)
+            return
+        response = await self._control.answer(request)
+        if fault:
+            await _send_fault(send, fault)
+        else:
+            await send_response(send, response)
+
+    async def _serve_faulty(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ministack's operations by name, as far as they carry one."""
+        request = Request(scope["method"], scope["path"], "", b"", list(scope["headers"]), "")
+        fault = self._faults.due(targeted_operation(request))
+        if fault is None:
+            await upstream.forward(scope, receive, send)
+            return
+        if fault.when == "after":
+
+            async def swallow(message: Message) -> None:
+                return None
+
+            await upstream.forward(scope, receive, swallow)
+        else:
+            await read_request(scope, receive)
+        await _send_fault(send, fault)
+
+    async def _forward(
+        self, scope: Scope, receive: Receive, send: Send, authorization: str
+    ) -> None:
+        await upstream.forward(scope, receive, send)
+        path: str = scope["path"]
+        if path.startswith("/restapis/") and scope["method"] != "GET":
+            self._deployments.invalidate()
+            if match := _DEPLOYING.match(path):
+                await self._deployments.snapshot(match[1])
+        elif "/cloudformation/" in authorization:
+            self._deployments.invalidate()
+
+
+def _host_and_authorization(scope: Scope) -> tuple[str, str]:
+    host = authorization = b""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value
+        elif name == b"authorization":
+            authorization = value
+    return host.decode("latin-1"), authorization.decode("latin-1")
+
+
+async def _send_fault(send: Send, fault: Fault) -> None:
+    if fault.status is None:
+        await send_broken(send)
+        return
+    headers = [(b"x-amzn-ErrorType", b"InternalFailure")]
+    body = {"message": "A fault that a test asked for"}
+    await send_response(send, Response.of_json(fault.status, body, headers))

@@ -1,0 +1,79 @@
+"""A call to a deployed API: route, admit, invoke, answer.
+
+Every call is answered with the request id that its backend was given.
+"""
+
+import logging
+import uuid
+from urllib.parse import unquote
+
+from portal.local.aws.addresses import Address
+from portal.local.aws.admission import Admission
+from portal.local.aws.clock import Clock
+from portal.local.aws.deployments import Deployments
+from portal.local.aws.gateway_responses import (
+    MISSING_AUTHENTICATION_TOKEN,
+    UNKNOWN_STAGE,
+    GatewayResponse,
+)
+from portal.local.aws.integrations import Call
+from portal.local.aws.integrations.base import internal_error
+from portal.local.aws.wire import Request, Response
+
+logger = logging.getLogger(__name__)
+
+
+class DataPlane:
+    def __init__(self, clock: Clock, deployments: Deployments, admission: Admission) -> None:
+        self._clock = clock
+        self._deployments = deployments
+        self._admission = admission
+
+    async def answer(self, address: Address, region: str, request: Request) -> Response:
+        """Serve a call to a REST API that exists in `region`."""
+        request_id = str(uuid.uuid4())
+        response = await self._respond(address, region, request, request_id)
+        response.headers.append((b"x-amzn-RequestId", request_id.encode()))
+        return response
+
+    async def _respond(
+        self, address: Address, region: str, request: Request, request_id: str
+    ) -> Response:
+        stage = await self._deployments.stage(address.api_id, address.stage, region)
+        if stage is None:
+            return UNKNOWN_STAGE.response()
+        matched = stage.routes.match(request.method, address.path)
+        if matched is None:
+            return MISSING_AUTHENTICATION_TOKEN.response()
+        route, path_parameters = matched
+        if route.authorization != "NONE":
+            logger.error("%s: %s is not supported", route.resource_path, route.authorization)
+            return internal_error()
+        key_id, key = None, None
+        if route.api_key_required:
+            key = request.header(b"x-api-key")
+            verdict = self._admission.admit(
+                key, stage.api_id, stage.name, route.resource_path, request.method
+            )
+            if isinstance(verdict, GatewayResponse):
+                return verdict.response()
+            key_id = verdict.key_id
+        call = Call(
+            request=request,
+            request_id=request_id,
+            time=self._clock.time(),
+            api_id=stage.api_id,
+            stage=stage.name,
+            stage_variables=stage.variables,
+            resource_id=route.resource_id,
+            resource_path=route.resource_path,
+            path=unquote(address.path),
+            path_parameters=path_parameters,
+            api_key_id=key_id,
+            api_key=key,
+        )
+        try:
+            return await route.integration(call)
+        except Exception:
+            logger.exception("%s %s failed", request.method, route.resource_path)
+            return internal_error()
