@@ -38,6 +38,9 @@ app.conf.update(
     # A web page must not wait for a broker that is away: what it asked for is in its rows.
     broker_transport_options={
         "queue_order_strategy": "priority",
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
         "socket_connect_timeout": 1,
         "socket_timeout": 5,
         "visibility_timeout": 600,

@@ -164,7 +164,7 @@ class TestShares:
 
     def test_the_advance_is_lent_only_to_a_key_that_would_have_nothing(self) -> None:
         claims = {1: Claim(100, 100, needs=False), 2: Claim(1, 0, needs=True)}
-        assert leases.shares(100, 20, 60, claims) == {1: 110, 2: 10}
+        assert leases.shares(100, 20, 60, claims) == {1: 100, 2: 20}
 
     def test_the_advance_is_not_lent_where_nothing_can_come_back(self) -> None:
         claims = {1: Claim(100, 100, needs=True), 2: Claim(1, 0, needs=True)}

@@ -1,0 +1,299 @@
+"""Keys, leases and the gateway, with real calls through the local AWS."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from tenants import gateway, selectors, services
+from tenants.errors import NotInThisState
+from tenants.models import (
+    ApiKeyVersion,
+    GatewayPlan,
+    GrantKind,
+    Hold,
+    HoldReason,
+    KeySlot,
+    Lease,
+    OutboxEvent,
+    QuotaGrant,
+    Tenant,
+    UsagePlan,
+    User,
+    VersionStatus,
+)
+from tenants.services import reconcile, usage
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("gateway_api", "valkey"),
+]
+
+Call = Callable[[str | None], httpx.Response]
+
+
+def settle(tenant: Tenant) -> Tenant:
+    """Run the reconciler until it has nothing more to do now."""
+    assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=timezone.now)
+    tenant.refresh_from_db()
+    return tenant
+
+
+def sync() -> None:
+    for mirror in GatewayPlan.objects.exclude(gateway_id="").select_related("usage_plan"):
+        usage.usage_sync(mirror=mirror, now=timezone.now())
+
+
+def value_of(version: ApiKeyVersion) -> str:
+    """Return the value again, as its owner has kept it."""
+    ApiKeyVersion.objects.filter(pk=version.pk).update(revealed_at=None)
+    value = services.api_key_value_reveal(version=version, now=timezone.now())
+    assert value is not None
+    return value
+
+
+def only_version(tenant: Tenant) -> ApiKeyVersion:
+    return ApiKeyVersion.objects.get(api_key__tenant=tenant)
+
+
+def passes(call: Call, value: str, *, at_most: int) -> int:
+    """Call until refused; return how many calls passed."""
+    for count in range(at_most):
+        response = call(value)
+        if response.status_code == 429:
+            assert response.json() == {"message": "Limit Exceeded"}
+            return count
+        assert response.status_code == 200, response.text
+    return at_most
+
+
+@pytest.fixture
+def plan() -> UsagePlan:
+    """10 requests in a month, no throttle that a test could feel."""
+    plan = UsagePlan(
+        code="small", name="Small", rate_limit=10_000, burst_limit=5_000, quota_limit=10,
+        is_prorated=False, advance=3,
+    )  # fmt: skip
+    return services.usage_plan_save(usage_plan=plan, now=timezone.now())
+
+
+@pytest.fixture
+def tenant(plan: UsagePlan, alice_user: User) -> Tenant:
+    return services.tenant_create(
+        name="Alice Corp", owner=alice_user, usage_plan=plan, now=timezone.now()
+    )
+
+
+def grant(tenant: Tenant, requests: int, source: str) -> QuotaGrant:
+    period = selectors.current_period(tenant=tenant, now=timezone.now())
+    return services.quota_grant(
+        tenant=tenant, requests=requests, kind=GrantKind.EXTENSION, source=source,
+        period_start=period.start, now=timezone.now(),
+    )  # fmt: skip
+
+
+class TestFirstKey:
+    def test_a_new_tenants_key_works_and_stops_at_the_quota(
+        self, tenant: Tenant, call: Call
+    ) -> None:
+        settle(tenant)
+        version = only_version(tenant)
+        assert version.status == VersionStatus.ACTIVE
+        assert version.slot == KeySlot.PRIMARY
+        assert tenant.reconcile_at is None
+        assert OutboxEvent.objects.filter(kind="key.active").count() == 1
+        assert passes(call, value_of(version), at_most=15) == 10
+        sync()
+        now = selectors.usage_now(tenant=tenant, now=timezone.now())
+        assert (now.used_today, now.used_period, now.remaining) == (10, 10, 0)
+
+    def test_nothing_is_written_where_the_fresh_counter_is_right(self, tenant: Tenant) -> None:
+        settle(tenant)
+        assert Lease.objects.get().written_at is None
+
+    def test_a_prorated_tenant_gets_its_share_before_the_key_is_enabled(
+        self, plan: UsagePlan, tenant: Tenant, call: Call
+    ) -> None:
+        services.quota_cap_set(tenant=tenant, requests=4, now=timezone.now())
+        settle(tenant)
+        assert passes(call, value_of(only_version(tenant)), at_most=15) == 4
+
+
+class TestExtension:
+    def test_a_buyer_who_ran_dry_gets_exactly_the_pack(self, tenant: Tenant, call: Call) -> None:
+        settle(tenant)
+        value = value_of(only_version(tenant))
+        assert passes(call, value, at_most=15) == 10
+        bought = grant(tenant, 7, "order:1")
+        settle(tenant)
+        assert passes(call, value, at_most=15) == 7
+        bought.refresh_from_db()
+        assert bought.applied_at is not None
+
+    def test_the_same_order_twice_grants_once(self, tenant: Tenant, call: Call) -> None:
+        settle(tenant)
+        assert grant(tenant, 7, "order:1").pk == grant(tenant, 7, "order:1").pk
+        settle(tenant)
+        sync()
+        settle(tenant)
+        assert passes(call, value_of(only_version(tenant)), at_most=30) == 17
+
+    def test_it_adds_up_for_a_buyer_in_the_middle(self, tenant: Tenant, call: Call) -> None:
+        settle(tenant)
+        value = value_of(only_version(tenant))
+        assert passes(call, value, at_most=4) == 4
+        sync()
+        grant(tenant, 7, "order:1")
+        settle(tenant)
+        assert passes(call, value, at_most=30) == 13
+
+    def test_an_extension_for_a_period_that_is_over_is_refused(self, tenant: Tenant) -> None:
+        with pytest.raises(NotInThisState):
+            services.quota_grant(
+                tenant=tenant, requests=1, kind=GrantKind.EXTENSION, source="order:late",
+                period_start=datetime(2020, 1, 1, tzinfo=UTC).date(), now=timezone.now(),
+            )  # fmt: skip
+        assert not QuotaGrant.objects.exists()
+
+
+class TestStops:
+    def test_a_revoked_key_is_refused(self, tenant: Tenant, call: Call) -> None:
+        settle(tenant)
+        version = only_version(tenant)
+        value = value_of(version)
+        assert call(value).status_code == 200
+        services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
+        settle(tenant)
+        assert call(value).status_code == 403
+
+    def test_a_hold_stops_and_its_end_resumes(self, tenant: Tenant, call: Call) -> None:
+        settle(tenant)
+        value = value_of(only_version(tenant))
+        services.hold_place(tenant=tenant, reason=HoldReason.OPERATOR, now=timezone.now())
+        services.hold_place(tenant=tenant, reason=HoldReason.DUNNING, now=timezone.now())
+        settle(tenant)
+        assert call(value).status_code == 403
+        services.hold_lift(tenant=tenant, reason=HoldReason.DUNNING, now=timezone.now())
+        settle(tenant)
+        assert call(value).status_code == 403
+        services.hold_lift(tenant=tenant, reason=HoldReason.OPERATOR, now=timezone.now())
+        settle(tenant)
+        assert call(value).status_code == 200
+        assert Hold.objects.filter(lifted_at=None).count() == 0
+
+
+class TestSeveralKeys:
+    def test_together_they_never_get_more_than_the_entitlement(
+        self, tenant: Tenant, call: Call
+    ) -> None:
+        settle(tenant)
+        sync()
+        first = only_version(tenant)
+        second = services.api_key_create(
+            tenant=tenant, name="staging", actor=None, now=timezone.now()
+        )
+        settle(tenant)
+        values = [value_of(first), value_of(second)]
+        used = 0
+        for _ in range(6):
+            used += sum(passes(call, value, at_most=30) for value in values)
+            sync()
+            settle(tenant)
+        assert used == 10
+
+    def test_rotating_hands_out_no_fresh_quota(self, tenant: Tenant, call: Call) -> None:
+        settle(tenant)
+        version = only_version(tenant)
+        old = value_of(version)
+        assert passes(call, old, at_most=6) == 6
+        rotated = services.api_key_rotate(api_key=version.api_key, actor=None, now=timezone.now())
+        settle(tenant)
+        settle(tenant)
+        assert call(old).status_code == 403
+        assert passes(call, value_of(rotated), at_most=30) == 4
+
+    def test_moving_to_another_plan_and_back_hands_out_no_fresh_quota(
+        self, tenant: Tenant, plan: UsagePlan, call: Call
+    ) -> None:
+        other = services.usage_plan_save(
+            usage_plan=UsagePlan(
+                code="other", name="Other", rate_limit=10_000, burst_limit=5_000, quota_limit=12,
+                is_prorated=False,
+            ),
+            now=timezone.now(),
+        )  # fmt: skip
+        settle(tenant)
+        value = value_of(only_version(tenant))
+        used = passes(call, value, at_most=6)
+        for target in (other, plan, other):
+            services.tenant_change_plan(tenant=tenant, usage_plan=target, now=timezone.now())
+            tenant.refresh_from_db()
+            settle(tenant)
+            used += passes(call, value, at_most=1)
+        used += passes(call, value, at_most=30)
+        assert used == 12
+
+
+class TestFaults:
+    """The worker dies before or after an outside call; what is left is finished, once."""
+
+    CALLS = ("create_api_key", "create_usage_plan_key", "update_api_key", "create_usage_plan")
+
+    @pytest.mark.parametrize("operation", CALLS)
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_sign_up_makes_one_key(
+        self, tenant: Tenant, call: Call, operation: str, when: str, dies: Callable[..., None]
+    ) -> None:
+        dies(operation, when)
+        with pytest.raises(KeyboardInterrupt):
+            reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=timezone.now)
+        # The claim of the dead runs out.
+        later = timezone.now() + timedelta(minutes=1)
+        assert reconcile.tenants_due(now=later) == [tenant.pk]
+        reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: later)
+        version = only_version(tenant)
+        assert version.status == VersionStatus.ACTIVE
+        keys = gateway._call("get_api_keys", nameQuery=version.gateway_name)["items"]
+        assert len(keys) == 1
+        plans = gateway._call("get_usage_plans", limit=500)["items"]
+        assert sum(str(m.uuid) in p["name"] for p in plans for m in GatewayPlan.objects.all()) == 2
+        assert passes(call, value_of(version), at_most=15) == 10
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_an_extension_counts_once(
+        self, tenant: Tenant, call: Call, when: str, dies: Callable[..., None]
+    ) -> None:
+        settle(tenant)
+        value = value_of(only_version(tenant))
+        assert passes(call, value, at_most=15) == 10
+        grant(tenant, 7, "order:1")
+        dies("update_usage", when)
+        with pytest.raises(KeyboardInterrupt):
+            reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=timezone.now)
+        passed = passes(call, value, at_most=3)
+        assert passed == (3 if when == "after" else 0)
+        later = timezone.now() + timedelta(minutes=1)
+        reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: later)
+        assert passed + passes(call, value, at_most=30) == 7
+
+
+@pytest.fixture
+def dies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Make the worker die at the next call of an operation, before or after its effect."""
+    real = gateway._call
+    armed: dict[str, str] = {}
+
+    def _call(operation: str, **parameters: object) -> dict[str, object]:
+        when = armed.pop(operation, "")
+        if when == "before":
+            raise KeyboardInterrupt
+        answer = real(operation, **parameters)  # type: ignore[arg-type]
+        if when == "after":
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(gateway, "_call", _call)
+    yield armed.__setitem__
+    assert not armed, "the call that was to die was never made"
