@@ -10,7 +10,7 @@ would get past admission. Prefixes are therefore matched on the decoded path, as
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from portal.local.aws import upstream
@@ -21,8 +21,7 @@ _AWS_PREFIX = "/_aws/execute-api/"
 _USER_REQUEST = re.compile(r"/restapis/([^/]*)/([^/]*)/_user_request_(/.*)?", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """A call's API, stage and path; the path is percent-encoded, so that `%2F` is no slash."""
 
     api_id: str

@@ -7,6 +7,7 @@ everything else                    ministack, untouched
 """
 
 import re
+from collections.abc import Callable
 
 from portal.local.aws import upstream
 from portal.local.aws.addresses import address_of
@@ -36,7 +37,10 @@ _DEPLOYING = re.compile(r"/restapis/([^/]+)/(?:deployments|stages)(?:/|$)")
 
 
 class LocalAwsApp:
-    def __init__(self, store: Store) -> None:
+    """`started` is called once start-up is complete and requests are answered."""
+
+    def __init__(self, store: Store, started: Callable[[], None]) -> None:
+        self._started = started
         clock = Clock()
         self._faults = Faults()
         self._deployments = Deployments()
@@ -49,23 +53,32 @@ class LocalAwsApp:
         self._controls = Controls(clock, self._control.usage, self._faults)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            try:
+                await self._serve(scope, receive, send)
+            except ClientGone:
+                return
+        elif scope["type"] == "lifespan":
+            await self._run_lifespan(scope, receive, send)
+        else:
             await upstream.forward(scope, receive, send)
-            return
-        try:
-            await self._serve(scope, receive, send)
-        except ClientGone:
-            return
+
+    async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def announce(message: Message) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                self._started()
+
+        await upstream.forward(scope, receive, announce)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         host, authorization = _host_and_authorization(scope)
         raw_path = scope["raw_path"].decode("latin-1")
         address = address_of(host, path, raw_path)
-        region = upstream.rest_api_region(address.api_id) if address else None
-        if address and region:
+        if address and self._data.serves(address):
             request = await read_request(scope, receive)
-            await send_response(send, await self._data.answer(address, region, request))
+            await send_response(send, await self._data.answer(address, request))
         elif address:
             await upstream.forward(scope, receive, send)
         elif path.startswith(PREFIX):

@@ -4,9 +4,10 @@ Every call is answered with the request id that its backend was given.
 """
 
 import logging
-import uuid
+import os
 from urllib.parse import unquote
 
+from portal.local.aws import upstream
 from portal.local.aws.addresses import Address
 from portal.local.aws.admission import Admission
 from portal.local.aws.clock import Clock
@@ -29,17 +30,22 @@ class DataPlane:
         self._deployments = deployments
         self._admission = admission
 
-    async def answer(self, address: Address, region: str, request: Request) -> Response:
-        """Serve a call to a REST API that exists in `region`."""
-        request_id = str(uuid.uuid4())
-        response = await self._respond(address, region, request, request_id)
+    def serves(self, address: Address) -> bool:
+        """Whether the address is a REST API's; HTTP and WebSocket APIs are ministack's."""
+        known = self._deployments.fresh(address.api_id, address.stage)
+        return known is not None or upstream.rest_api_region(address.api_id) is not None
+
+    async def answer(self, address: Address, request: Request) -> Response:
+        """Serve a call to a REST API."""
+        request_id = _new_request_id()
+        response = await self._respond(address, request, request_id)
         response.headers.append((b"x-amzn-RequestId", request_id.encode()))
         return response
 
-    async def _respond(
-        self, address: Address, region: str, request: Request, request_id: str
-    ) -> Response:
-        stage = await self._deployments.stage(address.api_id, address.stage, region)
+    async def _respond(self, address: Address, request: Request, request_id: str) -> Response:
+        stage = self._deployments.fresh(address.api_id, address.stage)
+        if stage is None:
+            stage = await self._deployments.stage(address.api_id, address.stage)
         if stage is None:
             return UNKNOWN_STAGE.response()
         matched = stage.routes.match(request.method, address.path)
@@ -67,7 +73,7 @@ class DataPlane:
             stage_variables=stage.variables,
             resource_id=route.resource_id,
             resource_path=route.resource_path,
-            path=unquote(address.path),
+            path=unquote(address.path) if "%" in address.path else address.path,
             path_parameters=path_parameters,
             api_key_id=key_id,
             api_key=key,
@@ -77,3 +83,9 @@ class DataPlane:
         except Exception:
             logger.exception("%s %s failed", request.method, route.resource_path)
             return internal_error()
+
+
+def _new_request_id() -> str:
+    """A random id in the form of a UUID; made for every call, so without the UUID object."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

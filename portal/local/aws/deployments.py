@@ -42,14 +42,19 @@ class Deployments:
         region = upstream.rest_api_region(api_id)
         return region is not None and await _stage_document(api_id, stage, region) is not None
 
-    async def stage(self, api_id: str, name: str, region: str) -> Stage | None:
-        """A stage of a REST API, at most a second old; None where there is none."""
+    def fresh(self, api_id: str, name: str) -> Stage | None:
+        """The stage, where it was read within the last second."""
         known = self._stages.get((api_id, name))
-        now = time.monotonic()
-        if known is not None and now - known.read_at < _FRESH_SECONDS:
+        if known is not None and time.monotonic() - known.read_at < _FRESH_SECONDS:
             return known
-        document = await _stage_document(api_id, name, region)
-        if document is None:
+        return None
+
+    async def stage(self, api_id: str, name: str) -> Stage | None:
+        """Read a stage of a REST API; None where there is none."""
+        now = time.monotonic()
+        region = upstream.rest_api_region(api_id)
+        document = await _stage_document(api_id, name, region) if region else None
+        if region is None or document is None:
             self._stages.pop((api_id, name), None)
             return None
         deployment_id = str(document.get("deploymentId") or "")

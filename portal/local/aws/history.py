@@ -6,12 +6,12 @@ known for ever. Bounded by the longest lag that can be asked for.
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_LAG_SECONDS = 3_600
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A day's figures: requests used on it, and what remained (None: the plan has no quota)."""
 
     used: int

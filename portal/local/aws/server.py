@@ -16,7 +16,6 @@ from typing import Self
 
 from portal.local.aws.environment import import_ministack
 from portal.local.aws.store import Store
-from portal.local.aws.wire import AsgiApp, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1"
 _PATIENCE_SECONDS = 60
@@ -77,22 +76,8 @@ async def _serve(
     config.errorlog = logging.getLogger("portal.local.aws.hypercorn")
     config.graceful_timeout = 1.0
     config.keep_alive_timeout = 75
-    app = _announced(LocalAwsApp(store), started)
+    app = LocalAwsApp(store, started)
     await hypercorn_serve(app, config, shutdown_trigger=stop)  # type: ignore[arg-type]
-
-
-def _announced(app: AsgiApp, started: Callable[[], None]) -> AsgiApp:
-    """The same application, which says when its start-up is complete."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        async def announce(message: Message) -> None:
-            await send(message)
-            if message["type"] == "lifespan.startup.complete":
-                started()
-
-        await app(scope, receive, announce if scope["type"] == "lifespan" else send)
-
-    return application
 
 
 class LocalAWS:

@@ -58,6 +58,7 @@ class Store:
         self.db = sqlite3.connect(path, isolation_level=None, timeout=0, cached_statements=256)
         self.db.row_factory = sqlite3.Row
         try:
+            self.db.execute("PRAGMA page_size=1024")
             self.db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=NORMAL")

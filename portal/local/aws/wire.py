@@ -5,10 +5,11 @@ connection whose request body was left unread.
 """
 
 import json
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -96,11 +97,16 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
     )
 
 
+@lru_cache(maxsize=1)
+def _http_date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
+
+
 async def send_response(send: Send, response: Response) -> None:
     headers = [
         *response.headers,
         (b"content-length", b"%d" % len(response.body)),
-        (b"date", formatdate(usegmt=True).encode()),
+        (b"date", _http_date(int(time.time()))),
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -2,16 +2,14 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.local.aws.wire import Request, Response
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """An admitted call. `path` is the decoded path below the stage, `time` is in seconds since the
     epoch on the layer's clock; the key is empty where the method needs none."""
 
