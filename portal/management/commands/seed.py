@@ -1,0 +1,60 @@
+"""`manage.py seed`: what a fresh installation needs to be useful. Run again, it changes nothing."""
+
+from typing import Any
+
+import conversions.services
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+import billing.services
+from portal.celery import SCHEDULE
+from tenants.models import User
+
+SEEDED = "From Sekisho's own schedule."
+
+
+class Command(BaseCommand):
+    help = "Create plans, packs, presets, the schedule and an operator, where they are missing."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        billing.services.seed(now=timezone.now())
+        conversions.services.presets_seed()
+        schedule_seed()
+        password = operator_seed()
+        if password is not None:
+            self.stdout.write(f"Operator {settings.OPERATOR_EMAIL}, password {password}")
+
+
+def operator_seed() -> str | None:
+    """Create the operator; return the password if it was made up here, so that it can be told.
+
+    An operator who is there keeps their password: they may have changed it since.
+    """
+    if User.objects.filter(email__iexact=settings.OPERATOR_EMAIL).exists():
+        return None
+    password = settings.OPERATOR_PASSWORD or get_random_string(16)
+    User.objects.create_superuser(settings.OPERATOR_EMAIL, password)
+    return None if settings.OPERATOR_PASSWORD else password
+
+
+def schedule_seed() -> None:
+    """Copy the schedule to django-celery-beat's tables.
+
+    A row that is there keeps what an operator may have changed, which is how often it runs and
+    whether at all. What the schedule no longer has is deleted; rows of other names are an
+    operator's own.
+    """
+    for name, (task, seconds) in SCHEDULE.items():
+        interval, _ = IntervalSchedule.objects.get_or_create(
+            every=seconds, period=IntervalSchedule.SECONDS
+        )
+        row, is_new = PeriodicTask.objects.get_or_create(
+            name=name, defaults={"task": task, "interval": interval, "description": SEEDED}
+        )
+        if not is_new and row.task != task:
+            row.task = task
+            row.save()
+    PeriodicTask.objects.filter(description=SEEDED).exclude(name__in=SCHEDULE).delete()

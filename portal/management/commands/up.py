@@ -1,0 +1,29 @@
+"""`manage.py up`: what must be done before the processes of this version start.
+
+Migrations, seeds, the backend's stack, the usage plans. Safe to repeat, also after a crash halfway;
+`make run` calls it at each start, a production installation at each release.
+"""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from tenants import gateway
+from tenants.services import mirrors
+
+
+class Command(BaseCommand):
+    help = "Migrate, seed, deploy the backend's stack and mirror the usage plans to the gateway."
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("seed", stdout=self.stdout)
+        call_command("deploy_backend", yes=True, stdout=self.stdout)
+        for mirror in mirrors.mirrors_stale():
+            try:
+                mirrors.mirror_apply(mirror=mirror, now=timezone.now())
+            except gateway.GatewayError as error:
+                raise CommandError(f"{mirror} cannot be mirrored: {error}") from error
+        self.stdout.write("Ready to start.")
