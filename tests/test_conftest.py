@@ -3,12 +3,18 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 
-from portal.celery import app
-from tenants import queue
+from portal.celery import GATEWAY_QUEUES, app
+from portal.local.payments.server import LocalPayments
+from tenants import key_values, queue
+from tenants.models import ApiKeyVersion, VersionStatus
+from tests.cast import Cast
+from tests.conftest import RunTasks
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def seen() -> Iterator[list[Any]]:
 
 
 def test_tasks_run_after_the_commit_and_urgent_ones_first(
-    run_tasks: Callable[[], list[str]], seen: list[Any]
+    run_tasks: RunTasks, seen: list[Any]
 ) -> None:
     with transaction.atomic():
         queue.on_commit("tests.record", {"tuple": (1,)}, queue="default")
@@ -38,9 +44,7 @@ def test_tasks_run_after_the_commit_and_urgent_ones_first(
     assert seen == [2, {"tuple": [1]}]  # what a worker would get: it came as JSON
 
 
-def test_a_failed_task_is_raised_and_stays_queued(
-    run_tasks: Callable[[], list[str]], seen: list[Any]
-) -> None:
+def test_a_failed_task_is_raised_and_stays_queued(run_tasks: RunTasks, seen: list[Any]) -> None:
     queue.send("tests.record", "fail", queue="default")
 
     for _ in range(2):
@@ -52,10 +56,32 @@ def test_a_failed_task_is_raised_and_stays_queued(
 
 @pytest.mark.parametrize("time", ["first", "second"])
 def test_each_test_starts_with_an_empty_valkey(
-    run_tasks: Callable[[], list[str]], seen: list[Any], time: str
+    run_tasks: RunTasks, seen: list[Any], time: str
 ) -> None:
     assert cache.get("left-over") is None
     assert run_tasks() == []
 
     cache.set("left-over", time)
     queue.send("tests.record", time, queue="default")
+
+
+def test_the_cast_has_keys_that_work_at_a_real_gateway(
+    run_tasks: RunTasks,
+    cast: Cast,
+    call: Callable[[str | None], httpx.Response],
+) -> None:
+    run_tasks(*GATEWAY_QUEUES)
+
+    version = ApiKeyVersion.objects.get(api_key__tenant=cast.alice_corp)
+    assert version.status == VersionStatus.ACTIVE
+    value = key_values.derive(version.uuid, secret=settings.API_KEY_SECRET)
+    assert call(value).status_code == 200
+    assert call(None).status_code == 403
+
+
+def test_settings_point_at_the_local_payments(local_payments: LocalPayments) -> None:
+    assert local_payments.url == settings.STRIPE_API_BASE
+    answer = httpx.get(
+        f"{settings.STRIPE_API_BASE}/v1/customers", auth=(settings.STRIPE_SECRET_KEY, "")
+    )
+    assert answer.status_code == 200

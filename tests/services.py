@@ -1,0 +1,67 @@
+"""The outside world of the tests, in threads of this process: the local AWS and the local payments.
+
+One local AWS runs per process, so everybody shares it; its keys and plans are told apart by UUIDs.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from django.conf import settings
+from django.test import override_settings
+
+import billing.payments
+from portal.local.aws.server import LocalAWS
+from portal.local.payments.server import LocalPayments
+from tenants import gateway
+
+
+@contextmanager
+def local_aws_running(state_dir: Path) -> Iterator[LocalAWS]:
+    """Run the local AWS, with the settings pointed at it."""
+    with LocalAWS(state_dir=state_dir) as aws:
+        api_id, stage = settings.BACKEND_API_ID, settings.BACKEND_STAGE
+        base = f"{aws.url}/_aws/execute-api/{api_id}/{stage}"
+        with override_settings(AWS_ENDPOINT_URL=aws.url, API_BASE_URL=base):
+            gateway._client.cache_clear()
+            yield aws
+    gateway._client.cache_clear()
+
+
+@contextmanager
+def local_payments_running(state_dir: Path) -> Iterator[LocalPayments]:
+    """Run the local payments, with the settings pointed at them. Set `webhook_url` where needed."""
+    with (
+        LocalPayments(
+            state_dir=state_dir,
+            secret_key=settings.STRIPE_SECRET_KEY,
+            webhook_secret=settings.STRIPE_WEBHOOK_SECRET,
+        ) as payments,
+        override_settings(STRIPE_API_BASE=payments.url),
+    ):
+        billing.payments._client.cache_clear()
+        yield payments
+    billing.payments._client.cache_clear()
+
+
+def ping_api_deploy(aws_url: str) -> None:
+    """Deploy an API with the real one's id and stage, but only `GET /v1/ping`, keyed and MOCK."""
+    client: Any = boto3.client("apigateway", endpoint_url=aws_url, region_name=settings.AWS_REGION)
+    api_id = client.create_rest_api(name="ping", tags={"ms-custom-id": settings.BACKEND_API_ID})[
+        "id"
+    ]
+    parent = client.get_resources(restApiId=api_id)["items"][0]["id"]
+    for part in ("v1", "ping"):
+        parent = client.create_resource(restApiId=api_id, parentId=parent, pathPart=part)["id"]
+    method = {"restApiId": api_id, "resourceId": parent, "httpMethod": "GET"}
+    client.put_method(**method, authorizationType="NONE", apiKeyRequired=True)
+    client.put_integration(
+        **method, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'}
+    )
+    client.put_method_response(**method, statusCode="200")
+    client.put_integration_response(
+        **method, statusCode="200", responseTemplates={"application/json": '{"pong": true}'}
+    )
+    client.create_deployment(restApiId=api_id, stageName=settings.BACKEND_STAGE)
