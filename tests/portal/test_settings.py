@@ -1,0 +1,39 @@
+"""docs/settings.md lists what portal/settings.py reads, no more and no less."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from portal import settings
+
+PAGE = Path(settings.BASE_DIR, "docs", "settings.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", PAGE, flags=re.MULTILINE))
+REQUIRED = {variable for variable, default in ROWS.items() if default == "required"}
+
+
+def start(**variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "import portal.settings"],
+        cwd=settings.BASE_DIR,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_variable_is_documented() -> None:
+    assert set(ROWS) == set(settings.env.dump())
+
+
+def test_what_is_documented_as_required_is_all_that_is() -> None:
+    assert start(**dict.fromkeys(REQUIRED, "something")).returncode == 0
+
+
+def test_a_start_without_them_names_every_one() -> None:
+    refused = start()
+
+    assert refused.returncode != 0
+    assert {variable for variable in ROWS if f"'{variable}'" in refused.stderr} == REQUIRED
