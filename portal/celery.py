@@ -64,6 +64,9 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "sweep tenants": ("tenants.tasks.tenants_sweep", settings.SWEEP_SECONDS),
     "sweep usage plans": ("tenants.tasks.mirrors_sweep", settings.SWEEP_SECONDS),
     "open quota periods": ("tenants.tasks.periods_open", 60),
+    "process Stripe's events": ("billing.tasks.events_sweep", settings.SWEEP_SECONDS),
+    "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
+    "write the month's invoices": ("billing.tasks.bill", 3600),
     "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),
     "forget old news": ("portal.tasks.outbox_prune", 24 * 3600),
 }

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import billing.selectors
-import billing.services
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,6 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+import billing.selectors
+import billing.services
 from tenants.models import ApiKey, Tenant, User
 
 
@@ -106,7 +106,7 @@ class UsageRangeForm(forms.Form):
         return data
 
 
-class TenantSettingsForm(forms.ModelForm[Tenant]):
+class TenantSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """The organisation's own settings."""
 
     class Meta:

@@ -16,6 +16,7 @@ from tenants.models import (
     Member,
     Meter,
     PlanSpan,
+    QuotaGrant,
     Tenant,
     UsageDay,
     User,
@@ -197,3 +198,14 @@ def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:
 def holds_standing(*, tenant: Tenant) -> list[str]:
     """Return why the tenant's keys are stopped, in words."""
     return [str(hold.get_reason_display()) for hold in tenant.holds.filter(lifted_at=None)]
+
+
+def grant_is_applied(*, source: str) -> bool:
+    """Say whether a grant has reached the gateway."""
+    return QuotaGrant.objects.filter(source=source, applied_at__isnull=False).exists()
+
+
+def is_in_step(*, tenant: Tenant) -> bool:
+    """Say whether the gateway shows what the tenant's rows say: nothing is asked for any more."""
+    waiting = Tenant.objects.filter(pk=tenant.pk, reconcile_at__isnull=False)
+    return not waiting.exists()

@@ -1,0 +1,226 @@
+"""The operator's view of billing. What is issued or paid is read-only; actions call services."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+
+from billing import payments, services
+from billing.forms import NewPriceForm
+from billing.models import (
+    Customer,
+    ExtensionPack,
+    Invoice,
+    InvoiceLine,
+    Order,
+    PackPrice,
+    Payment,
+    Plan,
+    PriceVersion,
+    StripeEvent,
+    Subscription,
+)
+from billing.money import display
+from billing.pdf import invoice_pdf
+from tenants.admin_tools import ReadOnly
+from tenants.models import Tenant
+
+
+def _tenant_link(tenant: Tenant) -> str:
+    url = reverse("admin:tenants_tenant_change", args=[tenant.pk])
+    return format_html('<a href="{}">{}</a>', url, tenant)
+
+
+class PriceVersionInline(ReadOnly, TabularInline):
+    """Prices never change; the form above them makes the next version."""
+
+    model = PriceVersion
+    extra = 0
+    fields = ["currency", "number", "monthly_fee", "created_at"]
+
+
+@admin.register(Plan)
+class PlanAdmin(ModelAdmin):
+    list_display = ["name", "code", "usage_plan", "overage", "is_public", "subscribers"]
+    list_filter = ["is_public", "overage"]
+    search_fields = ["name", "code"]
+    inlines = [PriceVersionInline]
+    form = NewPriceForm
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["code", "overage"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        form.save_price(plan=obj, now=timezone.now())
+
+    @admin.display(description=_("subscribers"))
+    def subscribers(self, plan: Plan) -> str:
+        url = reverse("admin:billing_subscription_changelist")
+        count = Subscription.objects.filter(plan=plan, state="active").count()
+        query = f"?plan__id__exact={plan.pk}&state__exact=active"
+        return format_html('<a href="{}{}">{}</a>', url, query, count)
+
+
+class PackPriceInline(TabularInline):
+    model = PackPrice
+    extra = 0
+
+
+@admin.register(ExtensionPack)
+class ExtensionPackAdmin(ModelAdmin):
+    list_display = ["name", "code", "requests", "is_active"]
+    list_filter = ["is_active"]
+    search_fields = ["name", "code"]
+    inlines = [PackPriceInline]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # taken off sale instead; orders refer to it
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnly, ModelAdmin):
+    list_display = ["tenant_link", "plan", "price", "state", "starts_on", "ends_on"]
+    list_filter = ["state", "plan"]
+    search_fields = ["tenant__uuid", "tenant__name"]
+    list_select_related = ["tenant", "plan", "price__plan"]
+
+    @admin.display(description=_("tenant"))
+    def tenant_link(self, subscription: Subscription) -> str:
+        return _tenant_link(subscription.tenant)
+
+
+@admin.register(Customer)
+class CustomerAdmin(ReadOnly, ModelAdmin):
+    list_display = ["tenant", "stripe_id", "currency", "card_brand", "card_last_four"]
+    search_fields = ["tenant__uuid", "tenant__name", "stripe_id"]
+    list_select_related = ["tenant"]
+    exclude = ["payment_method_id"]
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnly, ModelAdmin):
+    list_display = ["created_at", "tenant_link", "description", "price", "state", "decline_message"]
+    list_filter = ["state", "purpose", "currency"]
+    search_fields = ["uuid", "tenant__uuid", "tenant__name", "checkout_session_id",
+                     "payment_intent_id"]  # fmt: skip
+    list_select_related = ["tenant"]
+    date_hierarchy = "created_at"
+    actions = ["check"]
+
+    @admin.display(description=_("tenant"))
+    def tenant_link(self, order: Order) -> str:
+        return _tenant_link(order.tenant)
+
+    @admin.display(description=_("price"))
+    def price(self, order: Order) -> str:
+        return display(order.amount, order.currency)
+
+    @admin.action(description=_("Ask Stripe about these orders"))
+    def check(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
+        for order in orders.select_related("tenant"):
+            try:
+                services.order_check(order=order, now=timezone.now())
+            except payments.PaymentError as error:
+                self.message_user(request, f"{order}: {error}", messages.ERROR)
+
+
+class InvoiceLineInline(ReadOnly, TabularInline):
+    model = InvoiceLine
+    extra = 0
+
+
+class PaymentInline(ReadOnly, TabularInline):
+    model = Payment
+    extra = 0
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnly, ModelAdmin):
+    list_display = ["number", "tenant_link", "kind", "total_display", "state", "issued_at", "pdf"]
+    list_filter = ["state", "kind", "currency", "year"]
+    search_fields = ["tenant__uuid", "tenant__name", "sequence"]
+    list_select_related = ["tenant"]
+    date_hierarchy = "issued_at"
+    inlines = [InvoiceLineInline, PaymentInline]
+    actions = ["collect"]
+
+    @admin.display(description=_("tenant"))
+    def tenant_link(self, invoice: Invoice) -> str:
+        return _tenant_link(invoice.tenant)
+
+    @admin.display(description=_("total"))
+    def total_display(self, invoice: Invoice) -> str:
+        return display(invoice.total, invoice.currency)
+
+    @admin.display(description=_("PDF"))
+    def pdf(self, invoice: Invoice) -> str:
+        url = reverse("admin:billing_invoice_pdf", args=[invoice.pk])
+        return format_html('<a href="{}">PDF</a>', url)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.pdf_view)
+        return [path("<int:pk>/pdf/", view, name="billing_invoice_pdf"), *super().get_urls()]
+
+    def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        invoice = get_object_or_404(Invoice.objects.prefetch_related("lines"), pk=pk)
+        return HttpResponse(invoice_pdf(invoice), content_type="application/pdf")
+
+    @admin.action(description=_("Charge the saved card"))
+    def collect(self, request: HttpRequest, invoices: QuerySet[Invoice]) -> None:
+        for invoice in invoices:
+            try:
+                services.invoice_collect(invoice=invoice, now=timezone.now())
+            except payments.PaymentError as error:
+                self.message_user(request, f"{invoice}: {error}", messages.ERROR)
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnly, ModelAdmin):
+    list_display = [
+        "created_at",
+        "invoice",
+        "attempt",
+        "amount_display",
+        "state",
+        "failure_message",
+    ]
+    list_filter = ["state", "currency"]
+    search_fields = ["payment_intent_id", "invoice__tenant__name", "invoice__tenant__uuid"]
+    list_select_related = ["invoice"]
+
+    @admin.display(description=_("amount"))
+    def amount_display(self, payment: Payment) -> str:
+        return display(payment.amount, payment.currency)
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(ReadOnly, ModelAdmin):
+    list_display = ["received_at", "type", "object_id", "status", "error"]
+    list_filter = ["status", "type"]
+    search_fields = ["event_id", "object_id"]
+    date_hierarchy = "received_at"
+    actions = ["replay"]
+
+    @admin.action(description=_("Process again"))
+    def replay(self, request: HttpRequest, events: QuerySet[StripeEvent]) -> None:
+        done = 0
+        for event in events:
+            try:
+                services.event_process(event=event, now=timezone.now())
+                done += 1
+            except payments.PaymentError as error:
+                self.message_user(request, f"{event}: {error}", messages.ERROR)
+        text = ngettext("%d event processed.", "%d events processed.", done) % done
+        self.message_user(request, text, messages.SUCCESS)

@@ -1,0 +1,82 @@
+"""Purchases. An order freezes what the buyer was shown: what, for which period, at which price."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.catalog import Currency, ExtensionPack
+from billing.models.subscriptions import Subscription
+from tenants.models import Tenant
+
+
+class OrderPurpose(models.TextChoices):
+    """What an order is for."""
+
+    SUBSCRIPTION = "subscription", _("first month of a plan")
+    EXTENSION = "extension", _("quota extension")
+    CARD = "card", _("saving a card")
+
+
+class OrderState(models.TextChoices):
+    """Where an order is. Fulfilled is the end of a good one."""
+
+    PENDING = "pending", _("waiting for payment")
+    FULFILLED = "fulfilled", _("paid")
+    EXPIRED = "expired", _("expired")
+    REFUND_DUE = "refund_due", _("being refunded")
+    REFUNDED = "refunded", _("refunded")
+
+
+class Order(models.Model):
+    """One purchase, paid at Stripe's Checkout.
+
+    `amount` is in minor units. `token` is the form's, so that a doubled submission finds the first
+    order. `attempt` counts Checkout Sessions: with the order's UUID it is the idempotency key.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="orders")
+    purpose = models.CharField(_("purpose"), max_length=12, choices=OrderPurpose)
+    state = models.CharField(
+        _("state"), max_length=10, choices=OrderState, default=OrderState.PENDING
+    )
+    token = models.CharField(max_length=64)
+    description = models.CharField(_("description"), max_length=200)
+    currency = models.CharField(_("currency"), max_length=3, choices=Currency)
+    amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    pack = models.ForeignKey(ExtensionPack, null=True, on_delete=models.PROTECT, related_name="+")
+    requests = models.PositiveIntegerField(_("requests"), default=0)
+    subscription = models.ForeignKey(
+        Subscription, null=True, on_delete=models.PROTECT, related_name="orders"
+    )
+    period_start = models.DateField(_("period from"))
+    period_end = models.DateField(_("period until"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"))
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
+    checkout_session_id = models.CharField(_("Checkout Session"), max_length=120, blank=True)
+    payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120, blank=True)
+    decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
+    decline_message = models.CharField(_("decline reason"), max_length=300, blank=True)
+    refund_id = models.CharField(_("refund"), max_length=120, blank=True)
+    fulfilled_at = models.DateTimeField(_("fulfilled at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "token"], name="order_once_per_form")
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"], condition=models.Q(state="pending"), name="order_pending"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.description} ({self.get_state_display()})"

@@ -1,0 +1,339 @@
+"""The only module that talks to Stripe. Returns our dataclasses, raises our errors:
+
+    PaymentError                str() says what was asked, and what was answered
+    ├── PaymentUnavailable      no answer, or a server error: it may or may not have happened
+    ├── PaymentDeclined         the bank said no; `code` and a message for the cardholder
+    ├── AuthenticationNeeded    the bank wants the cardholder; only they can go on, in a browser
+    └── PaymentRefused          Stripe understood and refused: a repeat will not help
+
+Every call that makes something carries an idempotency key of the caller's. Stripe forgets those
+after 24 hours (https://docs.stripe.com/api/idempotent_requests), so the ids that come back are
+stored, and asked for first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+TIMEOUT = 10  # seconds; no page waits longer for Stripe
+
+
+class PaymentError(Exception):
+    """A call failed. `retryable` says whether the same call may succeed later."""
+
+    retryable = False
+
+
+class PaymentUnavailable(PaymentError):
+    """No answer, or a server error: whether it happened is unknown."""
+
+    retryable = True
+
+
+class PaymentDeclined(PaymentError):
+    """The bank declined. `code` is Stripe's decline code, `message` is for the cardholder."""
+
+    def __init__(self, *, code: str, message: str, payment_intent_id: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message, self.payment_intent_id = code, message, payment_intent_id
+
+
+class AuthenticationNeeded(PaymentDeclined):
+    """The bank wants the cardholder to confirm (3-D Secure)."""
+
+
+class PaymentRefused(PaymentError):
+    """Stripe refused the request itself."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What may be shown of a saved card."""
+
+    payment_method_id: str
+    brand: str
+    last_four: str
+    exp_month: int
+    exp_year: int
+
+
+@dataclass(frozen=True)
+class CheckoutState:
+    """A Checkout Session. `is_paid` is true for a paid one, and for a completed setup."""
+
+    id: str
+    url: str
+    status: str
+    is_paid: bool
+    amount: int
+    currency: str
+    order: str
+    payment_intent_id: str
+    card: Card | None
+    decline_code: str
+    decline_message: str
+
+
+@dataclass(frozen=True)
+class IntentState:
+    """A PaymentIntent; `amount` in minor units, `metadata` what we gave it."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    metadata: dict[str, str]
+    decline_code: str
+    decline_message: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A verified webhook event: what happened to which object, and whose order it says it is."""
+
+    id: str
+    type: str
+    object_id: str
+
+
+class BadSignature(PaymentError):
+    """The webhook was not signed by Stripe with our secret, or is too old."""
+
+
+@cache
+def _client() -> stripe.StripeClient:
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        base_addresses={"api": settings.STRIPE_API_BASE},
+        max_network_retries=1,
+        http_client=stripe.HTTPXClient(timeout=TIMEOUT, allow_sync_methods=True),
+    )
+
+
+def _call(what: str, call: Callable[[], Any]) -> Any:
+    """Make one call and map Stripe's errors to ours."""
+    try:
+        return call()
+    except stripe.CardError as error:
+        answer: Any = error.json_body or {}
+        body = answer.get("error", {})
+        intent = body.get("payment_intent") or {}
+        kind = AuthenticationNeeded if error.code == "authentication_required" else PaymentDeclined
+        raise kind(
+            code=body.get("decline_code") or error.code or "card_declined",
+            message=error.user_message or str(error),
+            payment_intent_id=intent.get("id", ""),
+        ) from error
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+        raise PaymentUnavailable(f"{what}: {error}") from error
+    except stripe.StripeError as error:
+        if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
+            raise PaymentUnavailable(f"{what}: {error}") from error
+        raise PaymentRefused(f"{what}: {error}") from error
+
+
+# --- Customers and checkout ---
+
+
+def customer_create(*, tenant_uuid: str, name: str, email: str) -> str:
+    """Create the tenant's customer and return its id; the same one in a repeat."""
+    params: Any = {"name": name, "email": email, "metadata": {"tenant": tenant_uuid}}
+    customer = _call(
+        "create customer",
+        lambda: _client().v1.customers.create(
+            params, options={"idempotency_key": f"customer-{tenant_uuid}"}
+        ),
+    )
+    return str(customer.id)
+
+
+def checkout_create(
+    *,
+    order: str,
+    attempt: int,
+    customer_id: str,
+    description: str,
+    currency: str,
+    amount: int,
+    success_url: str,
+    cancel_url: str,
+    locale: str,
+) -> CheckoutState:
+    """Open a Checkout Session for an order; the same one in a repeat of the same attempt.
+
+    An amount of 0 saves a card (mode `setup`); otherwise the card is saved for later charges too.
+    """
+    params: dict[str, Any] = {
+        "customer": customer_id,
+        "client_reference_id": order,
+        "metadata": {"order": order},
+        "success_url": success_url,
+        "cancel_url": cancel_url,
+        "locale": locale,
+    }
+    if amount:
+        price = {
+            "currency": currency.lower(),
+            "unit_amount": amount,
+            "product_data": {"name": description},
+        }
+        params |= {
+            "mode": "payment",
+            "line_items": [{"price_data": price, "quantity": 1}],
+            "payment_intent_data": {
+                "metadata": {"order": order},
+                "setup_future_usage": "off_session",
+            },
+        }
+    else:
+        params |= {"mode": "setup", "currency": currency.lower()}
+    session = _call(
+        "create checkout session",
+        lambda: _client().v1.checkout.sessions.create(
+            params,  # type: ignore[arg-type]
+            options={"idempotency_key": f"order-{order}-{attempt}"},
+        ),
+    )
+    return _checkout_state(session)
+
+
+def checkout_get(*, session_id: str) -> CheckoutState:
+    """Return the session as it is now, with its card once there is one."""
+    params: Any = {"expand": ["payment_intent.payment_method", "setup_intent.payment_method"]}
+    session = _call(
+        "get checkout session",
+        lambda: _client().v1.checkout.sessions.retrieve(session_id, params),
+    )
+    return _checkout_state(session)
+
+
+def checkout_expire(*, session_id: str) -> None:
+    """Close an open session, so that nobody can pay it any more; closed already is as good."""
+    try:
+        _call("expire session", lambda: _client().v1.checkout.sessions.expire(session_id))
+    except PaymentRefused:
+        return
+
+
+def _checkout_state(session: Any) -> CheckoutState:
+    intent = session.payment_intent
+    setup = session.setup_intent
+    source = intent if intent is not None else setup
+    method = getattr(source, "payment_method", None)
+    error = getattr(intent, "last_payment_error", None)
+    is_setup = session.mode == "setup" and session.status == "complete"
+    return CheckoutState(
+        id=session.id,
+        url=session.url or "",
+        status=session.status or "",
+        is_paid=session.payment_status == "paid" or is_setup,
+        amount=session.amount_total or 0,
+        currency=(session.currency or "").upper(),
+        order=session.client_reference_id or "",
+        payment_intent_id=intent if isinstance(intent, str) else getattr(intent, "id", ""),
+        card=_card(method),
+        decline_code=(error.decline_code or error.code or "") if error else "",
+        decline_message=(error.message or "") if error else "",
+    )
+
+
+def _card(method: Any) -> Card | None:
+    card = getattr(method, "card", None)
+    if card is None:
+        return None
+    return Card(method.id, card.brand, card.last4, card.exp_month, card.exp_year)
+
+
+# --- Charges and refunds ---
+
+
+def intent_create(
+    *,
+    customer_id: str,
+    payment_method_id: str,
+    currency: str,
+    amount: int,
+    description: str,
+    metadata: dict[str, str],
+    idempotency_key: str,
+) -> IntentState:
+    """Charge a saved card without its holder; the same charge in a repeat of the same key.
+
+    Raise PaymentDeclined, or AuthenticationNeeded where the bank wants the cardholder.
+    """
+    params: Any = {
+        "customer": customer_id,
+        "payment_method": payment_method_id,
+        "currency": currency.lower(),
+        "amount": amount,
+        "description": description,
+        "metadata": metadata,
+        "off_session": True,
+        "confirm": True,
+    }
+    intent = _call(
+        "charge",
+        lambda: _client().v1.payment_intents.create(
+            params, options={"idempotency_key": idempotency_key}
+        ),
+    )
+    return _intent_state(intent)
+
+
+def intent_get(*, intent_id: str) -> IntentState:
+    """Return the PaymentIntent as it is now."""
+    return _intent_state(
+        _call("get payment", lambda: _client().v1.payment_intents.retrieve(intent_id))
+    )
+
+
+def intent_find(*, customer_id: str, metadata: dict[str, str]) -> IntentState | None:
+    """Return the customer's newest PaymentIntent that carries this metadata."""
+    params: Any = {"customer": customer_id, "limit": 100}
+    found = _call("list payments", lambda: _client().v1.payment_intents.list(params))
+    for intent in found.auto_paging_iter():
+        if all(intent.metadata.get(name) == value for name, value in metadata.items()):
+            return _intent_state(intent)
+    return None
+
+
+def _intent_state(intent: Any) -> IntentState:
+    error = intent.last_payment_error
+    return IntentState(
+        id=intent.id,
+        status=intent.status,
+        amount=intent.amount,
+        currency=intent.currency.upper(),
+        metadata=dict(intent.metadata or {}),
+        decline_code=(error.decline_code or error.code or "") if error else "",
+        decline_message=(error.message or "") if error else "",
+    )
+
+
+def refund_create(*, payment_intent_id: str, amount: int, idempotency_key: str) -> str:
+    """Pay back `amount` and return the refund's id; the same one in a repeat of the same key."""
+    params: Any = {"payment_intent": payment_intent_id, "amount": amount}
+    refund = _call(
+        "refund",
+        lambda: _client().v1.refunds.create(params, options={"idempotency_key": idempotency_key}),
+    )
+    return str(refund.id)
+
+
+# --- Webhooks ---
+
+
+def event_verify(*, payload: bytes, signature: str) -> Event:
+    """Return the event of a signed webhook. Raise BadSignature for any other.
+
+    Only its ids are used: the object is fetched anew, since events come late and out of order.
+    """
+    try:
+        event = stripe.Webhook.construct_event(payload, signature, settings.STRIPE_WEBHOOK_SECRET)
+    except (ValueError, stripe.SignatureVerificationError) as error:
+        raise BadSignature(str(error)) from error
+    return Event(id=event.id, type=event.type, object_id=getattr(event.data.object, "id", ""))

@@ -1,0 +1,234 @@
+"""What pages read of billing, ready to show. Every query about a tenant starts from it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from billing.models import (
+    Currency,
+    Customer,
+    ExtensionPack,
+    Invoice,
+    InvoiceState,
+    Order,
+    OrderPurpose,
+    OrderState,
+    Overage,
+    PackPrice,
+    Plan,
+    PriceVersion,
+    Subscription,
+    SubscriptionState,
+)
+from billing.money import display, display_unit
+from tenants.models import QuotaPeriod, Tenant
+from tenants.periods import period_of
+
+
+@dataclass(frozen=True)
+class PlanCard:
+    """A public plan as the price list shows it."""
+
+    code: str
+    name: str
+    description: str
+    price_display: str
+    period_display: str
+    quota_display: str
+    rate_limit: str
+    burst_limit: str
+    features: list[str]
+    highlighted: bool
+    is_free: bool
+
+
+def plan_choices() -> list[tuple[str, str]]:
+    """Return the public plans for a form: code and name."""
+    plans = Plan.objects.filter(is_public=True)
+    return [(plan.code, plan.name) for plan in plans]
+
+
+def currency_choices() -> list[tuple[str, str]]:
+    return [(str(code), str(label)) for code, label in Currency.choices]
+
+
+def plans_public(*, currency: str) -> list[PlanCard]:
+    """Return the public plans that have a price in a currency, in their order."""
+    plans = Plan.objects.filter(is_public=True).select_related("usage_plan")
+    prices = PriceVersion.objects.filter(plan__in=plans, currency=currency)
+    latest: dict[int, PriceVersion] = {}
+    for price in prices.order_by("number").prefetch_related("tiers"):
+        latest[price.plan_id] = price
+    return [_card(plan, latest[plan.pk]) for plan in plans if plan.pk in latest]
+
+
+def _card(plan: Plan, price: PriceVersion) -> PlanCard:
+    limits = plan.usage_plan
+    per = {
+        QuotaPeriod.DAY: _("a day"),
+        QuotaPeriod.WEEK: _("a week"),
+        QuotaPeriod.MONTH: _("a month"),
+    }
+    quota = _("%(count)s requests %(per)s") % {
+        "count": _number(limits.quota_limit),
+        "per": per[QuotaPeriod(limits.quota_period)],
+    }
+    is_priced = plan.overage == Overage.PRICED
+    features = _tier_texts(price) if is_priced else [_("Stops at the quota: no surprise bills")]
+    if not limits.is_unlimited:
+        features.append(_("Extra requests by the pack"))
+    features.append(_("Image conversion included"))
+    return PlanCard(
+        code=plan.code,
+        name=plan.name,
+        description=_(plan.description) if plan.description else "",
+        price_display=display(price.monthly_fee, price.currency),
+        period_display=_("a month, plus usage") if is_priced else _("a month"),
+        quota_display=_("Unlimited requests") if limits.is_unlimited else quota,
+        rate_limit=_number(limits.rate_limit),
+        burst_limit=_number(limits.burst_limit),
+        features=features,
+        highlighted=plan.is_highlighted,
+        is_free=not price.monthly_fee and not is_priced,
+    )
+
+
+def _number(value: float) -> str:
+    whole = int(value) if value == int(value) else value
+    return str(number_format(whole, use_l10n=True, force_grouping=True))
+
+
+def _tier_texts(price: PriceVersion) -> list[str]:
+    """Return the steps of a graduated price in words."""
+    texts = []
+    for tier in price.tiers.all():
+        cost = display_unit(Decimal(tier.unit_amount), price.currency)
+        if tier.up_to is None:
+            texts.append(_("then %(cost)s a request") % {"cost": cost})
+        elif not tier.unit_amount:
+            texts.append(_("first %(count)s requests free") % {"count": _number(tier.up_to)})
+        else:
+            words = {"cost": cost, "count": _number(tier.up_to)}
+            texts.append(_("then %(cost)s a request up to %(count)s") % words)
+    return texts
+
+
+def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
+    """Return the tenant's plan for the overview, and the plan that waits for payment, if any."""
+    subscriptions = Subscription.objects.filter(tenant=tenant).select_related("plan", "price")
+    active = subscriptions.filter(state=SubscriptionState.ACTIVE).first()
+    pending = (
+        Order.objects.filter(
+            tenant=tenant, purpose=OrderPurpose.SUBSCRIPTION, state=OrderState.PENDING
+        )
+        .order_by("-id")
+        .first()
+    )
+    month = period_of(QuotaPeriod.MONTH, now)
+    row: dict[str, object] = {
+        "pending": pending,
+        "period_start": month.start,
+        "period_end": month.end - timedelta(days=1),
+    }
+    if active is not None:
+        fee = display(active.price.monthly_fee, active.price.currency)
+        is_priced = active.plan.overage == Overage.PRICED
+        row |= {
+            "plan_name": active.plan.name,
+            "state": active.state,
+            "state_label": active.get_state_display(),
+            "price_display": (
+                _("%(fee)s a month, plus usage") if is_priced else _("%(fee)s a month")
+            )
+            % {"fee": fee},
+        }
+    return row
+
+
+def payment_method(*, tenant: Tenant) -> dict[str, str] | None:
+    """Return what may be shown of the saved card."""
+    customer = Customer.objects.filter(tenant=tenant).exclude(card_last_four="").first()
+    if customer is None:
+        return None
+    return {
+        "brand": customer.card_brand,
+        "last_four": customer.card_last_four,
+        "exp": f"{customer.card_exp_month:02d}/{customer.card_exp_year}",
+    }
+
+
+def extension_orders(
+    *, tenant: Tenant, period_start: date | None = None
+) -> list[dict[str, object]]:
+    """Return the packs that a tenant ordered, newest first; those never paid are left out."""
+    orders = Order.objects.filter(tenant=tenant, purpose=OrderPurpose.EXTENSION)
+    orders = orders.exclude(state=OrderState.EXPIRED).select_related("pack")
+    if period_start is not None:
+        orders = orders.filter(period_start=period_start)
+    return [
+        {
+            "name": order.pack.name if order.pack else order.description,
+            "requests": order.requests,
+            "state": order.state,
+            "state_label": order.get_state_display(),
+            "bought_at": order.fulfilled_at,
+            "reason": order.decline_message,
+            "uuid": order.uuid,
+        }
+        for order in orders[:100]
+    ]
+
+
+def packs(*, tenant: Tenant) -> list[dict[str, object]]:
+    """Return the packs on sale, priced in the tenant's currency."""
+    customer = Customer.objects.filter(tenant=tenant).first()
+    currency = customer.currency if customer else Currency.USD
+    prices = PackPrice.objects.filter(
+        currency=currency, pack__in=ExtensionPack.objects.filter(is_active=True)
+    )
+    return [
+        {
+            "code": price.pack.code,
+            "name": price.pack.name,
+            "requests": price.pack.requests,
+            "price_display": display(price.amount, price.currency),
+        }
+        for price in prices.select_related("pack").order_by("pack__requests")
+    ]
+
+
+def invoices(*, tenant: Tenant) -> QuerySet[Invoice]:
+    """Return a tenant's issued invoices, newest first."""
+    issued = Invoice.objects.filter(tenant=tenant, sequence__isnull=False)
+    return issued.order_by("-year", "-sequence")
+
+
+def invoice_by_number(*, tenant: Tenant, number: str) -> Invoice | None:
+    """Return the tenant's invoice of this number, None where there is none of it."""
+    year, _dash, sequence = number.partition("-")
+    if not (year.isdecimal() and sequence.isdecimal()):
+        return None
+    found = invoices(tenant=tenant).filter(year=int(year), sequence=int(sequence))
+    return found.prefetch_related("lines").first()
+
+
+def invoice_row(invoice: Invoice) -> dict[str, object]:
+    """Return an invoice for a list."""
+    return {
+        "number": invoice.number,
+        "issued_at": invoice.issued_at,
+        "total_display": display(invoice.total, invoice.currency),
+        "state": invoice.state,
+        "state_label": invoice.get_state_display(),
+        "note": invoice.note if invoice.state == InvoiceState.OPEN else "",
+    }
+
+
+def order_by_uuid(*, tenant: Tenant, order_uuid: UUID) -> Order | None:
+    """Return the tenant's own order."""
+    return Order.objects.filter(tenant=tenant, uuid=order_uuid).select_related("tenant").first()

@@ -1,0 +1,35 @@
+"""Everything that changes the rows of this app.
+
+catalog.py    seed, and set prices
+sign_up.py    a new tenant with its subscription, and what it has to pay first
+orders.py     buy: write the order, fulfil it, expire it; no network
+checkout.py   bring an order to Stripe's Checkout and look what became of it
+events.py     Stripe's webhooks, stored once and processed in any order
+invoices.py   issue and number
+monthly.py    write the month's invoices
+collect.py    charge them to the saved card
+"""
+
+from billing.services.catalog import price_set, seed
+from billing.services.checkout import checkout_start, order_check, order_refund
+from billing.services.collect import invoice_collect
+from billing.services.events import event_process, webhook_receive
+from billing.services.monthly import bill
+from billing.services.orders import card_order, extension_order
+from billing.services.sign_up import SignUp, sign_up
+
+__all__ = [
+    "SignUp",
+    "bill",
+    "card_order",
+    "checkout_start",
+    "event_process",
+    "extension_order",
+    "invoice_collect",
+    "order_check",
+    "order_refund",
+    "price_set",
+    "seed",
+    "sign_up",
+    "webhook_receive",
+]

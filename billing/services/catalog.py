@@ -1,0 +1,141 @@
+"""The catalogue: what a new installation sells, and how a price changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+import tenants.services
+from billing.models import (
+    Currency,
+    ExtensionPack,
+    Overage,
+    PackPrice,
+    Plan,
+    PriceTier,
+    PriceVersion,
+)
+from billing.tiers import Tier
+from tenants.models import UsagePlan
+
+NO_TIERS: tuple[Tier, ...] = ()
+
+
+@transaction.atomic
+def price_set(
+    *, plan: Plan, currency: str, monthly_fee: int, tiers: Sequence[Tier], now: datetime
+) -> PriceVersion:
+    """Give a plan a new price: the next version. One that is the same already is left as it is.
+
+    `monthly_fee` is in minor units. Existing subscriptions keep the version that they have.
+    """
+    Plan.objects.select_for_update().get(pk=plan.pk)
+    latest = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
+    if latest is not None and latest.monthly_fee == monthly_fee:
+        current = [Tier(tier.up_to, tier.unit_amount) for tier in latest.tiers.all()]
+        if current == list(tiers):
+            return latest
+    price = PriceVersion.objects.create(
+        plan=plan,
+        currency=currency,
+        number=latest.number + 1 if latest else 1,
+        monthly_fee=monthly_fee,
+        created_at=now,
+    )
+    for tier in tiers:
+        PriceTier.objects.create(price=price, up_to=tier.up_to, unit_amount=tier.unit_amount)
+    return price
+
+
+@dataclass(frozen=True)
+class _PlanSeed:
+    code: str
+    name: str
+    description: str
+    rate_limit: float
+    burst_limit: int
+    quota_limit: int
+    fees: Mapping[Currency, int]
+    tiers: Mapping[Currency, tuple[Tier, ...]]
+    is_highlighted: bool = False
+    is_prorated: bool = True
+    is_unlimited: bool = False
+
+
+def _tiers(first: str, then: str) -> tuple[Tier, ...]:
+    return (
+        Tier(1_000, Decimal(0)),
+        Tier(100_000, Decimal(first)),
+        Tier(None, Decimal(then)),
+    )
+
+
+_FREE = {Currency.USD: 0, Currency.JPY: 0}
+_PLANS = (
+    _PlanSeed(
+        "free", "Free", "Try everything, small.", 10, 20, 100, _FREE, {}, is_prorated=False
+    ),
+    _PlanSeed(
+        "starter", "Starter", "For a first product.", 20, 40, 10_000,
+        {Currency.USD: 29_00, Currency.JPY: 4_500}, {}, is_highlighted=True,
+    ),
+    _PlanSeed(
+        "pro", "Pro", "For steady traffic.", 50, 100, 200_000,
+        {Currency.USD: 199_00, Currency.JPY: 30_000}, {},
+    ),
+    # The gateway gets a quota all the same, so that there is a "remaining" to cap.
+    _PlanSeed(
+        "payg", "Pay as you go", "Pay for what you use.", 25, 50, 1_000_000_000, _FREE,
+        {Currency.USD: _tiers("0.2", "0.1"), Currency.JPY: _tiers("0.3", "0.15")},
+        is_prorated=False, is_unlimited=True,
+    ),
+)  # fmt: skip
+_PACKS = (
+    ("extra-100", "Extra 100", 100, {Currency.USD: 1_00, Currency.JPY: 150}),
+    ("extra-1k", "Extra 1,000", 1_000, {Currency.USD: 5_00, Currency.JPY: 750}),
+    ("extra-10k", "Extra 10,000", 10_000, {Currency.USD: 40_00, Currency.JPY: 6_000}),
+)
+
+
+@transaction.atomic
+def seed(*, now: datetime) -> None:
+    """Create the plans and packs of a new installation. What is there already is left alone."""
+    for position, planned in enumerate(_PLANS):
+        usage_plan = UsagePlan.objects.filter(code=planned.code).first()
+        if usage_plan is None:
+            usage_plan = tenants.services.usage_plan_save(
+                usage_plan=UsagePlan(
+                    code=planned.code,
+                    name=planned.name,
+                    rate_limit=planned.rate_limit,
+                    burst_limit=planned.burst_limit,
+                    quota_limit=planned.quota_limit,
+                    is_prorated=planned.is_prorated,
+                    is_unlimited=planned.is_unlimited,
+                ),
+                now=now,
+            )
+        plan, is_new = Plan.objects.get_or_create(
+            code=planned.code,
+            defaults={
+                "name": planned.name,
+                "description": planned.description,
+                "usage_plan": usage_plan,
+                "overage": Overage.PRICED if planned.tiers else Overage.STOPPED,
+                "is_highlighted": planned.is_highlighted,
+                "position": position,
+            },
+        )
+        if is_new:
+            for currency, fee in planned.fees.items():
+                tiers = planned.tiers.get(currency, NO_TIERS)
+                price_set(plan=plan, currency=currency, monthly_fee=fee, tiers=tiers, now=now)
+    for code, name, requests, amounts in _PACKS:
+        pack, is_new = ExtensionPack.objects.get_or_create(
+            code=code, defaults={"name": name, "requests": requests}
+        )
+        if is_new:
+            for currency, amount in amounts.items():
+                PackPrice.objects.create(pack=pack, currency=currency, amount=amount)

@@ -1,0 +1,124 @@
+"""Bring an order to Stripe's Checkout, and look what became of it. Network, so no transactions.
+
+A crash after Stripe made something and before we noted it costs nothing: customers and sessions
+carry idempotency keys made of the tenant's and the order's UUIDs, so that the repeat gets the same.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import Q
+
+from billing import payments
+from billing.models import Customer, Order, OrderState
+from billing.payments import CheckoutState
+from billing.services.orders import order_settle
+from tenants.models import Role
+
+log = structlog.get_logger(__name__)
+
+CHECK_AFTER = timedelta(seconds=30)  # an order that waits this long is looked up at Stripe
+FORGET_AFTER = timedelta(days=1)  # one that never got to Checkout ends; sessions live 24 hours
+
+
+def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: datetime) -> str:
+    """Return the address where the order can be paid; empty where it need not be any more.
+
+    An open session is used again, an expired one replaced. Raise PaymentError where Stripe
+    cannot be reached or refuses; nothing is lost then, the order waits.
+    """
+    customer_id = _customer_id(order)
+    if order.checkout_session_id:
+        current = payments.checkout_get(session_id=order.checkout_session_id)
+        if current.status == "open":
+            return current.url
+        order = order_settle(order=order, checkout=current, now=now)
+        if order.state not in {OrderState.PENDING, OrderState.EXPIRED}:
+            return ""
+        Order.objects.filter(pk=order.pk, attempt=order.attempt).update(
+            attempt=order.attempt + 1, checkout_session_id="", state=OrderState.PENDING
+        )
+        order.refresh_from_db()
+    session = payments.checkout_create(
+        order=str(order.uuid),
+        attempt=order.attempt,
+        customer_id=customer_id,
+        description=order.description,
+        currency=order.currency,
+        amount=order.amount,
+        success_url=success_url,
+        cancel_url=cancel_url,
+        locale=order.tenant.language,
+    )
+    Order.objects.filter(pk=order.pk).update(checkout_session_id=session.id)
+    return session.url
+
+
+def _customer_id(order: Order) -> str:
+    """Return Stripe's customer of the tenant, created where there is none yet."""
+    customer, _is_new = Customer.objects.get_or_create(
+        tenant=order.tenant, defaults={"currency": order.currency}
+    )
+    if not customer.stripe_id:
+        owner = order.tenant.members.filter(role=Role.OWNER).select_related("user").first()
+        customer.stripe_id = payments.customer_create(
+            tenant_uuid=str(order.tenant.uuid),
+            name=order.tenant.name,
+            email=owner.user.email if owner else "",
+        )
+        customer.save(update_fields=["stripe_id"])
+    return customer.stripe_id
+
+
+def order_check(*, order: Order, now: datetime) -> Order:
+    """Ask Stripe about an order and settle it accordingly. Raise PaymentError."""
+    if not order.checkout_session_id:
+        if order.state == OrderState.PENDING and order.created_at < now - FORGET_AFTER:
+            Order.objects.filter(pk=order.pk, state=OrderState.PENDING).update(
+                state=OrderState.EXPIRED
+            )
+            order.refresh_from_db()
+        return order
+    state: CheckoutState = payments.checkout_get(session_id=order.checkout_session_id)
+    return order_settle(order=order, checkout=state, now=now)
+
+
+def order_refund(*, order: Order, now: datetime) -> Order:
+    """Pay an order back that could not be delivered. Raise PaymentError; a repeat is harmless."""
+    if order.state != OrderState.REFUND_DUE:
+        return order
+    refund_id = ""
+    if order.payment_intent_id and order.amount:
+        refund_id = payments.refund_create(
+            payment_intent_id=order.payment_intent_id,
+            amount=order.amount,
+            idempotency_key=f"refund-{order.uuid}",
+        )
+    Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE).update(
+        state=OrderState.REFUNDED, refund_id=refund_id
+    )
+    log.info("order.refunded", order=str(order.uuid))
+    order.refresh_from_db()
+    return order
+
+
+def orders_sweep(*, now: datetime, limit: int = 200) -> int:
+    """Look up the orders that wait, and pay back those that are due; return how many.
+
+    So a webhook that never comes changes nothing in the end. One failure stops no other order.
+    """
+    waiting = Order.objects.filter(
+        Q(state=OrderState.REFUND_DUE)
+        | Q(state=OrderState.PENDING, created_at__lt=now - CHECK_AFTER)
+    ).select_related("tenant")
+    done = 0
+    for order in waiting.order_by("id")[:limit]:
+        try:
+            if order.state == OrderState.REFUND_DUE:
+                order_refund(order=order, now=now)
+            else:
+                order_check(order=order, now=now)
+            done += 1
+        except payments.PaymentError as error:
+            log.warning("order.not_checked", order=str(order.uuid), error=str(error))
+    return done

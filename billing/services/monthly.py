@@ -1,0 +1,202 @@
+"""The month's invoices: fees in advance on the 1st, usage in arrears once it is settled.
+
+Safe to run twice, in parallel and late: an invoice is unique by subscription, period and kind. One
+tenant's failure never stops another's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+import tenants.selectors
+from billing import payments, tiers
+from billing.models import (
+    Invoice,
+    InvoiceKind,
+    Overage,
+    PaymentState,
+    Subscription,
+    SubscriptionState,
+    UsageReading,
+)
+from billing.services.collect import invoice_collect, invoices_to_collect
+from billing.services.invoices import Line, invoice_issue
+from tenants.models import Meter
+from tenants.periods import Period
+
+log = structlog.get_logger(__name__)
+
+SETTLES_IN = timedelta(hours=6)  # between two equal readings of a month that is to be closed
+
+
+@dataclass
+class BillRun:
+    """What a run did, or would do. `failed` maps a tenant's name to the reason."""
+
+    written: list[Invoice] = field(default_factory=list)
+    would_write: list[str] = field(default_factory=list)
+    collected: int = 0
+    declined: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def month_of(day: date) -> Period:
+    """Return the calendar month of a day."""
+    start = day.replace(day=1)
+    return Period(start, (start + timedelta(days=31)).replace(day=1))
+
+
+def bill(
+    *,
+    as_of: date,
+    now: datetime,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> BillRun:
+    """Write and collect what is due in the month of `as_of`; return what was done.
+
+    `progress(done, total)` is called after each subscription.
+    """
+    run = BillRun()
+    active = Subscription.objects.filter(state=SubscriptionState.ACTIVE)
+    ids = list(active.order_by("id").values_list("pk", flat=True))
+    for done, subscription_id in enumerate(ids, start=1):
+        subscription = Subscription.objects.select_related(
+            "tenant__usage_plan", "plan", "price"
+        ).get(pk=subscription_id)
+        try:
+            _bill_one(subscription, as_of=as_of, now=now, dry_run=dry_run, run=run)
+        except Exception as error:
+            log.exception("bill.failed", subscription=subscription_id)
+            run.failed[subscription.tenant.name] = str(error)
+        progress(done, len(ids))
+    if not dry_run:
+        collect(run=run, now=now)
+    return run
+
+
+def collect(*, run: BillRun, now: datetime) -> None:
+    """Charge what is open to the saved cards."""
+    for invoice in invoices_to_collect():
+        try:
+            outcome = invoice_collect(invoice=invoice, now=now)
+        except payments.PaymentError as error:
+            log.warning("collect.failed", invoice=invoice.number, error=str(error))
+            run.failed[invoice.number] = str(error)
+            continue
+        run.collected += outcome == PaymentState.SUCCEEDED
+        run.declined += outcome in {PaymentState.FAILED, PaymentState.NEEDS_ACTION}
+
+
+def _bill_one(
+    subscription: Subscription, *, as_of: date, now: datetime, dry_run: bool, run: BillRun
+) -> None:
+    """Issue what is due for one subscription and not there yet; nothing that comes to zero."""
+    month = month_of(as_of)
+    before = month_of(month.start - timedelta(days=1))
+    due = (
+        (InvoiceKind.FEE, month, _fee_lines(subscription, month)),
+        (
+            InvoiceKind.USAGE,
+            before,
+            _usage_lines(subscription, before, as_of=as_of, now=now, dry_run=dry_run),
+        ),
+    )
+    for kind, period, lines in due:
+        written = Invoice.objects.filter(
+            subscription=subscription, kind=kind, period_start=period.start
+        )
+        if not sum(line.amount for line in lines) or written.exists():
+            continue
+        if dry_run:
+            run.would_write.append(f"{subscription.tenant}: {lines[0].description}")
+            continue
+        try:
+            with transaction.atomic():
+                invoice = invoice_issue(
+                    tenant=subscription.tenant,
+                    kind=kind,
+                    currency=subscription.price.currency,
+                    period=(period.start, period.end),
+                    lines=lines,
+                    now=now,
+                    subscription=subscription,
+                )
+        except IntegrityError:
+            if not written.exists():
+                raise
+            continue  # another run was faster
+        run.written.append(invoice)
+
+
+def _fee_lines(subscription: Subscription, month: Period) -> list[Line]:
+    """Return the month's fee; none for the month of the start, which was paid at Checkout."""
+    fee = subscription.price.monthly_fee
+    if not fee or subscription.starts_on is None or subscription.starts_on >= month.start:
+        return []
+    description = _("%(plan)s, %(month)s") % {
+        "plan": subscription.plan.name,
+        "month": f"{month.start:%Y-%m}",
+    }
+    return [Line(description, 1, Decimal(fee), fee)]
+
+
+def _usage_lines(
+    subscription: Subscription, month: Period, *, as_of: date, now: datetime, dry_run: bool
+) -> list[Line]:
+    """Return a line per tier for a month's requests, once they are settled."""
+    if subscription.plan.overage != Overage.PRICED or subscription.starts_on is None:
+        return []
+    start = max(month.start, subscription.starts_on)
+    if start >= month.end:
+        return []
+    used = tenants.selectors.usage_total(
+        tenant=subscription.tenant, meter=Meter.REQUESTS, start=start, end=month.end
+    )
+    if not _is_settled(subscription, month, used, as_of=as_of, now=now, dry_run=dry_run):
+        return []
+    steps = [tiers.Tier(tier.up_to, tier.unit_amount) for tier in subscription.price.tiers.all()]
+    return [
+        Line(
+            _("Requests %(first)s to %(last)s, %(month)s")
+            % {
+                "first": f"{line.first:,}",
+                "last": f"{line.last:,}",
+                "month": f"{month.start:%Y-%m}",
+            },
+            line.quantity,
+            line.unit_amount,
+            line.amount,
+        )
+        for line in tiers.lines(steps, used)
+    ]
+
+
+def _is_settled(
+    subscription: Subscription,
+    month: Period,
+    used: int,
+    *,
+    as_of: date,
+    now: datetime,
+    dry_run: bool,
+) -> bool:
+    """Say whether a month may be closed: not before the 2nd, after two equal readings 6 h apart."""
+    if as_of <= month.end:
+        return False
+    if dry_run:
+        return True
+    reading, is_new = UsageReading.objects.get_or_create(
+        subscription=subscription,
+        period_start=month.start,
+        defaults={"requests": used, "same_since": now},
+    )
+    if not is_new and reading.requests != used:
+        reading.requests, reading.same_since = used, now
+        reading.save()
+    return now - reading.same_since >= SETTLES_IN

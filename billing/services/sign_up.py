@@ -1,0 +1,85 @@
+"""Sign-up: a tenant, its subscription, and what it has to pay first, in one transaction."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+import tenants.services
+from billing.models import (
+    Currency,
+    Customer,
+    Order,
+    Overage,
+    Plan,
+    PriceVersion,
+    Subscription,
+    SubscriptionState,
+)
+from billing.services.orders import subscription_order
+from tenants.errors import Refused
+from tenants.models import Tenant, User
+
+FREE = "free"
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """A new tenant, and the order that it has to pay before its plan begins, if any."""
+
+    tenant: Tenant
+    order: Order | None
+
+
+@transaction.atomic
+def sign_up(
+    *, user: User, organization: str, plan_code: str, currency: str, now: datetime, language: str
+) -> SignUp:
+    """Create a tenant that subscribes to a plan. Until a paid plan is paid, it is on `free`.
+
+    Raise Refused for an unknown plan or currency, or without a name; nothing is written then.
+    """
+    plan = Plan.objects.filter(code=plan_code, is_public=True).select_related("usage_plan").first()
+    if plan is None:
+        raise Refused(_("There is no plan “%(code)s”.") % {"code": plan_code})
+    if currency not in Currency.values:
+        raise Refused(_("Prices are not set in “%(currency)s”.") % {"currency": currency})
+    price = price_latest(plan=plan, currency=currency)
+    has_to_pay = price.monthly_fee > 0 or plan.overage == Overage.PRICED
+    free = Plan.objects.select_related("usage_plan").get(code=FREE)
+    starts_with = free if has_to_pay else plan
+    tenant = tenants.services.tenant_create(
+        name=organization,
+        owner=user,
+        usage_plan=starts_with.usage_plan,
+        now=now,
+        language=language,
+    )
+    Customer.objects.create(tenant=tenant, currency=currency)
+    Subscription.objects.create(
+        tenant=tenant,
+        plan=starts_with,
+        price=price_latest(plan=starts_with, currency=currency),
+        state=SubscriptionState.ACTIVE,
+        created_at=now,
+        starts_on=now.astimezone(UTC).date(),
+    )
+    if not has_to_pay:
+        return SignUp(tenant, None)
+    wanted = Subscription.objects.create(
+        tenant=tenant,
+        plan=plan,
+        price=price,
+        state=SubscriptionState.INCOMPLETE,
+        created_at=now,
+    )
+    return SignUp(tenant, subscription_order(subscription=wanted, actor=user, now=now))
+
+
+def price_latest(*, plan: Plan, currency: str) -> PriceVersion:
+    """Return the newest price of a plan. Raise Refused where it has none in the currency."""
+    price = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
+    if price is None:
+        raise Refused(_("This plan has no price in “%(currency)s”.") % {"currency": currency})
+    return price

@@ -1,0 +1,49 @@
+"""Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from billing import payments, services
+from billing.models import Order, StripeEvent
+from billing.services import checkout, events
+from tenants import queue
+
+
+@shared_task
+def event_process(event_pk: int) -> None:
+    """Do what one of Stripe's events asks for; a failure is noted, and the sweep tries again."""
+    event = StripeEvent.objects.get(pk=event_pk)
+    try:
+        services.event_process(event=event, now=timezone.now())
+    except payments.PaymentError:
+        return
+
+
+@shared_task
+def events_sweep() -> None:
+    """Queue the events that were stored and not dealt with."""
+    for event in events.events_waiting():
+        queue.send("billing.tasks.event_process", event.pk, queue="default")
+
+
+@shared_task
+def orders_sweep() -> None:
+    """Look up orders that wait for a webhook that may never come; pay back what is due."""
+    checkout.orders_sweep(now=timezone.now())
+
+
+@shared_task
+def order_refund(order_pk: int) -> None:
+    """Pay an undeliverable order back; a failure is left to the sweep."""
+    order = Order.objects.select_related("tenant").get(pk=order_pk)
+    try:
+        services.order_refund(order=order, now=timezone.now())
+    except payments.PaymentError:
+        return
+
+
+@shared_task
+def bill() -> None:
+    """Write and collect what is due this month."""
+    now = timezone.now()
+    services.bill(as_of=now.date(), now=now)

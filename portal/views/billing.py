@@ -1,0 +1,204 @@
+"""Billing pages: the plan, packs to buy, the way to Checkout and back, invoices and their PDFs.
+
+Only two views wait for Stripe: the one that sends a buyer to Checkout, and, once, the one that they
+come back to, in case the webhook is late.
+"""
+
+import uuid
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+import tenants.selectors
+from billing import payments, pdf, selectors, services
+from billing.models import Order, OrderPurpose, OrderState
+from portal.views.access import TenantRequest, tenant_required
+from tenants.errors import Refused
+from tenants.permissions import Act, may
+
+LATEST = 5
+
+
+@tenant_required
+def overview(request: TenantRequest) -> HttpResponse:
+    tenant = request.member.tenant
+    now = timezone.now()
+    period = tenants.selectors.current_period(tenant=tenant, now=now)
+    latest = selectors.invoices(tenant=tenant)[:LATEST]
+    context = {
+        "nav": "billing",
+        "subscription": selectors.subscription_row(tenant=tenant, now=now),
+        "payment_method": selectors.payment_method(tenant=tenant),
+        "extensions": selectors.extension_orders(tenant=tenant, period_start=period.start),
+        "invoices": [_invoice(invoice) for invoice in latest],
+    }
+    return render(request, "portal/billing/overview.html", context)
+
+
+@tenant_required
+def extensions(request: TenantRequest) -> HttpResponse:
+    tenant = request.member.tenant
+    context = {
+        "nav": "billing",
+        "packs": selectors.packs(tenant=tenant),
+        "usage": tenants.selectors.usage_now(tenant=tenant, now=timezone.now()),
+        "orders": selectors.extension_orders(tenant=tenant),
+        "token": uuid.uuid4().hex,
+    }
+    return render(request, "portal/billing/extensions.html", context)
+
+
+@require_POST
+@tenant_required
+def extension_buy(request: TenantRequest) -> HttpResponse:
+    """Write the order; the same form sent twice finds the first one."""
+    if not may(request.member, Act.BUY):
+        messages.error(request, _("Your role may not buy."))
+        return redirect("billing-extensions")
+    pack_code = request.POST.get("pack", "")
+    try:
+        order = services.extension_order(
+            tenant=request.member.tenant,
+            pack_code=pack_code,
+            token=_token(request, pack_code),
+            actor=request.user,
+            now=timezone.now(),
+        )
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("billing-extensions")
+    return redirect("billing-checkout", order_uuid=order.uuid)
+
+
+@require_POST
+@tenant_required
+def payment_method(request: TenantRequest) -> HttpResponse:
+    """Save a card at Checkout."""
+    if not may(request.member, Act.BUY):
+        messages.error(request, _("Your role may not change the payment method."))
+        return redirect("billing")
+    order = services.card_order(
+        tenant=request.member.tenant,
+        token=_token(request, "card"),
+        actor=request.user,
+        now=timezone.now(),
+    )
+    return redirect("billing-checkout", order_uuid=order.uuid)
+
+
+def _token(request: TenantRequest, what: str) -> str:
+    """Return the form's token for what was chosen on it; empty where it sent none."""
+    token = request.POST.get("token", "")[:40]
+    return f"{token}-{what}"[:64] if token else ""
+
+
+def _order_or_404(request: TenantRequest, order_uuid: uuid.UUID) -> Order:
+    order = selectors.order_by_uuid(tenant=request.member.tenant, order_uuid=order_uuid)
+    if order is None:
+        raise Http404
+    return order
+
+
+@tenant_required
+def checkout(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
+    """Send the buyer to Checkout. Where Stripe is away the order waits, and the page says so."""
+    order = _order_or_404(request, order_uuid)
+    back = reverse("billing-checkout-return", args=[order.uuid])
+    try:
+        url = services.checkout_start(
+            order=order,
+            success_url=settings.SITE_URL + back,
+            cancel_url=settings.SITE_URL + _cancel_path(order),
+            now=timezone.now(),
+        )
+    except payments.PaymentError:
+        messages.error(
+            request,
+            _("The payment page cannot be reached now. Nothing was charged; please try again."),
+        )
+        return redirect(_cancel_path(order))
+    return redirect(url or back)
+
+
+def _cancel_path(order: Order) -> str:
+    is_extension = order.purpose == OrderPurpose.EXTENSION
+    return reverse("billing-extensions" if is_extension else "billing")
+
+
+@tenant_required
+def checkout_return(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
+    """Where a buyer comes back to. It asks Stripe once itself; after that it reads our rows."""
+    order = _order_or_404(request, order_uuid)
+    if not request.htmx and order.state == OrderState.PENDING:  # type: ignore[attr-defined]
+        with suppress(payments.PaymentError):  # the webhook, or the sweep, will tell
+            order = services.order_check(order=order, now=timezone.now())
+    context = {
+        "nav": "billing",
+        "order": _order(order),
+        "poll_url": request.path,
+    }
+    is_fragment = request.htmx  # type: ignore[attr-defined]
+    template = "partials/checkout_state.html" if is_fragment else "billing/checkout_return.html"
+    return render(request, f"portal/{template}", context)
+
+
+def _order(order: Order) -> dict[str, Any]:
+    """Return where a purchase stands: pending, paid, applied, or an end that is not good."""
+    state = str(order.state)
+    error = order.decline_message
+    if order.state == OrderState.FULFILLED:
+        if order.purpose == OrderPurpose.EXTENSION:
+            is_applied = tenants.selectors.grant_is_applied(source=f"order:{order.uuid}")
+        else:
+            is_applied = tenants.selectors.is_in_step(tenant=order.tenant)
+        state = "applied" if is_applied else "paid"
+    elif order.state in {OrderState.REFUND_DUE, OrderState.REFUNDED}:
+        error = _("It was paid too late for the period it was for. You get your money back.")
+    elif order.state == OrderState.EXPIRED:
+        error = _("The payment page has expired. Nothing was charged.")
+    return {"state": state, "name": order.description, "error": error}
+
+
+@tenant_required
+def invoices(request: TenantRequest) -> HttpResponse:
+    rows = [_invoice(invoice) for invoice in selectors.invoices(tenant=request.member.tenant)]
+    return render(request, "portal/billing/invoices.html", {"nav": "billing", "invoices": rows})
+
+
+def _invoice(invoice: Any) -> dict[str, object]:
+    row = selectors.invoice_row(invoice)
+    return {**row, "pdf_url": reverse("billing-invoice-pdf", args=[invoice.number])}
+
+
+@tenant_required
+def invoice_pdf(request: TenantRequest, number: str) -> HttpResponse:
+    invoice = selectors.invoice_by_number(tenant=request.member.tenant, number=number)
+    if invoice is None:
+        raise Http404
+    response = HttpResponse(pdf.invoice_pdf(invoice), content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="invoice-{invoice.number}.pdf"'
+    return response
+
+
+urlpatterns = [
+    path("billing/", overview, name="billing"),
+    path("billing/extensions/", extensions, name="billing-extensions"),
+    path("billing/extensions/buy/", extension_buy, name="billing-extension-buy"),
+    path("billing/payment-method/", payment_method, name="billing-payment-method"),
+    path("billing/checkout/<uuid:order_uuid>/", checkout, name="billing-checkout"),
+    path(
+        "billing/checkout/<uuid:order_uuid>/return/",
+        checkout_return,
+        name="billing-checkout-return",
+    ),
+    path("billing/invoices/", invoices, name="billing-invoices"),
+    path("billing/invoices/<str:number>.pdf", invoice_pdf, name="billing-invoice-pdf"),
+]
