@@ -27,7 +27,8 @@ class PortInUse(Exception):
 
 def bind(port: int) -> socket.socket:
     """A listening socket on the loopback; port 0 picks a free one. Raises PortInUse."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named because asyncio sends without delay only where it knows that it is TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
@@ -66,18 +67,16 @@ async def _serve(
     started: Callable[[], None],
 ) -> None:
     # These import ministack, which must not happen before it was given its settings.
-    from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415
     from hypercorn.config import Config  # noqa: PLC0415
 
     from portal.local.aws.app import LocalAwsApp  # noqa: PLC0415
+    from portal.local.aws.http_server import serve_until  # noqa: PLC0415
 
     config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = logging.getLogger("portal.local.aws.hypercorn")
     config.graceful_timeout = 1.0
     config.keep_alive_timeout = 75
-    app = LocalAwsApp(store, started)
-    await hypercorn_serve(app, config, shutdown_trigger=stop)  # type: ignore[arg-type]
+    await serve_until(stop, LocalAwsApp(store, started), listener, config)
 
 
 class LocalAWS:
