@@ -50,7 +50,7 @@ class LocalAwsApp:
             store, clock, meter, self._deployments.exists, changed=admission.forget
         )
         self._data = DataPlane(clock, self._deployments, admission)
-        self._controls = Controls(clock, self._control.usage, self._faults)
+        self._controls = Controls(clock, self._control.usage, meter, self._faults)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -3,6 +3,7 @@
     GET    /_sekisho/healthz                        200 once it serves
     POST   /_sekisho/clock      {"now": "2026-12-01T00:00:00Z"}   runs on from there; null: real
     POST   /_sekisho/usage-lag  {"seconds": 2700}   GetUsage answers as of that long ago (0–3600)
+    POST   /_sekisho/attach     {"keeps": true}     a key that returns to a plan keeps its counter
     POST   /_sekisho/fault      {"operation": "CreateApiKey", "when": "before" | "after",
                                  "times": 1, "status": 500 | "drop"}
     DELETE /_sekisho/fault                          forget every fault
@@ -19,6 +20,7 @@ from portal.local.aws.clock import Clock
 from portal.local.aws.errors import ApiError, BadRequest, NotFound
 from portal.local.aws.faults import Fault, Faults
 from portal.local.aws.history import MAX_LAG_SECONDS
+from portal.local.aws.meter import Meter
 from portal.local.aws.usage import Usage
 from portal.local.aws.wire import Request, Response
 
@@ -26,9 +28,10 @@ PREFIX = "/_sekisho/"
 
 
 class Controls:
-    def __init__(self, clock: Clock, usage: Usage, faults: Faults) -> None:
+    def __init__(self, clock: Clock, usage: Usage, meter: Meter, faults: Faults) -> None:
         self._clock = clock
         self._usage = usage
+        self._meter = meter
         self._faults = faults
 
     def answer(self, request: Request) -> Response:
@@ -49,6 +52,12 @@ class Controls:
                 seconds = _whole(_body(request), "seconds", 0, MAX_LAG_SECONDS)
                 self._usage.lag_seconds = seconds
                 return {"seconds": seconds}
+            case "POST", "attach":
+                keeps = _body(request).get("keeps")
+                if not isinstance(keeps, bool):
+                    raise BadRequest(f"Invalid keeps {keeps!r}: use true or false")
+                self._meter.keep_on_attach = keeps
+                return {"keeps": keeps}
             case "POST", "fault":
                 self._faults.add(_fault(_body(request)))
                 return {}

@@ -1,7 +1,7 @@
 """What the counters were a while ago, so that GetUsage can be as late as AWS's.
 
 One entry per counter, day and second, in memory: figures that a server finds at its start count as
-known for ever. Bounded by the longest lag that can be asked for.
+known for ever. Nothing is kept for longer than the longest lag that can be asked for.
 """
 
 from collections import deque
@@ -27,6 +27,7 @@ class _DayLog:
 class History:
     def __init__(self) -> None:
         self._logs: dict[tuple[str, str, int], _DayLog] = {}
+        self._swept_at = 0.0
 
     def note(
         self,
@@ -36,6 +37,8 @@ class History:
         after: Reading,
     ) -> None:
         """A day's figures went from `before` (None: no row yet) to `after`."""
+        if abs(now - self._swept_at) > MAX_LAG_SECONDS:
+            self._sweep(now)
         log = self._logs.get(counter)
         if log is None:
             log = self._logs[counter] = _DayLog(before)
@@ -44,7 +47,7 @@ class History:
             log.entries[-1] = (second, after)
             return
         log.entries.append((second, after))
-        if len(log.entries) > MAX_LAG_SECONDS + 1:
+        while log.entries[0][0] <= now - MAX_LAG_SECONDS - 1:
             log.base = log.entries.popleft()[1]
 
     def as_of(
@@ -58,3 +61,11 @@ class History:
             if second <= moment:
                 return reading
         return log.base
+
+    def _sweep(self, now: float) -> None:
+        """Drop the counters whose last change nobody can ask to be without."""
+        self._swept_at = now
+        horizon = now - MAX_LAG_SECONDS - 1
+        known = [counter for counter, log in self._logs.items() if log.entries[-1][0] <= horizon]
+        for counter in known:
+            del self._logs[counter]

@@ -14,6 +14,7 @@ from typing import Any
 from portal.local.aws.clock import Clock
 from portal.local.aws.errors import BadRequest, Conflict, NotFound
 from portal.local.aws.paging import Page, page_of
+from portal.local.aws.plan_model import tags_of
 from portal.local.aws.plan_patch import needed, patch_operations, refuse_patch
 from portal.local.aws.store import Store
 
@@ -52,7 +53,7 @@ class Keys:
             "enabled": bool(body.get("enabled", False)),
             "created": now,
             "updated": now,
-            "tags": json.dumps(body.get("tags") or {}),
+            "tags": json.dumps(tags_of(body.get("tags"))),
         }
         columns = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)

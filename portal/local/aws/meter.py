@@ -51,15 +51,14 @@ class Counter:
 
 
 class Meter:
-    def __init__(self, store: Store, clock: Clock, *, keep_on_attach: bool = False) -> None:
-        """`keep_on_attach`: a key that comes back to a plan finds its counter as it left it.
+    """`keep_on_attach`: a key that comes back to a plan finds its counter as it left it, instead of
+    a fresh one. Which of the two AWS does is not documented, so code above must stand both."""
 
-        Whether AWS does so is not documented.
-        """
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._db = store.db
         self._clock = clock
         self.history = History()
-        self.keep_on_attach = keep_on_attach
+        self.keep_on_attach = False
         self._counters: dict[tuple[str, str], Counter] = {}
 
     def forget(self) -> None:

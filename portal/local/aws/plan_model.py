@@ -92,9 +92,21 @@ def quota_of(limit: object, period: object, offset: object = 0) -> Quota:
     return quota
 
 
-def limit_of(document: object, name: str) -> Limit:
+def object_of(document: object, name: str) -> Json:
+    """A JSON object; an absent one is empty. Raises BadRequest."""
+    if document is None:
+        return {}
     if not isinstance(document, dict):
         raise BadRequest(f"Invalid {name}: an object is expected")
+    return document
+
+
+def tags_of(document: object) -> dict[str, str]:
+    return {key: str(value) for key, value in object_of(document, "tags").items()}
+
+
+def limit_of(document: object, name: str) -> Limit:
+    document = object_of(document, name)
     return Limit(
         rate=rate_number(document.get("rateLimit", 0), f"{name} rateLimit"),
         burst=number(document.get("burstLimit", 0), f"{name} burstLimit"),
@@ -106,7 +118,7 @@ def stage_of(document: object) -> ApiStage:
         raise BadRequest("An API stage must specify both apiId and stage")
     throttle = {
         str(key): limit_of(limit, f"throttle of {key}")
-        for key, limit in (document.get("throttle") or {}).items()
+        for key, limit in object_of(document.get("throttle"), "throttle").items()
     }
     return ApiStage(str(document["apiId"]), str(document["stage"]), throttle)
 
@@ -116,9 +128,12 @@ def plan_of(document: Json, plan_id: str) -> UsagePlan:
     name = document.get("name")
     if not name or not isinstance(name, str):
         raise BadRequest("Usage Plan name must not be empty")
-    quota = document.get("quota")
-    throttle = document.get("throttle")
-    stages = tuple(stage_of(entry) for entry in document.get("apiStages") or [])
+    quota = object_of(document.get("quota"), "quota")
+    throttle = object_of(document.get("throttle"), "throttle")
+    entries = document.get("apiStages") or []
+    if not isinstance(entries, list):
+        raise BadRequest("Invalid apiStages: a list is expected")
+    stages = tuple(stage_of(entry) for entry in entries)
     labels = [entry.label for entry in stages]
     if len(set(labels)) < len(labels):
         raise BadRequest("Usage Plan names the same API stage twice")
@@ -132,7 +147,7 @@ def plan_of(document: Json, plan_id: str) -> UsagePlan:
         if quota
         else None,
         stages=stages,
-        tags=dict(document.get("tags") or {}),
+        tags=tags_of(document.get("tags")),
     )
 
 

@@ -67,18 +67,12 @@ class Plans:
         before = self.get(plan_id)
         plan = patch_plan(before, operations)
         self._check_keys_of(plan)
-        self.save(plan)
-        if plan.quota != before.quota:
-            self._meter.forget()
-            self._meter.requota(plan_id, before.quota, plan.quota)
+        with self._store.transaction():
+            self._save(plan)
+            if plan.quota != before.quota:
+                self._meter.forget()
+                self._meter.requota(plan_id, before.quota, plan.quota)
         return wire_plan(plan)
-
-    def save(self, plan: UsagePlan) -> None:
-        with self._store.transaction() as db:
-            db.execute(
-                "UPDATE usage_plan SET document = ? WHERE id = ?",
-                (json.dumps(wire_plan(plan)), plan.id),
-            )
 
     def delete(self, plan_id: str) -> None:
         plan = self.get(plan_id)
@@ -156,7 +150,15 @@ class Plans:
             _refuse_overlap(key_id, plan, others)
 
     def retag(self, plan_id: str, tags: dict[str, str]) -> None:
-        self.save(replace(self.get(plan_id), tags=tags))
+        """Replace a plan's tags."""
+        with self._store.transaction():
+            self._save(replace(self.get(plan_id), tags=tags))
+
+    def _save(self, plan: UsagePlan) -> None:
+        self._store.db.execute(
+            "UPDATE usage_plan SET document = ? WHERE id = ?",
+            (json.dumps(wire_plan(plan)), plan.id),
+        )
 
 
 def _refuse_overlap(key_id: str, plan: UsagePlan, others: list[UsagePlan]) -> None:

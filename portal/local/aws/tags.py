@@ -2,8 +2,8 @@
 
 import json
 
-from portal.local.aws.errors import BadRequest
 from portal.local.aws.keys import Keys
+from portal.local.aws.plan_model import tags_of
 from portal.local.aws.plans import Plans
 from portal.local.aws.store import Store
 
@@ -23,9 +23,7 @@ class Tags:
         return tags
 
     def add(self, arn: str, tags: object) -> None:
-        if not isinstance(tags, dict):
-            raise BadRequest("Invalid tags: an object is expected")
-        self._write(arn, {**self.read(arn), **{str(k): str(v) for k, v in tags.items()}})
+        self._write(arn, {**self.read(arn), **tags_of(tags)})
 
     def remove(self, arn: str, names: list[str]) -> None:
         self._write(arn, {k: v for k, v in self.read(arn).items() if k not in names})

@@ -55,4 +55,5 @@ def control(http: httpx.Client) -> Iterator[Any]:
     yield post
     post("clock", now=NOON)
     post("usage-lag", seconds=0)
+    post("attach", keeps=False)
     http.delete("/_sekisho/fault").raise_for_status()

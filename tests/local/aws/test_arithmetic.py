@@ -111,3 +111,10 @@ def test_history_reaches_back_as_far_as_any_lag_and_no_further() -> None:
     oldest = history.as_of(COUNTER, last - MAX_LAG_SECONDS, None)
     assert oldest == Reading(last - MAX_LAG_SECONDS, None)
     assert history.as_of(COUNTER, 0, None) == Reading(last - MAX_LAG_SECONDS - 1, None)
+
+
+def test_history_forgets_counters_that_no_lag_reaches() -> None:
+    history = History()
+    history.note(COUNTER, 100, None, Reading(1, 9))
+    history.note(("plan", "other", 1), 100 + MAX_LAG_SECONDS + 2, None, Reading(1, 9))
+    assert history.as_of(COUNTER, 50, Reading(1, 9)) == Reading(1, 9)

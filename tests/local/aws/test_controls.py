@@ -31,6 +31,7 @@ def test_the_clock_stands_where_it_is_put(gateway: Any, control: Any) -> None:
         ("usage-lag", {"seconds": 3601}),
         ("usage-lag", {"seconds": "1"}),
         ("usage-lag", []),
+        ("attach", {"keeps": "yes"}),
         ("fault", {"when": "before"}),
         ("fault", {"operation": "CreateApiKey", "when": "never"}),
         ("fault", {"operation": "CreateApiKey", "when": "after", "times": 0}),

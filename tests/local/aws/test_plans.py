@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.local.aws.apis import STAGE, Api
@@ -60,6 +61,22 @@ def test_a_stage_must_exist(gateway: Any, api: Api, stage: dict[str, str]) -> No
         gateway.update_usage_plan(
             usagePlanId=plan_id, patchOperations=patch("/apiStages", label, op="add")
         )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "a name",
+        {"name": 1},
+        {"name": "x", "quota": "all"},
+        {"name": "x", "throttle": [1]},
+        {"name": "x", "apiStages": {"a": 1}},
+        {"name": "x", "tags": ["a"]},
+    ],
+)
+def test_a_plan_of_the_wrong_shape_is_refused(http: httpx.Client, document: object) -> None:
+    answer = http.post("/usageplans", json=document)
+    assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (400, "BadRequestException")
 
 
 def test_every_part_of_a_plan_is_patched(gateway: Any, api: Api) -> None:

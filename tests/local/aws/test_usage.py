@@ -212,6 +212,40 @@ def test_a_key_that_leaves_takes_no_history_with_it_and_comes_back_fresh(
     assert pairs(gateway, first, key_id, TODAY, TODAY) == [[9, 0]]
 
 
+def test_a_key_that_comes_back_can_find_its_counter_as_it_was(
+    gateway: Any, api: Api, call: Caller, control: Any
+) -> None:
+    plan_id = api.plan(quota=MONTHLY)
+    key_id, key = api.key(plan_id)
+    statuses(call, key, 4)
+    control("attach", keeps=True)
+    gateway.delete_usage_plan_key(usagePlanId=plan_id, keyId=key_id)
+    gateway.create_usage_plan_key(usagePlanId=plan_id, keyId=key_id, keyType="API_KEY")
+    assert statuses(call, key, 2) == [200, 429]
+
+
+def test_a_new_kind_of_period_counts_its_own_days(
+    gateway: Any, api: Api, call: Caller, control: Any
+) -> None:
+    plan_id = api.plan(quota=DAILY)
+    key_id, key = api.key(plan_id)
+    control("clock", now="2026-03-10T12:00:00Z")
+    statuses(call, key, 4)
+    control("clock", now="2026-03-11T12:00:00Z")
+    statuses(call, key, 2)
+    set_remaining(gateway, plan_id, key_id, 50)
+    gateway.update_usage_plan(
+        usagePlanId=plan_id,
+        patchOperations=patch("/quota/period", "MONTH") + patch("/quota/limit", "9"),
+    )
+    assert pairs(gateway, plan_id, key_id, "2026-03-11", "2026-03-11") == [[2, 3]]
+    gateway.update_usage_plan(usagePlanId=plan_id, patchOperations=patch("/quota", op="remove"))
+    assert statuses(call, key, 5) == [200] * 5
+    operations = patch("/quota/period", "DAY") + patch("/quota/limit", "8")
+    gateway.update_usage_plan(usagePlanId=plan_id, patchOperations=operations)
+    assert statuses(call, key, 2) == [200, 429]
+
+
 def test_usage_lags_until_a_key_reads_zero(
     gateway: Any, api: Api, call: Caller, control: Any
 ) -> None:
