@@ -110,7 +110,7 @@ def _client() -> stripe.StripeClient:
         settings.STRIPE_SECRET_KEY,
         base_addresses={"api": settings.STRIPE_API_BASE},
         max_network_retries=1,
-        http_client=stripe.HTTPXClient(timeout=TIMEOUT, allow_sync_methods=True),
+        http_client=stripe.RequestsClient(timeout=TIMEOUT),
     )
 
 
@@ -272,6 +272,7 @@ def intent_create(
         "amount": amount,
         "description": description,
         "metadata": metadata,
+        "payment_method_types": ["card"],
         "off_session": True,
         "confirm": True,
     }
@@ -296,7 +297,7 @@ def intent_find(*, customer_id: str, metadata: dict[str, str]) -> IntentState | 
     params: Any = {"customer": customer_id, "limit": 100}
     found = _call("list payments", lambda: _client().v1.payment_intents.list(params))
     for intent in found.auto_paging_iter():
-        if all(intent.metadata.get(name) == value for name, value in metadata.items()):
+        if metadata.items() <= intent.metadata.to_dict().items():
             return _intent_state(intent)
     return None
 
@@ -308,7 +309,7 @@ def _intent_state(intent: Any) -> IntentState:
         status=intent.status,
         amount=intent.amount,
         currency=intent.currency.upper(),
-        metadata=dict(intent.metadata or {}),
+        metadata=intent.metadata.to_dict() if intent.metadata else {},
         decline_code=(error.decline_code or error.code or "") if error else "",
         decline_message=(error.message or "") if error else "",
     )

@@ -1,5 +1,7 @@
 """Invoices. Once issued they never change, but for being paid; a correction is a credit note."""
 
+import uuid
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +35,7 @@ class Invoice(models.Model):
     year in the issuer's time zone.
     """
 
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
     kind = models.CharField(_("kind"), max_length=5, choices=InvoiceKind)
     subscription = models.ForeignKey(

@@ -49,7 +49,7 @@ class Payment(models.Model):
 
     @property
     def idempotency_key(self) -> str:
-        return f"invoice-{self.invoice_id}-{self.attempt}"
+        return f"invoice-{self.invoice.uuid}-{self.attempt}"
 
 
 class EventStatus(models.TextChoices):

@@ -45,7 +45,7 @@ def invoice_collect(*, invoice: Invoice, now: datetime) -> PaymentState | None:
             currency=payment.currency,
             amount=payment.amount,
             description=_("Invoice %(number)s") % {"number": invoice.number},
-            metadata={"invoice": str(invoice.pk), "attempt": str(payment.attempt)},
+            metadata={"invoice": str(invoice.uuid), "attempt": str(payment.attempt)},
             idempotency_key=payment.idempotency_key,
         )
     except payments.PaymentDeclined as decline:
@@ -78,7 +78,7 @@ def _intent_of(payment: Payment, customer: Customer, now: datetime) -> IntentSta
     if now - payment.created_at > KEYS_LIVE:
         return payments.intent_find(
             customer_id=customer.stripe_id,
-            metadata={"invoice": str(payment.invoice_id), "attempt": str(payment.attempt)},
+            metadata={"invoice": str(payment.invoice.uuid), "attempt": str(payment.attempt)},
         )
     return None  # the same idempotency key still gives the same answer
 

@@ -69,7 +69,7 @@ def _process_intent(intent_id: str, now: datetime) -> EventStatus:
     intent = payments.intent_get(intent_id=intent_id)
     if "invoice" in intent.metadata:
         payment = Payment.objects.filter(
-            invoice=int(intent.metadata["invoice"]), attempt=int(intent.metadata["attempt"])
+            invoice__uuid=intent.metadata["invoice"], attempt=int(intent.metadata["attempt"])
         ).first()
         if payment is None:
             return EventStatus.IGNORED

@@ -40,12 +40,19 @@ class TestUsedAtMost:
     def test_the_figure_itself_at_a_believed_zero(self) -> None:
         assert leases.used_at_most(DRY, LATE, NOW) == 100
 
-    def test_the_figure_itself_once_settled(self) -> None:
-        read = replace(
-            OPEN, seen_used=30, seen_remaining=70, seen_at=NOW, seen_since=at(minutes=-60)
+    def test_the_figure_itself_once_settled_where_nothing_is_late(self) -> None:
+        read = replace(OPEN, seen_used=30, seen_remaining=70, seen_at=NOW)
+        settled = replace(read, seen_since=at(minutes=-1))
+        assert leases.used_at_most(settled, EXACT, NOW + timedelta(milliseconds=90)) == 30
+        assert leases.used_at_most(replace(read, seen_since=NOW), EXACT, NOW) == 50
+
+    def test_a_settled_figure_says_nothing_of_the_last_45_minutes(self) -> None:
+        settled = replace(
+            OPEN, seen_used=30, seen_remaining=70, seen_at=NOW, seen_since=at(minutes=-90)
         )
-        assert leases.used_at_most(read, LATE, NOW) == 30
-        assert leases.used_at_most(replace(read, seen_since=at(minutes=-59)), LATE, NOW) == 100
+        assert leases.used_at_most(settled, LATE, NOW) == 100
+        slow = replace(settled, rate=0.01)
+        assert leases.used_at_most(slow, LATE, NOW) == 30 + 27
 
     def test_the_figure_itself_once_closed_and_read_late_enough(self) -> None:
         closed = replace(OPEN, closed_at=at(minutes=-50), seen_used=30, seen_remaining=70)
@@ -85,21 +92,21 @@ class TestNextWrite:
         read = replace(OPEN, seen_used=30, seen_remaining=70, seen_at=NOW, seen_since=NOW)
         assert leases.next_write(read, 0, EXACT, NOW) == Write(limit=50, remaining=0)
 
-    def test_what_uncertainty_held_back_is_repaid_once_settled(self) -> None:
+    def test_what_uncertainty_held_back_is_repaid_once_known(self) -> None:
         held_back = replace(
             OPEN,
             limit=200,
             written_remaining=130,
             written_seen=50,
             written_at=at(minutes=-180),
-            seen_used=60,
-            seen_remaining=120,
+            seen_used=185,
+            seen_remaining=0,
             seen_at=NOW,
-            seen_since=at(minutes=-60),
+            seen_since=NOW,
         )
-        assert leases.next_write(held_back, 200, LATE, NOW) == Write(limit=200, remaining=140)
-        repaid = replace(held_back, seen_remaining=140)
-        assert leases.next_write(repaid, 200, LATE, NOW) is Wait.NOTHING_TO_DO
+        assert leases.next_write(held_back, 200, LATE, NOW) == Write(limit=200, remaining=15)
+        repaid = replace(held_back, seen_remaining=15)
+        assert leases.next_write(repaid, 200, EXACT, NOW) is Wait.NOTHING_TO_DO
 
     def test_a_reading_from_before_the_write_repays_nothing(self) -> None:
         just_written = replace(DRY, limit=200, written_seen=100, written_at=NOW)

@@ -71,9 +71,9 @@ def passes(call: Call, value: str, *, at_most: int) -> int:
 
 @pytest.fixture
 def plan() -> UsagePlan:
-    """10 requests in a month, no throttle that a test could feel."""
+    """10 requests in a month; a burst so large that no test feels the throttle."""
     plan = UsagePlan(
-        code="small", name="Small", rate_limit=10_000, burst_limit=5_000, quota_limit=10,
+        code="small", name="Small", rate_limit=20, burst_limit=5_000, quota_limit=10,
         is_prorated=False, advance=3,
     )  # fmt: skip
     return services.usage_plan_save(usage_plan=plan, now=timezone.now())
@@ -219,7 +219,7 @@ class TestSeveralKeys:
     ) -> None:
         other = services.usage_plan_save(
             usage_plan=UsagePlan(
-                code="other", name="Other", rate_limit=10_000, burst_limit=5_000, quota_limit=12,
+                code="other", name="Other", rate_limit=20, burst_limit=5_000, quota_limit=12,
                 is_prorated=False,
             ),
             now=timezone.now(),

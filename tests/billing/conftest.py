@@ -1,0 +1,97 @@
+"""A shop: the seeded catalogue, a tenant's owner, and a browser at the local Checkout."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import httpx
+import pytest
+import stripe
+from django.conf import settings
+from django.utils import timezone
+
+from billing import services
+from billing.models import Order
+from billing.services import SignUp
+from billing.services.events import webhook_receive
+from portal.local.payments.server import LocalPayments
+from tenants.models import User
+
+VISA, DECLINED = "4242424242424242", "4000000000000002"
+BACK = "http://localhost:8000/back"
+
+
+@pytest.fixture
+def shop(transactional_db: None, valkey: str, local_payments: LocalPayments) -> None:
+    services.seed(now=timezone.now())
+
+
+@pytest.fixture
+def owner(transactional_db: None) -> User:
+    return User.objects.create_user("owner@example.org", "barrier-station-53")
+
+
+@pytest.fixture
+def sign_up(shop: None, owner: User) -> Callable[..., SignUp]:
+    def sign(plan: str, *, now: datetime | None = None, currency: str = "USD") -> SignUp:
+        return services.sign_up(
+            user=owner, organization="Alice Corp", plan_code=plan, currency=currency,
+            now=now or timezone.now(), language="en",
+        )  # fmt: skip
+
+    return sign
+
+
+def start(order: Order) -> str:
+    """Bring an order to Checkout; return the page's address."""
+    order.refresh_from_db()
+    return services.checkout_start(
+        order=order, success_url=BACK, cancel_url=BACK, now=timezone.now()
+    )
+
+
+def pay(url: str, card: str = VISA) -> httpx.Response:
+    """Fill in the card on the Checkout page, as a buyer does."""
+    form = {"card_number": card, "exp": "12 / 40", "cvc": "123", "name": "Alice"}
+    with httpx.Client(trust_env=False) as browser:
+        browser.get(url).raise_for_status()
+        return browser.post(url, data=form)
+
+
+def buy(order: Order, card: str = VISA) -> Order:
+    """Pay an order at Checkout; no webhook has come yet."""
+    pay(start(order), card)
+    order.refresh_from_db()
+    return order
+
+
+def events() -> list[stripe.Event]:
+    """Return what happened at the local payments, oldest first."""
+    client = stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_BASE}
+    )
+    return list(client.v1.events.list({"limit": 100}).auto_paging_iter())[::-1]
+
+
+def deliver(event: stripe.Event) -> None:
+    """Send an event to the webhook's service, signed as Stripe signs it."""
+    payload = json.dumps(event.to_dict()).encode()
+    at = int(time.time())
+    signed = f"{at}.".encode() + payload
+    digest = hmac.new(settings.STRIPE_WEBHOOK_SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    webhook_receive(payload=payload, signature=f"t={at},v1={digest}", now=timezone.now())
+
+
+def events_of(order: Order) -> list[stripe.Event]:
+    """Return the events of one order's session and payment."""
+    order.refresh_from_db()
+    found = []
+    for event in events():
+        body = event.to_dict()["data"]["object"]
+        about = {body.get("client_reference_id"), (body.get("metadata") or {}).get("order")}
+        if str(order.uuid) in about:
+            found.append(event)
+    return found

@@ -1,0 +1,346 @@
+"""From order to grant, at the real Checkout of the local payments."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from billing import payments, services
+from billing.models import (
+    Customer,
+    Invoice,
+    InvoiceState,
+    Order,
+    OrderState,
+    Plan,
+    PriceVersion,
+    StripeEvent,
+    Subscription,
+    SubscriptionState,
+)
+from billing.services import SignUp, checkout
+from billing.services.orders import order_settle
+from tenants.errors import Refused
+from tenants.models import Entitlement, QuotaGrant, Tenant
+from tests.billing.conftest import (
+    DECLINED,
+    buy,
+    deliver,
+    events,
+    events_of,
+    pay,
+    start,
+)
+from tests.conftest import RunTasks
+
+SignUpCall = Callable[..., SignUp]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def extension(tenant: Tenant, *, form: str = "1", now: datetime | None = None) -> Order:
+    return services.extension_order(
+        tenant=tenant, pack_code="extra-100", token=f"form-{form}", actor=None, now=now or timezone.now()
+    )
+
+
+class TestSignUp:
+    def test_a_free_plan_asks_for_nothing(self, sign_up: SignUpCall) -> None:
+        signed_up = sign_up("free")
+        assert signed_up.order is None
+        assert Subscription.objects.get().state == SubscriptionState.ACTIVE
+
+    def test_a_paid_plan_starts_once_its_first_month_is_paid(self, sign_up: SignUpCall) -> None:
+        now = timezone.now()
+        signed_up = sign_up("starter", now=now)
+        order, tenant = signed_up.order, signed_up.tenant
+        assert order is not None
+        assert tenant.usage_plan.code == "free"
+        buy(order)
+        services.order_check(order=order, now=now)
+        tenant.refresh_from_db()
+        assert tenant.usage_plan.code == "starter"
+        days = (order.period_end - order.period_start).days
+        left = (order.period_end - now.date()).days
+        entitlement = Entitlement.objects.get(tenant=tenant)
+        assert entitlement.plan_requests == max((10_000 * left * 2 + days) // (2 * days), 100)
+        assert order.amount == (29_00 * left * 2 + days) // (2 * days)
+        assert Customer.objects.get().card_last_four == "4242"
+        invoice = Invoice.objects.get()
+        assert (invoice.state, invoice.total) == (InvoiceState.PAID, order.amount)
+
+    def test_pay_as_you_go_starts_once_a_card_is_saved(self, sign_up: SignUpCall) -> None:
+        signed_up = sign_up("payg")
+        assert signed_up.order is not None
+        assert signed_up.order.amount == 0
+        buy(signed_up.order)
+        services.order_check(order=signed_up.order, now=timezone.now())
+        signed_up.tenant.refresh_from_db()
+        assert signed_up.tenant.usage_plan.code == "payg"
+        assert not Invoice.objects.exists()
+
+    @pytest.mark.parametrize(("plan", "currency"), [("gold", "USD"), ("free", "EUR"), ("", "USD")])
+    def test_what_is_not_sold_is_refused(
+        self, sign_up: SignUpCall, plan: str, currency: str
+    ) -> None:
+        with pytest.raises(Refused):
+            sign_up(plan, currency=currency)
+        assert not Tenant.objects.exists()
+
+    def test_seeding_again_changes_nothing(self, shop: None) -> None:
+        services.seed(now=timezone.now())
+        services.seed(now=timezone.now())
+        assert (Plan.objects.count(), PriceVersion.objects.count()) == (4, 8)
+
+
+class TestExtension:
+    def test_the_webhook_grants_once_however_often_it_comes(
+        self, sign_up: SignUpCall, run_tasks: RunTasks
+    ) -> None:
+        order = extension(sign_up("free").tenant)
+        buy(order)
+        sent = events_of(order)
+        assert sent
+        for _ in range(6):
+            for event in sent:
+                deliver(event)
+            run_tasks("default")
+        order.refresh_from_db()
+        assert order.state == OrderState.FULFILLED
+        assert StripeEvent.objects.count() == len(sent)
+        assert QuotaGrant.objects.get().requests == 100
+        assert Invoice.objects.get().total == 1_00
+
+    def test_two_at_once_grant_once(self, sign_up: SignUpCall) -> None:
+        order = extension(sign_up("free").tenant)
+        buy(order)
+        state = payments.checkout_get(session_id=order.checkout_session_id)
+        together = threading.Barrier(2)
+
+        def settle() -> None:
+            together.wait()
+            order_settle(order=order, checkout=state, now=timezone.now())
+            connection.close()
+
+        threads = [threading.Thread(target=settle) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert QuotaGrant.objects.get().requests == 100
+        assert Invoice.objects.count() == 1
+
+    def test_a_declined_card_changes_nothing_and_says_why(
+        self, sign_up: SignUpCall, run_tasks: RunTasks
+    ) -> None:
+        order = extension(sign_up("free").tenant)
+        buy(order, DECLINED)
+        for event in events_of(order):
+            deliver(event)
+        run_tasks("default")
+        order.refresh_from_db()
+        assert order.state == OrderState.PENDING
+        assert "declined" in order.decline_message
+        assert not QuotaGrant.objects.exists()
+        # The page is still open for another card.
+        pay(start(order))
+        services.order_check(order=order, now=timezone.now())
+        assert QuotaGrant.objects.get().requests == 100
+
+    def test_a_form_sent_twice_is_one_order(self, sign_up: SignUpCall) -> None:
+        tenant = sign_up("free").tenant
+        assert extension(tenant).pk == extension(tenant).pk
+        assert extension(tenant, form="2").pk != extension(tenant).pk
+
+    def test_the_price_is_frozen(self, sign_up: SignUpCall) -> None:
+        order = extension(sign_up("free").tenant)
+        order.pack.prices.update(amount=999)
+        buy(order)
+        assert services.order_check(order=order, now=timezone.now()).state == OrderState.FULFILLED
+        assert Invoice.objects.get().total == 1_00
+
+    def test_paid_in_the_next_period_it_is_paid_back(
+        self, sign_up: SignUpCall, run_tasks: RunTasks
+    ) -> None:
+        month_ago = timezone.now() - timedelta(days=32)
+        order = extension(sign_up("free", now=month_ago).tenant, now=month_ago)
+        buy(order)
+        services.order_check(order=order, now=timezone.now())
+        run_tasks("default")
+        order.refresh_from_db()
+        assert order.state == OrderState.REFUNDED
+        assert order.refund_id
+        assert not QuotaGrant.objects.exists()
+        assert not Invoice.objects.exists()
+
+    def test_an_unknown_pack_is_refused(self, sign_up: SignUpCall) -> None:
+        with pytest.raises(Refused, match="no pack"):
+            services.extension_order(
+                tenant=sign_up("free").tenant, pack_code="extra-∞", token="", actor=None,
+                now=timezone.now(),
+            )  # fmt: skip
+
+    def test_an_expired_checkout_ends_the_order_and_can_be_begun_again(
+        self, sign_up: SignUpCall
+    ) -> None:
+        order = extension(sign_up("free").tenant)
+        start(order)
+        order.refresh_from_db()
+        payments.checkout_expire(session_id=order.checkout_session_id)
+        assert services.order_check(order=order, now=timezone.now()).state == OrderState.EXPIRED
+        first = order.checkout_session_id
+        buy(order)
+        assert order.checkout_session_id != first
+        services.order_check(order=order, now=timezone.now())
+        assert QuotaGrant.objects.get().requests == 100
+
+
+class TestFaults:
+    """We die before or after each outside call: one charge, one grant, one invoice."""
+
+    CALLS = ("customer_create", "checkout_create", "checkout_get")
+
+    @pytest.mark.parametrize("name", CALLS)
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_one_charge_and_one_grant(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+    ) -> None:
+        order = extension(sign_up("free").tenant)
+        real = getattr(payments, name)
+        deaths = [1]
+
+        def dying(**parameters: object) -> object:
+            if deaths and when == "before":
+                deaths.pop()
+                raise KeyboardInterrupt
+            answer = real(**parameters)
+            if deaths:
+                deaths.pop()
+                raise KeyboardInterrupt
+            return answer
+
+        monkeypatch.setattr(payments, name, dying)
+
+        def until_it_lives() -> None:
+            url = start(order)
+            if url:
+                pay(url)
+            checkout.orders_sweep(now=timezone.now() + timedelta(minutes=2))
+
+        for _ in range(2):
+            try:
+                until_it_lives()
+            except KeyboardInterrupt:
+                continue
+        checkout.orders_sweep(now=timezone.now() + timedelta(minutes=2))
+        assert not deaths
+        assert QuotaGrant.objects.get().requests == 100
+        assert Invoice.objects.count() == 1
+        charges = [e for e in events_of(order) if e.type == "payment_intent.succeeded"]
+        assert len(charges) == 1
+
+    def test_a_webhook_that_never_comes_changes_nothing(self, sign_up: SignUpCall) -> None:
+        order = extension(sign_up("free").tenant)
+        buy(order)
+        assert checkout.orders_sweep(now=timezone.now() + timedelta(minutes=1)) == 1
+        assert QuotaGrant.objects.get().requests == 100
+
+    def test_a_forged_webhook_is_refused(self, shop: None) -> None:
+        with pytest.raises(payments.BadSignature):
+            services.webhook_receive(payload=b"{}", signature="t=1,v1=00", now=timezone.now())
+        assert not StripeEvent.objects.exists()
+
+    def test_stripe_away_leaves_the_order_waiting(
+        self, sign_up: SignUpCall, settings: object
+    ) -> None:
+        order = extension(sign_up("free").tenant)
+        settings.STRIPE_API_BASE = "http://127.0.0.1:9"  # type: ignore[attr-defined]
+        payments._client.cache_clear()
+        with pytest.raises(payments.PaymentUnavailable):
+            start(order)
+        payments._client.cache_clear()
+        order.refresh_from_db()
+        assert order.state == OrderState.PENDING
+
+
+class TestBill:
+    FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
+
+    def subscribe(self, sign_up: SignUpCall, plan: str = "starter", **more: str) -> Tenant:
+        signed_up = sign_up(plan, now=datetime(2026, 11, 24, tzinfo=UTC), **more)
+        if signed_up.order is not None:
+            buy(signed_up.order)
+            services.order_check(order=signed_up.order, now=datetime(2026, 11, 24, 1, tzinfo=UTC))
+        return signed_up.tenant
+
+    def test_the_first_writes_the_months_invoice_and_collects_it_once(
+        self, sign_up: SignUpCall
+    ) -> None:
+        tenant = self.subscribe(sign_up)
+        first = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
+        assert [(i.total, i.tenant) for i in first.written] == [(29_00, tenant)]
+        assert first.collected == 1
+        again = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
+        assert (again.written, again.collected, again.failed) == ([], 0, {})
+        assert Invoice.objects.filter(state=InvoiceState.PAID).count() == 2
+        assert sorted(i.number for i in Invoice.objects.all()) == ["2026-000001", "2026-000002"]
+
+    def test_yen(self, sign_up: SignUpCall) -> None:
+        self.subscribe(sign_up, currency="JPY")
+        run = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
+        assert [i.total for i in run.written] == [4_500]
+        assert Invoice.objects.get(kind="order").total == 1_050  # 7 of 30 days
+
+    def test_a_free_tenant_gets_none(self, sign_up: SignUpCall) -> None:
+        sign_up("free", now=datetime(2026, 11, 1, tzinfo=UTC))
+        assert services.bill(as_of=self.FIRST.date(), now=self.FIRST).written == []
+
+    def test_the_month_of_the_start_is_not_billed_again(self, sign_up: SignUpCall) -> None:
+        self.subscribe(sign_up)
+        november = datetime(2026, 11, 28, tzinfo=UTC)
+        assert services.bill(as_of=november.date(), now=november).written == []
+
+    def test_a_dry_run_writes_nothing(self, sign_up: SignUpCall) -> None:
+        self.subscribe(sign_up)
+        run = services.bill(as_of=self.FIRST.date(), now=self.FIRST, dry_run=True)
+        assert len(run.would_write) == 1
+        assert Invoice.objects.count() == 1
+
+    def test_a_card_that_asks_every_time_leaves_the_invoice_open(self, sign_up: SignUpCall) -> None:
+        self.subscribe(sign_up)
+        Customer.objects.update(payment_method_id="pm_card_authenticationRequired")
+        run = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
+        assert run.declined == 1
+        invoice = Invoice.objects.get(kind="fee")
+        assert invoice.state == InvoiceState.OPEN
+        assert invoice.note
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_dying_around_the_charge_charges_once(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        self.subscribe(sign_up)
+        real = payments.intent_create
+
+        def dying(**parameters: object) -> object:
+            if when == "after":
+                real(**parameters)  # type: ignore[arg-type]
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(payments, "intent_create", dying)
+        with pytest.raises(KeyboardInterrupt):
+            services.bill(as_of=self.FIRST.date(), now=self.FIRST)
+        monkeypatch.setattr(payments, "intent_create", real)
+        services.bill(as_of=self.FIRST.date(), now=self.FIRST)
+        invoice = Invoice.objects.get(kind="fee")
+        assert invoice.state == InvoiceState.PAID
+        charges = [
+            event
+            for event in events()
+            if event.type == "payment_intent.succeeded"
+            and event.to_dict()["data"]["object"]["metadata"].get("invoice") == str(invoice.uuid)
+            and event.to_dict()["data"]["object"]["id"] == invoice.payments.get().payment_intent_id
+        ]
+        assert len(charges) == 1
