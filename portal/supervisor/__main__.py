@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -56,15 +57,18 @@ def run() -> int:
 
 
 def demo() -> int:
-    """Tell the whole story on free ports and in a directory of its own; then forget both."""
-    Stopper()
-    with tempfile.TemporaryDirectory(prefix="sekisho-demo-") as directory:
-        started = time.monotonic()
-        with Stack(var_dir=Path(directory), ports=Ports.free()) as stack:
-            _say(f"everything started in {time.monotonic() - started:.1f} s")
-            from portal.demo import tell  # noqa: PLC0415  (`run` does without)
+    """Tell the whole story on free ports and in a directory of its own, kept if it fails."""
+    from portal.demo import tell  # noqa: PLC0415  (`run` does without)
 
-            return tell(stack, say=_say)
+    Stopper()
+    directory = Path(tempfile.mkdtemp(prefix="sekisho-demo-"))
+    started = time.monotonic()
+    with Stack(var_dir=directory, ports=Ports.free()) as stack:
+        _say(f"Everything started in {time.monotonic() - started:.1f} s.")
+        code = tell(stack, say=_say)
+    if code == 0:
+        shutil.rmtree(directory)
+    return code
 
 
 def _say(line: str) -> None:
