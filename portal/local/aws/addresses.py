@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from portal.local.aws import upstream
 
-_HOST = re.compile(r"([A-Za-z0-9]+)\.execute-api\.", re.IGNORECASE)
+_HOST = re.compile(r"([A-Za-z0-9_-]+)\.execute-api\.", re.IGNORECASE)
 _IP_ADDRESS = re.compile(r"[\d.]+|\[.*\]")
 _AWS_PREFIX = "/_aws/execute-api/"
 _USER_REQUEST = re.compile(r"/restapis/([^/]*)/([^/]*)/_user_request_(/.*)?", re.DOTALL)

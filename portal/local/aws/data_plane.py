@@ -11,17 +11,21 @@ from portal.local.aws import upstream
 from portal.local.aws.addresses import Address
 from portal.local.aws.admission import Admission
 from portal.local.aws.clock import Clock
-from portal.local.aws.deployments import Deployments
+from portal.local.aws.deployments import Deployments, Stage
 from portal.local.aws.gateway_responses import (
     MISSING_AUTHENTICATION_TOKEN,
+    REQUEST_TOO_LARGE,
     UNKNOWN_STAGE,
     GatewayResponse,
 )
 from portal.local.aws.integrations import Call
 from portal.local.aws.integrations.base import internal_error
+from portal.local.aws.routes import Route
 from portal.local.aws.wire import Request, Response
 
 logger = logging.getLogger(__name__)
+
+_MAX_BODY_BYTES = 10 * 1024 * 1024  # "Payload size" in API Gateway's quotas
 
 
 class DataPlane:
@@ -52,18 +56,9 @@ class DataPlane:
         if matched is None:
             return MISSING_AUTHENTICATION_TOKEN.response()
         route, path_parameters = matched
-        if route.authorization != "NONE":
-            logger.error("%s: %s is not supported", route.resource_path, route.authorization)
-            return internal_error()
-        key_id, key = None, None
-        if route.api_key_required:
-            key = request.header(b"x-api-key")
-            verdict = self._admission.admit(
-                key, stage.api_id, stage.name, route.resource_path, request.method
-            )
-            if isinstance(verdict, GatewayResponse):
-                return verdict.response()
-            key_id = verdict.key_id
+        refusal, key_id = self._admit(stage, route, request)
+        if refusal is not None:
+            return refusal
         call = Call(
             request=request,
             request_id=request_id,
@@ -76,13 +71,32 @@ class DataPlane:
             path=unquote(address.path) if "%" in address.path else address.path,
             path_parameters=path_parameters,
             api_key_id=key_id,
-            api_key=key,
+            api_key=request.header(b"x-api-key") if key_id else None,
         )
         try:
             return await route.integration(call)
         except Exception:
             logger.exception("%s %s failed", request.method, route.resource_path)
             return internal_error()
+
+    def _admit(
+        self, stage: Stage, route: Route, request: Request
+    ) -> tuple[Response | None, str | None]:
+        """A refusal, or the id of the key by which the call is let in (None: it needs none)."""
+        if len(request.body) > _MAX_BODY_BYTES:
+            return REQUEST_TOO_LARGE.response(), None
+        if route.authorization != "NONE":
+            logger.error("%s: %s is not supported", route.resource_path, route.authorization)
+            return internal_error(), None
+        if not route.api_key_required:
+            return None, None
+        key = request.header(b"x-api-key")
+        verdict = self._admission.admit(
+            key, stage.api_id, stage.name, route.resource_path, request.method
+        )
+        if isinstance(verdict, GatewayResponse):
+            return verdict.response(), None
+        return None, verdict.key_id
 
 
 def _new_request_id() -> str:

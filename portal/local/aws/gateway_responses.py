@@ -32,4 +32,10 @@ MISSING_AUTHENTICATION_TOKEN = GatewayResponse(
     "Missing Authentication Token",
     "MissingAuthenticationTokenException",
 )
+REQUEST_TOO_LARGE = GatewayResponse(
+    "REQUEST_TOO_LARGE",
+    413,
+    "HTTP content length exceeded 10485760 bytes.",
+    "RequestEntityTooLargeException",
+)
 UNKNOWN_STAGE = GatewayResponse("DEFAULT_4XX", 403, "Forbidden", "ForbiddenException")

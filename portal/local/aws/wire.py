@@ -76,12 +76,12 @@ class Response:
 
 async def read_request(scope: Scope, receive: Receive) -> Request:
     """Read one request with its body. Raises ClientGone."""
-    body = b""
+    chunks = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        body += message.get("body", b"")
+        chunks.append(message.get("body", b""))
         if not message.get("more_body", False):
             break
     client = scope.get("client")
@@ -93,7 +93,7 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
         query_string=scope.get("query_string", b""),
         headers=list(scope["headers"]),
         client_ip=client[0] if client else "127.0.0.1",
-        body=body,
+        body=b"".join(chunks),
     )
 
 

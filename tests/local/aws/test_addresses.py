@@ -7,7 +7,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.aws.apis import STAGE, Api, make_api, unique
+from tests.local.aws.apis import STAGE, Api, make_api, make_function, unique
 from tests.local.aws.program import Program
 
 
@@ -71,6 +71,36 @@ def test_an_unknown_stage_is_forbidden(http: httpx.Client, api: Api) -> None:
 
 def test_an_unknown_api_is_not_found(http: httpx.Client) -> None:
     assert http.get(f"/_aws/execute-api/nosuchapi0/{STAGE}/ping").status_code == 404
+
+
+VERSION = """
+def handler(event, context):
+    print("called")
+    return {"statusCode": 200, "body": event["version"]}
+"""
+
+
+def test_an_http_api_is_left_to_ministack(aws: Program, http: httpx.Client) -> None:
+    http_apis = aws.client("apigatewayv2")
+    api_id = http_apis.create_api(Name="x", ProtocolType="HTTP")["ApiId"]
+    http_apis.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
+    integration = http_apis.create_integration(
+        ApiId=api_id,
+        IntegrationType="AWS_PROXY",
+        IntegrationUri=make_function(aws.client("lambda"), VERSION),
+        PayloadFormatVersion="2.0",
+    )["IntegrationId"]
+    http_apis.create_route(ApiId=api_id, RouteKey="$default", Target=f"integrations/{integration}")
+    answer = http.get(f"/_aws/execute-api/{api_id}/$default/anything")
+    assert (answer.status_code, answer.text) == (200, "2.0")
+
+
+def test_an_id_with_a_hyphen_has_a_host_too(gateway: Any, http: httpx.Client) -> None:
+    api = make_api(gateway, pinned_id="pinned-by-hand")
+    api.mock("/open", keyed=False)
+    api.deploy()
+    host = "pinned-by-hand.execute-api.localhost"
+    assert http.get(f"/{STAGE}/open", headers={"host": host}).json() == {"ok": True}
 
 
 def test_a_bucket_may_be_called_like_an_api_resource(aws: Program) -> None:

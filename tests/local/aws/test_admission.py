@@ -149,6 +149,20 @@ def test_refused_and_unrouted_calls_do_not_count(gateway: Any, api: Api, call: C
     assert pairs(gateway, plan_id, key_id, TODAY, TODAY) == [[0, 1]]
 
 
+def test_a_body_over_ten_megabytes_is_refused_and_not_counted(
+    gateway: Any, api: Api, call: Caller
+) -> None:
+    api.mock("/large", "POST")
+    api.deploy()
+    plan_id = api.plan(quota={"limit": 9, "period": "MONTH"})
+    key_id, key = api.key(plan_id)
+    limit = 10 * 1024 * 1024
+    sizes = [limit, limit + 1]
+    answers = [call("/large", key, method="POST", content=b"x" * size) for size in sizes]
+    assert [answer.status_code for answer in answers] == [200, 413]
+    assert pairs(gateway, plan_id, key_id, TODAY, TODAY) == [[1, 8]]
+
+
 @pytest.mark.parametrize("body", [b"", b"x" * 300_000])
 def test_a_refused_upload_leaves_the_connection_usable(api: Api, call: Caller, body: bytes) -> None:
     api.mock("/upload", "POST")
