@@ -1,0 +1,72 @@
+"""The operator's view of conversions: presets to edit, uploads and the edge to look at."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+
+from conversions import services
+from conversions.models import Conversion, EdgeItem, Preset, Upload
+from tenants.admin_tools import ReadOnly, operator
+
+
+@admin.register(Preset)
+class PresetAdmin(ModelAdmin):
+    list_display = ["name", "code", "width", "height", "fit", "format", "version", "is_active"]
+    list_filter = ["is_active", "format"]
+    search_fields = ["code", "name"]
+    fields = [
+        "code", "name", "width", "height", "fit", "format", "quality", "background", "is_active",
+        "version",
+    ]  # fmt: skip
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["code", "version"] if obj else ["version"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # switched off instead; conversions refer to its code
+
+    def save_model(self, request: HttpRequest, obj: Preset, form: Any, change: bool) -> None:
+        services.preset_save(preset=obj, now=timezone.now(), actor=operator(request))
+
+
+class ConversionInline(ReadOnly, TabularInline):
+    model = Conversion
+    extra = 0
+    fields = ["preset_code", "preset_version", "state", "width", "height", "bytes", "error"]
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnly, ModelAdmin):
+    list_display = ["filename", "tenant_link", "state", "bytes", "created_at", "finished_at"]
+    list_filter = ["state", "format"]
+    search_fields = ["filename", "uuid", "tenant__uuid", "tenant__name"]
+    list_select_related = ["tenant"]
+    date_hierarchy = "created_at"
+    inlines = [ConversionInline]
+    fields = [
+        "uuid", "filename", "tenant_link", "created_by", "state", "error", "declared_size",
+        "declared_type", "format", "width", "height", "bytes", "variants_expected", "created_at",
+        "finished_at", "deleted_at",
+    ]  # fmt: skip
+    readonly_fields = ["uuid", "tenant_link"]
+
+    @admin.display(description=_("tenant"), ordering="tenant__name")
+    def tenant_link(self, upload: Upload) -> str:
+        url = reverse("admin:tenants_tenant_change", args=[upload.tenant_id])
+        return format_html('<a href="{}">{}</a>', url, upload.tenant)
+
+
+@admin.register(EdgeItem)
+class EdgeItemAdmin(ReadOnly, ModelAdmin):
+    list_display = ["key", "is_published", "revision", "published_at"]
+    search_fields = ["key"]
+
+    @admin.display(description=_("published"), boolean=True)
+    def is_published(self, item: EdgeItem) -> bool:
+        return item.published_revision == item.revision

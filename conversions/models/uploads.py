@@ -1,0 +1,113 @@
+"""A tenant's source files, and the variants made of them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import Tenant
+
+
+class UploadState(models.TextChoices):
+    """Where an upload is: the file is awaited, worked on, all variants are there, or it failed."""
+
+    WAITING = "waiting", _("waiting for the file")
+    PROCESSING = "processing", _("processing")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class Upload(models.Model):
+    """One source file. The browser posts it straight to S3; the functions do the rest.
+
+    `state` follows from what the functions have reported so far, in whatever order
+    (services/results.py). `variants_expected` is None until they have looked at the file.
+    An upload with `deleted_at` is gone for everybody; its objects are deleted in the background.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="uploads")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    filename = models.CharField(_("file name"), max_length=255)
+    declared_size = models.PositiveBigIntegerField(_("declared size"), help_text=_("Bytes."))
+    declared_type = models.CharField(_("declared type"), max_length=100, blank=True)
+    state = models.CharField(
+        _("state"), max_length=10, choices=UploadState, default=UploadState.WAITING
+    )
+    error = models.TextField(_("error"), blank=True)
+    format = models.CharField(_("format"), max_length=10, blank=True)
+    width = models.PositiveIntegerField(_("width"), null=True)
+    height = models.PositiveIntegerField(_("height"), null=True)
+    bytes = models.PositiveBigIntegerField(_("bytes"), null=True)
+    variants_expected = models.PositiveSmallIntegerField(_("variants expected"), null=True)
+    created_at = models.DateTimeField(_("created at"))
+    checked_at = models.DateTimeField(_("last looked after"), null=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("upload")
+        verbose_name_plural = _("uploads")
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["tenant", "-created_at"], name="upload_of_tenant"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(state__in=["waiting", "processing"]),
+                name="upload_unfinished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in (UploadState.DONE, UploadState.FAILED)
+
+    @property
+    def source_key(self) -> str:
+        """The S3 key that the file is posted to. Needs `tenant`."""
+        return f"uploads/{self.tenant.uuid}/{self.uuid}/source"
+
+
+class ConversionState(models.TextChoices):
+    """Where one variant is."""
+
+    WAITING = "waiting", _("waiting")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class Conversion(models.Model):
+    """One variant of an upload, made by one version of a preset."""
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="conversions")
+    preset_code = models.CharField(_("preset"), max_length=40)
+    preset_version = models.PositiveIntegerField(_("preset's version"))
+    state = models.CharField(
+        _("state"), max_length=7, choices=ConversionState, default=ConversionState.WAITING
+    )
+    key = models.CharField(_("S3 key"), max_length=255, blank=True)
+    format = models.CharField(_("format"), max_length=10, blank=True)
+    bytes = models.PositiveBigIntegerField(_("bytes"), null=True)
+    width = models.PositiveIntegerField(_("width"), null=True)
+    height = models.PositiveIntegerField(_("height"), null=True)
+    error = models.TextField(_("error"), blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("conversion")
+        verbose_name_plural = _("conversions")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["upload", "preset_code", "preset_version"], name="conversion_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upload} → {self.preset_code} v{self.preset_version}"

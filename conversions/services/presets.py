@@ -1,0 +1,56 @@
+"""Presets: what an operator edits, and the three that a fresh installation has."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from conversions.models import Fit, Format, Preset
+from tenants.models import User
+from tenants.services import audit_record
+
+SEEDED: tuple[dict[str, Any], ...] = (
+    {
+        "code": "thumb",
+        "name": "Thumbnail",
+        "width": 200,
+        "height": 200,
+        "fit": Fit.COVER,
+        "format": Format.WEBP,
+        "quality": 80,
+    },
+    {"code": "web", "name": "Web", "width": 1280, "format": Format.JPEG, "quality": 82},
+    {"code": "avif", "name": "AVIF", "width": 640, "format": Format.AVIF, "quality": 60},
+)
+
+
+@transaction.atomic
+def preset_save(*, preset: Preset, now: datetime, actor: User | None = None) -> Preset:
+    """Validate and save a preset; where its variants would differ, as its next version.
+
+    Raise django.core.exceptions.ValidationError where a field is out of range.
+    """
+    stored = Preset.objects.select_for_update().filter(pk=preset.pk).first()
+    if stored is not None:
+        differs = any(getattr(stored, name) != getattr(preset, name) for name in Preset.MAKING)
+        preset.version = stored.version + differs
+    preset.full_clean()
+    preset.save()
+    audit_record(
+        action="preset.saved",
+        tenant=None,
+        actor=actor,
+        now=now,
+        target=preset.code,
+        version=preset.version,
+        is_active=preset.is_active,
+    )
+    return preset
+
+
+def presets_seed(*, now: datetime | None = None) -> None:
+    """Create the presets that a fresh installation has; what an operator changed stays."""
+    for fields in SEEDED:
+        if not Preset.objects.filter(code=fields["code"]).exists():
+            preset_save(preset=Preset(**fields), now=now or timezone.now())
