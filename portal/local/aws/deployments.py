@@ -1,8 +1,9 @@
 """Stages, and the snapshot of resources that each deployment serves.
 
 ministack keeps no snapshots: there, a method is served as soon as it exists. Here the resources are
-read when a deployment is first seen: at once where it was made through the API, and within a
-second, or with the first call, where CloudFormation made it, which we are not told of.
+read when a deployment is first seen: at once where it was made through the API, and with the first
+call to it where CloudFormation made it, which we are not told of. Snapshots live in memory: after a
+restart, what was changed since the last deployment is served too.
 """
 
 import json
