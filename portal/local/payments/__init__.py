@@ -28,6 +28,6 @@ Controls for tests, JSON in and out, under /_sekisho/:
     POST webhooks/redeliver {"event": "evt_…", "times": 2}
                     send it again, that many times at once, even while deliveries are held
 
-The SDK repeats a request on its own when a connection drops (twice by default): to make a call fail
-for good, ask for as many faults as it makes attempts.
+A `StripeClient` with `max_network_retries=n` repeats a dropped or failed request n times on its
+own: to make a call fail for good, ask for n + 1 faults.
 """

@@ -34,7 +34,7 @@ class Faults:
 
     def add(self, fault: Fault) -> None:
         with self._lock:
-            if fault.how == "hold":
+            if self._release.is_set():
                 self._release = threading.Event()
             self._faults.append(fault)
 

@@ -143,6 +143,22 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """A parameter that older versions of the API had, with the code it is refused with now."""
+
+    code: str
+    instead: str
+    required: bool = False
+
+    def read(self, raw: Any, name: str) -> Any:
+        raise InvalidParameter(
+            f"`{name}` is no longer supported. Use `{self.instead}` instead.",
+            param=name,
+            code=self.code,
+        )
+
+
+@dataclass(frozen=True)
 class ListOf:
     """A list, given as `a[0]=…&a[1]=…` or `a[]=…`."""
 
@@ -231,6 +247,13 @@ class Range:
         return self.bounds.read(raw, name)
 
 
+# Removed with 2026-09-30.endive: https://docs.stripe.com/changelog/endive
+METHOD_TYPES: dict[str, Field] = {
+    "allowed_payment_method_types": ListOf(Text(blank=False, choices=("card",))),
+    "payment_method_types": Removed(
+        "payment_method_types_no_longer_supported", "allowed_payment_method_types"
+    ),
+}
 EXPAND: dict[str, Field] = {"expand": ListOf(Text(blank=False, max=200))}
 PAGE: dict[str, Field] = {
     **EXPAND,

@@ -86,7 +86,7 @@ def _expand(tx: Transaction, document: Object, shown: Object, path: str) -> None
 def line_items(session: Object) -> Object:
     return {
         "object": "list",
-        "data": session["_line_items"],
+        "data": [public(item) for item in session["_line_items"]],
         "has_more": False,
         "url": f"/v1/checkout/sessions/{session['id']}/line_items",
     }

@@ -63,19 +63,19 @@ class Site:
         if request.method == "POST":
             return self._pay(tx, request, session)
         problem = flow.last_error(tx, session)
-        return self._form(request, session, 200, form.CardForm(), problem)
+        return self._form(request, session, form.CardForm(), problem)
 
     def _pay(self, tx: Transaction, request: Request, session: Object) -> Response:
         filled = form.read(request.body, tx.now)
         if filled.errors:
-            return self._form(request, session, 400, filled, None)
+            return self._form(request, session, filled, None)
         card = by_number(filled.number)
         if card is None:
-            return self._form(request, session, 402, filled, NOT_A_TEST_CARD.error().fields)
+            return self._form(request, session, filled, NOT_A_TEST_CARD.error().fields)
         outcome = flow.pay(tx, session, card, filled.name, filled.expiry)
         if isinstance(outcome, str):
             return _redirect(outcome)
-        return self._form(request, session, 402, filled, outcome.fields)
+        return self._form(request, session, filled, outcome.fields)
 
     def _authenticate(self, tx: Transaction, request: Request, id: str) -> Response:
         intent = flow.find_intent(tx, id)
@@ -98,13 +98,12 @@ class Site:
         self,
         request: Request,
         session: Object,
-        status: int,
         filled: form.CardForm,
         problem: Object | None,
     ) -> Response:
         lang = self._language(request, session)
         body = views.checkout(lang, self._merchant, session, filled, problem)
-        return _page(status, body, session["success_url"])
+        return _page(200, body, session["success_url"])
 
     def _message(
         self, request: Request, session: Object | None, status: int, state: str

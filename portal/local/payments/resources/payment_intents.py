@@ -9,12 +9,12 @@ from portal.local.payments.errors import ApiError
 from portal.local.payments.money import check_amount, check_currency
 from portal.local.payments.params import (
     EXPAND,
+    METHOD_TYPES,
     PAGE,
     Field,
     Flag,
     Hash,
     Integer,
-    ListOf,
     Metadata,
     Range,
     Text,
@@ -27,6 +27,7 @@ from . import attempts, payment_methods
 
 _CONFIRM: dict[str, Field] = {
     **EXPAND,
+    **METHOD_TYPES,
     "error_on_requires_action": Flag(),
     "off_session": Flag(),
     "payment_method": Text(),
@@ -46,7 +47,6 @@ CREATE = Hash(
         "customer": Text(),
         "description": Text(max=1000),
         "metadata": Metadata(),
-        "payment_method_types": ListOf(Text(blank=False, choices=("card",))),
         "receipt_email": Text(max=800),
         "statement_descriptor": Text(max=22),
         "statement_descriptor_suffix": Text(max=22),
@@ -72,6 +72,7 @@ def build(tx: Transaction, *, amount: int, currency: str, **given: Any) -> Objec
     intent: Object = {
         "id": id,
         "object": "payment_intent",
+        "allowed_payment_method_types": None,
         "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
@@ -126,6 +127,12 @@ def create(tx: Transaction, params: dict[str, Any]) -> Object:
     check_amount(params["amount"], params["currency"])
     if params.get("customer"):
         tx.get("customer", params["customer"], param="customer")
+    if {"allowed_payment_method_types", "automatic_payment_methods"} <= params.keys():
+        raise ApiError(
+            "You may only specify one of these parameters: allowed_payment_method_types, "
+            "automatic_payment_methods.",
+            param="allowed_payment_method_types",
+        )
     confirm = params.get("confirm", False)
     if not confirm:
         for name in ("off_session", "error_on_requires_action", "return_url"):
@@ -137,11 +144,11 @@ def create(tx: Transaction, params: dict[str, Any]) -> Object:
                 )
     method = _method(tx, params, params.get("customer"))
     fields = (
-        "amount currency customer description payment_method_types receipt_email capture_method "
-        "setup_future_usage statement_descriptor statement_descriptor_suffix"
+        "amount currency customer description receipt_email capture_method setup_future_usage "
+        "allowed_payment_method_types statement_descriptor statement_descriptor_suffix"
     )
     given = chosen(params, *fields.split())
-    if "payment_method_types" not in params:
+    if "allowed_payment_method_types" not in params:
         automatic = {"allow_redirects": "always", "enabled": True}
         given["automatic_payment_methods"] = {
             **automatic,
@@ -173,6 +180,9 @@ def confirm(tx: Transaction, params: dict[str, Any], id: str) -> Object:
     method = _method(tx, params, intent["customer"])
     if method is not None:
         intent["payment_method"] = method["id"]
+    if "allowed_payment_method_types" in params:
+        intent["allowed_payment_method_types"] = params["allowed_payment_method_types"]
+        intent["automatic_payment_methods"] = None
     if "setup_future_usage" in params:
         intent["setup_future_usage"] = params["setup_future_usage"]
     return _confirm(tx, intent, params)
@@ -217,7 +227,7 @@ def _confirm(tx: Transaction, intent: Object, params: dict[str, Any]) -> Object:
             "This PaymentIntent may use payment methods that redirect your customer, so you must "
             "provide a `return_url`. If you don't want redirects, set "
             "`automatic_payment_methods[allow_redirects]` to `never`, or pass "
-            "`payment_method_types`.",
+            "`allowed_payment_method_types`.",
             param="return_url",
         )
     intent["_return_url"] = params.get("return_url")

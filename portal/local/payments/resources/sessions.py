@@ -11,6 +11,7 @@ from portal.local.payments.errors import ApiError
 from portal.local.payments.money import check_amount, check_currency
 from portal.local.payments.params import (
     EXPAND,
+    METHOD_TYPES,
     PAGE,
     Field,
     Hash,
@@ -45,6 +46,7 @@ _PRICE_DATA = Hash(
 )
 _FIELDS: dict[str, Field] = {
     **EXPAND,
+    **METHOD_TYPES,
     "cancel_url": Url(),
     "client_reference_id": Text(max=200),
     "currency": Text(),
@@ -68,7 +70,6 @@ _FIELDS: dict[str, Field] = {
             "statement_descriptor_suffix": Text(max=22),
         }
     ),
-    "payment_method_types": ListOf(Text(blank=False, choices=("card",))),
     "setup_intent_data": Hash({"description": Text(max=1000), "metadata": Metadata()}),
     "submit_type": Text(choices=("auto", "book", "donate", "pay")),
     "success_url": Url(required=True),
@@ -114,6 +115,7 @@ def create(tx: Transaction, params: dict[str, Any]) -> Object:
         "adaptive_pricing": None,
         "after_expiration": None,
         "allow_promotion_codes": None,
+        "allowed_payment_method_types": params.get("allowed_payment_method_types"),
         "amount_subtotal": total if items else None,
         "amount_total": total if items else None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
@@ -259,9 +261,9 @@ def _check(tx: Transaction, params: dict[str, Any]) -> None:
             param="line_items",
             code="parameter_missing",
         )
-    if mode == "setup" and "currency" not in params and "payment_method_types" not in params:
+    if mode == "setup" and not params.keys() & {"currency", "allowed_payment_method_types"}:
         raise ApiError(
-            "In setup mode, pass `currency` or `payment_method_types`.",
+            "In setup mode, pass `currency` or `allowed_payment_method_types`.",
             param="currency",
             code="parameter_missing",
         )

@@ -19,6 +19,7 @@ def build(tx: Transaction, **given: Any) -> Object:
     intent: Object = {
         "id": id,
         "object": "setup_intent",
+        "allowed_payment_method_types": None,
         "application": None,
         "automatic_payment_methods": None,
         "cancellation_reason": None,
