@@ -1,7 +1,9 @@
 // Draws the daily usage into #usage-chart from the JSON in #usage-data, in the colours of the legend beside it.
 // The legend is HTML, so that the theme's colours are read from it as the browser resolved them.
+// The quota is the period's, the bars are days: where it would squeeze them to the ground it is left out.
 
 const canvas = document.getElementById("usage-chart");
+const IN_SIGHT = 4;
 let chart = null;
 
 function colourOf(name) {
@@ -17,7 +19,12 @@ function datasets(data) {
     borderRadius: 3,
     maxBarThickness: 28,
   };
-  if (!data.limit) {
+  const showLimit = data.limit && data.limit <= IN_SIGHT * Math.max(...data.used);
+  const legend = document.querySelector("[data-chart-limit]");
+  if (legend) {
+    legend.hidden = !showLimit;
+  }
+  if (!showLimit) {
     return [bars];
   }
   const line = {
