@@ -21,6 +21,9 @@ class Caller:
         self._url = f"{base_url}/v1/ping"
         self._client = httpx.Client(timeout=20)
 
+    def close(self) -> None:
+        self._client.close()
+
     def call(self, value: str | None) -> httpx.Response:
         return self._client.get(self._url, headers={"x-api-key": value} if value else {})
 

@@ -55,6 +55,7 @@ def tell(stack: Stack, *, say: Say) -> int:
                 say(f"   Logs: {stack.log_dir}")
                 return 1
             say(f"{number}. {time.monotonic() - step_started:5.1f} s  {saw}")
+        story.caller.close()
     say(f"The whole story took {time.monotonic() - started:.1f} s.")
     return 0
 
@@ -229,7 +230,7 @@ def operate(story: Story) -> str:
     """An operator slows a plan down in the admin, and calls feel it."""
     environment = story.stack.environment
     story.operator.submit(
-        story.operator.open("/admin/login/"),
+        story.operator.open("/admin/"),
         "login",
         username=environment.get("OPERATOR_EMAIL", "operator@example.com"),
         password=environment["OPERATOR_PASSWORD"],

@@ -1,0 +1,78 @@
+"""The system's Chromium, under Playwright, kept from calling home."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--no-pings",
+)
+OURS = frozenset({"localhost", "127.0.0.1"})
+
+
+def chromium_path() -> str | None:
+    """Return the browser that CHROMIUM names, or the first one on the PATH; None without any."""
+    named = os.environ.get("CHROMIUM")
+    return named or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def chromium_running(path: str) -> Iterator[Browser]:
+    """Start a browser without a window."""
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to be root in one
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *sandbox])
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """One person's browser window. It notes whatever a page must not do.
+
+    `problems` lists errors of scripts and of the content security policy, answers of 500 and above,
+    and requests that would have left the machine: those are stopped.
+    """
+
+    def __init__(self, browser: Browser, **options: Any) -> None:
+        self.problems: list[str] = []
+        self.context: BrowserContext = browser.new_context(**{"locale": "en-US", **options})
+        self.context.route("**/*", self._keep_home)
+        self.page: Page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
+        self.page.on(
+            "console",
+            lambda message: (
+                self.problems.append(f"console, on {self.page.url}: {message.text}")
+                if message.type == "error"
+                else None
+            ),
+        )
+        self.page.on(
+            "response",
+            lambda response: (
+                self.problems.append(f"{response.status} {response.url}")
+                if response.status >= 500
+                else None
+            ),
+        )
+
+    def _keep_home(self, route: Route) -> None:
+        parts = urlsplit(route.request.url)
+        if parts.scheme in {"http", "https"} and parts.hostname not in OURS:
+            self.problems.append(f"a request off the site: {route.request.url}")
+            route.abort()
+        else:
+            route.continue_()
+
+    def close(self) -> None:
+        self.context.close()

@@ -1,0 +1,84 @@
+"""A whole running installation, and people with browsers who visit it.
+
+Playwright runs an event loop in the main thread, where Django then refuses its ORM: so the browser
+ends with this package, and these tests look at the portal from outside only.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from portal.demo.picture import photograph
+from portal.supervisor.environment import Ports
+from portal.supervisor.stack import Stack
+from tests.browser.chromium import Visitor, chromium_path, chromium_running
+from tests.browser.database import database_of_its_own
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    """The browser's path. Without one the tests are skipped; with REQUIRE_BROWSER=1 they fail."""
+    path = chromium_path()
+    if path is None:
+        reason = "There is no Chromium on the PATH, and CHROMIUM names none"
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="package")
+def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything that `make run` starts, on free ports, with data of its own."""
+    with (
+        database_of_its_own(),
+        Stack(var_dir=tmp_path_factory.mktemp("var"), ports=Ports.free()) as stack,
+    ):
+        yield stack
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    with chromium_running(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(stack: Stack, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a window of somebody new; the test fails if a page did what it must not do."""
+    visitors: list[Visitor] = []
+
+    def visit(**options: Any) -> Page:
+        visitor = Visitor(browser, base_url=stack.site_url, **options)
+        visitors.append(visitor)
+        return visitor.page
+
+    yield visit
+    for visitor in visitors:
+        visitor.close()
+    assert [problem for visitor in visitors for problem in visitor.problems] == []
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page], None]:
+    """Fail where axe finds that a page shuts people out."""
+    checker = Axe()
+
+    def check(page: Page) -> None:
+        results = checker.run(page)
+        assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
+
+    return check
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A JPEG file to upload."""
+    path = tmp_path / "lake.jpg"
+    path.write_bytes(photograph())
+    return path

@@ -1,0 +1,102 @@
+"""`make screenshots`: every page of the story, as people may see it, into var/screenshots/.
+
+The demo runs first, so that pages have something to show. Each is taken light, dark, 360 pixels wide
+and in Japanese; problems that a page reported are printed, and are the exit code.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+from portal.demo.story import PASSWORD, tell
+from portal.supervisor.environment import Ports
+from portal.supervisor.processes import BASE_DIR
+from portal.supervisor.stack import Stack
+from tests.browser.chromium import Visitor, chromium_path, chromium_running
+
+WIDE = {"width": 1280, "height": 900}
+NARROW = {"width": 360, "height": 740}
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": WIDE, "color_scheme": "light"},
+    "dark": {"viewport": WIDE, "color_scheme": "dark"},
+    "narrow": {"viewport": NARROW, "color_scheme": "light"},
+    "japanese": {"viewport": WIDE, "color_scheme": "light", "locale": "ja-JP"},
+}
+ANYBODY = ("/", "/plans/", "/docs/", "/accounts/login/", "/accounts/signup/", "/no-such-page/")
+MEMBERS = (
+    "/dashboard/",
+    "/keys/",
+    "/usage/",
+    "/billing/",
+    "/billing/extensions/",
+    "/billing/invoices/",
+    "/uploads/",
+    "/team/",
+    "/settings/",
+)
+OPERATORS = ("/admin/", "/admin/tenants/tenant/", "/admin/tenants/usageplan/")
+
+
+def main() -> int:
+    path = chromium_path()
+    if path is None:
+        print("There is no Chromium on the PATH, and CHROMIUM names none", file=sys.stderr)
+        return 1
+    target = BASE_DIR / "var" / "screenshots"
+    with (
+        tempfile.TemporaryDirectory() as var_dir,
+        Stack(var_dir=Path(var_dir), ports=Ports.free()) as stack,
+        chromium_running(path) as browser,
+    ):
+        if tell(stack, say=print) != 0:
+            return 1
+        problems = [
+            problem
+            for look, options in LOOKS.items()
+            for problem in _walk(browser, stack, target / look, options)
+        ]
+    print(f"{len(list(target.rglob('*.png')))} pictures are in {target}")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any]) -> list[str]:
+    """Photograph every page in one look; return what the pages reported."""
+    target.mkdir(parents=True, exist_ok=True)
+    visitor = Visitor(browser, base_url=stack.site_url, **options)
+    _take(visitor.page, ANYBODY, target)
+    visitor.page.goto("/accounts/login/")
+    _sign_in(visitor.page, "login", "owner@alice-corp.example.com", PASSWORD)
+    _take(visitor.page, MEMBERS, target)
+    visitor.close()
+    operator = Visitor(browser, base_url=stack.site_url, **options)
+    operator.page.goto("/admin/")
+    password = stack.environment["OPERATOR_PASSWORD"]
+    _sign_in(operator.page, "username", "operator@example.com", password)
+    _take(operator.page, OPERATORS, target)
+    operator.close()
+    missing = "/no-such-page/"  # it is meant to be 404, and Chromium's console says so
+    return [text for text in visitor.problems + operator.problems if missing not in text]
+
+
+def _sign_in(page: Page, field: str, mail: str, password: str) -> None:
+    page.locator(f"[name={field}]").fill(mail)
+    page.locator("[name=password]").fill(password)
+    page.locator("[name=password]").press("Enter")
+    page.wait_for_url(lambda url: "login" not in url)
+
+
+def _take(page: Page, addresses: tuple[str, ...], target: Path) -> None:
+    for address in addresses:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        name = address.strip("/").replace("/", "-") or "home"
+        page.screenshot(path=target / f"{name}.png", full_page=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

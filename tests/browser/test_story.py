@@ -1,0 +1,142 @@
+"""The story in a browser: sign up, call, run dry, buy more, look at invoices; axe on every page."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from portal.demo.gateway import EXCEEDED, Caller
+from portal.demo.story import DECLINED_CARD, GOOD_CARD, PASSWORD, QUOTA
+from portal.supervisor.stack import Stack
+
+Visit = Callable[..., Page]
+Check = Callable[[Page], None]
+
+
+@pytest.fixture
+def caller(stack: Stack) -> Iterator[Caller]:
+    caller = Caller(stack.environment["API_BASE_URL"])
+    yield caller
+    caller.close()
+
+
+def sign_up(page: Page, *, organization: str, plan: str = "free") -> None:
+    page.goto(f"/accounts/signup/?plan={plan}")
+    page.locator("[name=email]").fill(f"{organization.lower().replace(' ', '.')}@example.com")
+    page.locator("[name=password1]").fill(PASSWORD)
+    page.locator("[name=password2]").fill(PASSWORD)
+    page.locator("[name=organization]").fill(organization)
+    page.locator("[name=plan]").select_option(plan)
+    page.get_by_role("button", name="Create account").click()
+
+
+def pay(page: Page, card: str) -> None:
+    page.locator("[name=card_number]").fill(card)
+    page.locator("[name=exp]").fill("12 / 40")
+    page.locator("[name=cvc]").fill("123")
+    page.locator("[name=name]").fill("Alice Liddell")
+    page.get_by_test_id("pay").click()
+
+
+def test_a_tenant_signs_up_runs_dry_and_buys_more(
+    visit: Visit, axe: Check, stack: Stack, caller: Caller
+) -> None:
+    page = visit()
+    for address in ("/", "/plans/", "/docs/", "/accounts/login/"):
+        page.goto(address)
+        axe(page)
+
+    sign_up(page, organization="Alice Corp")
+    expect(page).to_have_url(re.compile(r"/dashboard/$"))
+    key = page.get_by_test_id("api-key-value").inner_text()
+    axe(page)
+    expect(page.get_by_text("Go ahead")).to_be_visible()  # htmx asked until the gateway had the key
+    assert caller.answer(key) == "200"
+    page.reload()
+    expect(page.get_by_test_id("api-key-value")).to_have_count(0)
+
+    assert 1 + caller.exhaust(key, most=QUOTA) == QUOTA
+    # Beat reads usage every ten seconds, and the page asks for it: no command and no reload.
+    expect(page.get_by_test_id("used-period")).to_have_text(str(QUOTA), timeout=30_000)
+    expect(page.get_by_test_id("remaining")).to_have_text("0")
+    expect(page.get_by_test_id("synced-at")).to_be_visible()
+    expect(page.locator("canvas#usage-chart")).to_be_visible()
+    axe(page)
+
+    page.get_by_role("link", name="Buy more requests").first.click()
+    axe(page)
+    page.get_by_role("button", name="Buy extra-100").or_(
+        page.locator("button[name=pack][value=extra-100]")
+    ).first.click()
+    axe(page)
+    pay(page, DECLINED_CARD)
+    expect(page.get_by_test_id("error")).to_contain_text("declined")
+    axe(page)
+    assert caller.patient(key) == EXCEEDED
+
+    pay(page, GOOD_CARD)
+    expect(page.get_by_text("Paid, and in effect")).to_be_visible()
+    axe(page)
+    assert caller.patient(key) == "200"
+
+    for address in ("/billing/", "/billing/extensions/", "/billing/invoices/", "/keys/", "/usage/"):
+        page.goto(address)
+        axe(page)
+    for address in ("/team/", "/settings/", "/uploads/"):
+        page.goto(address)
+        axe(page)
+
+
+def test_a_key_is_created_and_revoked(visit: Visit, axe: Check, caller: Caller) -> None:
+    page = visit()
+    sign_up(page, organization="Keys Ltd")
+    page.goto("/keys/")
+    page.locator("[name=name]").fill("production")
+    page.get_by_role("button", name="Create").click()
+    value = page.get_by_test_id("api-key-value").inner_text()
+    axe(page)
+
+    page.get_by_role("button", name="Revoke production").click()
+    axe(page)
+    page.get_by_role("button", name="Revoke key").click()
+
+    expect(page.get_by_text("“production” was revoked")).to_be_visible()
+    assert caller.answer(value) == "403 Forbidden"
+
+
+def test_a_paid_plan_begins_at_checkout(visit: Visit, axe: Check) -> None:
+    page = visit()
+    sign_up(page, organization="Bob Works", plan="starter")
+    axe(page)
+    pay(page, GOOD_CARD)
+    expect(page.get_by_text("Paid, and in effect")).to_be_visible()
+
+    page.goto("/billing/")
+    expect(page.get_by_role("heading", name="Starter")).to_be_visible()
+    page.goto("/billing/invoices/")
+    expect(page.get_by_role("link", name=re.compile("PDF"))).to_have_count(1)
+
+
+def test_an_operator_reaches_every_list_and_changes_a_plan(visit: Visit, stack: Stack) -> None:
+    page = visit()
+    page.goto("/admin/")
+    page.locator("[name=username]").fill("operator@example.com")
+    page.locator("[name=password]").fill(stack.environment["OPERATOR_PASSWORD"])
+    page.locator("[type=submit]").first.click()
+    expect(page).to_have_url(re.compile(r"/admin/$"))
+    links = page.locator("a[href^='/admin/']").evaluate_all(
+        "links => links.map(link => link.getAttribute('href'))"
+    )
+    lists = {link for link in links if re.fullmatch(r"/admin/\w+/\w+/", link)}
+    assert {"/admin/tenants/usageplan/", "/admin/tenants/tenant/"} <= lists
+    for address in sorted(lists):
+        page.goto(address)
+        expect(page.get_by_role("main").or_(page.locator("#content")).first).to_be_visible()
+
+    page.goto("/admin/tenants/usageplan/?q=payg")
+    page.locator("#result_list a[href*='/change/']").first.click()
+    page.locator("[name=rate_limit]").fill("30")
+    page.locator("[name=_save]").click()
+    expect(page).to_have_url(re.compile(r"/admin/tenants/usageplan/(\?.*)?$"))
+    expect(page.get_by_text("changed successfully")).to_be_visible()
