@@ -1,6 +1,6 @@
 """`make screenshots`: every page of the story, as people may see it, into var/screenshots/.
 
-The demo runs first, so that pages have something to show. Each is taken light, dark, 360 pixels wide
+The demo runs first, so that pages have something to show. Each is taken light, dark, 360 px wide
 and in Japanese; problems that a page reported are printed, and are the exit code.
 """
 
