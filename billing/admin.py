@@ -117,7 +117,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):
                      "payment_intent_id"]  # fmt: skip
     list_select_related = ["tenant"]
     date_hierarchy = "created_at"
-    actions = ["check"]
+    actions = ["ask_stripe"]
 
     @admin.display(description=_("tenant"))
     def tenant_link(self, order: Order) -> str:
@@ -128,7 +128,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):
         return display(order.amount, order.currency)
 
     @admin.action(description=_("Ask Stripe about these orders"))
-    def check(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
+    def ask_stripe(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         for order in orders.select_related("tenant"):
             try:
                 services.order_check(order=order, now=timezone.now())

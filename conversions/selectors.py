@@ -4,7 +4,7 @@ import uuid
 
 from django.db.models import QuerySet
 
-from conversions.models import Upload, UploadState
+from conversions.models import Preset, Upload, UploadState
 from tenants.models import Tenant
 
 
@@ -23,3 +23,8 @@ def has_unfinished(*, tenant: Tenant) -> bool:
     """Say whether something may still change by itself."""
     unfinished = [UploadState.WAITING, UploadState.PROCESSING]
     return uploads(tenant=tenant).filter(state__in=unfinished).exists()
+
+
+def presets() -> QuerySet[Preset]:
+    """Return the presets by which variants are made now."""
+    return Preset.objects.filter(is_active=True)

@@ -67,6 +67,9 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "process Stripe's events": ("billing.tasks.events_sweep", settings.SWEEP_SECONDS),
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
     "write the month's invoices": ("billing.tasks.bill", 3600),
+    "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
+    "publish to the edge": ("conversions.tasks.edge_sweep", settings.SWEEP_SECONDS),
+    "sweep uploads": ("conversions.tasks.uploads_sweep", 60),
     "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),
     "forget old news": ("portal.tasks.outbox_prune", 24 * 3600),
 }

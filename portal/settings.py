@@ -168,6 +168,7 @@ CACHES = {
 CELERY_BROKER_URL = env.str("BROKER_URL", REDIS_URL)
 USAGE_SYNC_SECONDS = env.int("USAGE_SYNC_SECONDS", 300)
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", 30)
+RESULTS_POLL_SECONDS = env.int("RESULTS_POLL_SECONDS", 2)
 
 # --- The gateway and the backend behind it ---
 

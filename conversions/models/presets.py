@@ -4,6 +4,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from conversions import imaging
+
 SIDE_MAX = 4096
 
 
@@ -86,3 +88,16 @@ class Preset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def recipe(self) -> imaging.Recipe:
+        """Return the preset as the functions take it."""
+        return imaging.Recipe(
+            code=self.code,
+            version=self.version,
+            format=imaging.Format(self.format),
+            width=self.width,
+            height=self.height,
+            fit=imaging.Fit(self.fit),
+            quality=self.quality,
+            background=self.background,
+        )

@@ -1,5 +1,33 @@
-"""Everything that changes the rows of this app. Keyword-only, named entity_action."""
+"""Everything that changes the rows of this app. Keyword-only, named entity_action.
 
+presets.py    how variants are made
+uploads.py    a file that is to come, and its end
+results.py    what the functions report
+edge.py       what the functions know of keys and tenants
+"""
+
+from conversions.services.edge import (
+    edge_republish,
+    edge_sweep,
+    edge_tenants_changed,
+    key_publish,
+    tenant_publish,
+)
 from conversions.services.presets import preset_save, presets_seed
+from conversions.services.results import result_apply, results_poll
+from conversions.services.uploads import upload_create, upload_delete, uploads_sweep
 
-__all__ = ["preset_save", "presets_seed"]
+__all__ = [
+    "edge_republish",
+    "edge_sweep",
+    "edge_tenants_changed",
+    "key_publish",
+    "preset_save",
+    "presets_seed",
+    "result_apply",
+    "results_poll",
+    "tenant_publish",
+    "upload_create",
+    "upload_delete",
+    "uploads_sweep",
+]

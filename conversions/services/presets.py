@@ -7,6 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversions.models import Fit, Format, Preset
+from conversions.services.edge import edge_tenants_changed
+from tenants import queue
 from tenants.models import User
 from tenants.services import audit_record
 
@@ -37,6 +39,8 @@ def preset_save(*, preset: Preset, now: datetime, actor: User | None = None) -> 
         preset.version = stored.version + differs
     preset.full_clean()
     preset.save()
+    edge_tenants_changed(now=now)
+    queue.on_commit("conversions.tasks.edge_sweep", queue="default")
     audit_record(
         action="preset.saved",
         tenant=None,

@@ -1,0 +1,212 @@
+"""The only Django-side module that talks to S3, SQS, DynamoDB and CloudFormation.
+
+Returns our dataclasses and raises our errors:
+
+    BackendError               str() says which call, and what was answered
+    ├── BackendUnavailable     no answer, or a server error: it may or may not have happened
+    └── BackendRefused         AWS understood and refused
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+SMALLEST, LARGEST = 1, 20_000_000  # bytes of an upload; S3 itself refuses others
+LINK_SECONDS = 3600  # how long a form to upload, or a link to a variant, is good
+
+
+class BackendError(Exception):
+    """A call failed. `retryable` says whether the same call may succeed later."""
+
+    retryable = False
+
+
+class BackendUnavailable(BackendError):
+    """No answer, or a server error."""
+
+    retryable = True
+
+
+class BackendRefused(BackendError):
+    """AWS refused the call."""
+
+
+@dataclass(frozen=True)
+class PresignedPost:
+    """Where a browser posts a file to, and the fields to send before it."""
+
+    url: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A message from the results queue; `receipt` deletes it."""
+
+    body: dict[str, Any]
+    receipt: str
+
+
+@cache
+def client(service: str) -> Any:
+    """Return a boto3 client with short time-outs, made once per process."""
+    return boto3.client(
+        service,
+        region_name=settings.AWS_REGION,
+        endpoint_url=settings.AWS_ENDPOINT_URL,
+        config=Config(
+            connect_timeout=2,
+            read_timeout=20,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            signature_version="s3v4" if service == "s3" else None,
+        ),
+    )
+
+
+@contextmanager
+def errors_of(what: str) -> Iterator[None]:
+    """Map boto3's errors to ours."""
+    try:
+        yield
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        kind = BackendUnavailable if status >= 500 or status == 429 else BackendRefused
+        raise kind(f"{what}: {error}") from error
+    except BotoCoreError as error:
+        raise BackendUnavailable(f"{what}: {error}") from error
+
+
+@cache
+def outputs() -> dict[str, str]:
+    """Return the stack's outputs: names of table, bucket and queue. Raise BackendError."""
+    with errors_of("describe stack"):
+        answer = client("cloudformation").describe_stacks(StackName=settings.BACKEND_STACK_NAME)
+    stacks = answer["Stacks"]
+    return {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
+
+
+# --- Files ---
+
+
+def upload_form(*, key: str, content_type: str) -> PresignedPost:
+    """Return the form with which a browser may post one file, of 1 byte to 20 MB, to this key."""
+    with errors_of("presign upload"):
+        post = client("s3").generate_presigned_post(
+            outputs()["FilesBucket"],
+            key,
+            Fields={"Content-Type": content_type},
+            Conditions=[
+                ["content-length-range", SMALLEST, LARGEST],
+                {"Content-Type": content_type},
+            ],
+            ExpiresIn=LINK_SECONDS,
+        )
+    return PresignedPost(url=post["url"], fields=post["fields"])
+
+
+def link(*, key: str, filename: str = "") -> str:
+    """Return an expiring address of an object; with a file name, one that downloads it."""
+    parameters = {"Bucket": outputs()["FilesBucket"], "Key": key}
+    if filename:
+        parameters["ResponseContentDisposition"] = f'attachment; filename="{filename}"'
+    with errors_of("presign link"):
+        return str(
+            client("s3").generate_presigned_url(
+                "get_object", Params=parameters, ExpiresIn=LINK_SECONDS
+            )
+        )
+
+
+def object_exists(*, key: str) -> bool:
+    """Say whether an object is there."""
+    try:
+        client("s3").head_object(Bucket=outputs()["FilesBucket"], Key=key)
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+            return False
+        raise BackendUnavailable(f"look for object: {error}") from error
+    except BotoCoreError as error:
+        raise BackendUnavailable(f"look for object: {error}") from error
+    return True
+
+
+def objects_delete(*, prefixes: list[str]) -> None:
+    """Delete everything below these prefixes; nothing there is as good."""
+    bucket = outputs()["FilesBucket"]
+    with errors_of("delete objects"):
+        for prefix in prefixes:
+            pages = (
+                client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            )
+            for page in pages:
+                keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+                if keys:
+                    client("s3").delete_objects(
+                        Bucket=bucket, Delete={"Objects": keys, "Quiet": True}
+                    )
+
+
+# --- Results ---
+
+
+def results_receive(*, wait_seconds: int = 0) -> list[Result]:
+    """Return up to ten messages; each comes again after a minute unless it is deleted."""
+    with errors_of("receive results"):
+        answer = client("sqs").receive_message(
+            QueueUrl=outputs()["ResultsQueue"],
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=wait_seconds,
+        )
+    return [
+        Result(body=json.loads(message["Body"]), receipt=message["ReceiptHandle"])
+        for message in answer.get("Messages", [])
+    ]
+
+
+def result_delete(*, result: Result) -> None:
+    """Delete a message that has been dealt with."""
+    with errors_of("delete result"):
+        client("sqs").delete_message(
+            QueueUrl=outputs()["ResultsQueue"], ReceiptHandle=result.receipt
+        )
+
+
+# --- The edge table ---
+
+
+def edge_put(*, key: str, body: dict[str, Any], revision: int) -> None:
+    """Write an item, unless a newer revision is there already.
+
+    Values are strings; anything else is written as JSON, which is what functions expect.
+    """
+    item = {
+        name: {"S": value if isinstance(value, str) else json.dumps(value)}
+        for name, value in body.items()
+    }
+    try:
+        client("dynamodb").put_item(
+            TableName=outputs()["EdgeTable"],
+            Item={"pk": {"S": key}, "revision": {"N": str(revision)}, **item},
+            ConditionExpression="attribute_not_exists(revision) OR revision <= :revision",
+            ExpressionAttributeValues={":revision": {"N": str(revision)}},
+        )
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+            return
+        raise BackendUnavailable(f"publish: {error}") from error
+    except BotoCoreError as error:
+        raise BackendUnavailable(f"publish: {error}") from error
+
+
+def edge_delete(*, key: str) -> None:
+    """Remove an item; not there is as good."""
+    with errors_of("unpublish"):
+        client("dynamodb").delete_item(TableName=outputs()["EdgeTable"], Key={"pk": {"S": key}})

@@ -1,0 +1,27 @@
+"""`manage.py deploy_backend`: create or update the serverless backend."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from conversions import backend, deployment
+from conversions.services import edge_republish
+
+
+class Command(BaseCommand):
+    help = "Create or update the backend's stack; without a change it does nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="Do not ask.")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if not options["yes"] and input("Deploy the backend? [y/N] ").strip().lower() != "y":
+            raise CommandError("Nothing was done.")
+        try:
+            deployed = deployment.deploy(say=self.stdout.write)
+        except backend.BackendError as error:
+            raise CommandError(str(error)) from error
+        if deployed.was_changed:
+            edge_republish()  # a table that was made anew knows nobody
+        for name, value in sorted(deployed.outputs.items()):
+            self.stdout.write(f"{name}: {value}")
