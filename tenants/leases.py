@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from math import ceil
 
 
 @dataclass(frozen=True)
@@ -75,15 +74,21 @@ def is_dry(position: Position) -> bool:
 
 
 def used_at_most(position: Position, rules: Rules, now: datetime) -> int:
-    """Return Û: the most that the version can have used by `now`, in requests."""
+    """Return Û: the most that the version can have used by `now`, in requests.
+
+    A settled figure alone is not believed: it says nothing of the time that GetUsage has not told
+    of yet (docs/adr/0004). It only means that no burst was under way.
+    """
     if position.opened_at is None:
         return 0
-    if is_dry(position) or is_settled(position, rules) or _is_final(position, rules):
+    if is_dry(position) or _is_final(position, rules):
         return position.seen_used
     read_until = (position.seen_at or position.opened_at) - rules.lag
     used_until = min(now, position.closed_at) if position.closed_at else now
     unread = max((used_until - read_until).total_seconds(), 0)
-    unseen = ceil(position.rate * unread) + position.burst
+    unseen = int(position.rate * unread)
+    if not is_settled(position, rules):
+        unseen += position.burst
     return max(position.seen_used, min(position.ceiling, position.seen_used + unseen))
 
 
@@ -175,8 +180,7 @@ def _holds_back(position: Position, write: Write, rules: Rules) -> bool:
         is_newer = position.seen_at > position.written_at
         if not is_newer or position.seen_at < position.written_at + rules.lag:
             return False
-    is_exact = write.limit - write.remaining == position.seen_used
-    return is_exact and write.remaining > position.seen_remaining
+    return write.remaining > position.seen_remaining
 
 
 @dataclass(frozen=True)
