@@ -39,7 +39,7 @@ class Caller:
 
     def burst(self, value: str, calls: int) -> Counter[str]:
         """Make many calls at once; count the answers."""
-        with ThreadPoolExecutor(max_workers=20) as pool:
+        with ThreadPoolExecutor(max_workers=calls) as pool:
             return Counter(pool.map(self.answer, [value] * calls))
 
     def exhaust(self, value: str, *, most: int) -> int:

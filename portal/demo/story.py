@@ -1,4 +1,4 @@
-"""The steps of the story, in order. Each continues where the one before ended."""
+"""The seven steps of the story, in order. Each continues where the one before ended."""
 
 import time
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import httpx
 from portal.demo.browser import Browser, Page, PageProblem
 from portal.demo.expect import NotAsItShouldBe, expect, wait_for
 from portal.demo.gateway import EXCEEDED, FORBIDDEN, THROTTLED, Caller, usage_today
+from portal.demo.picture import photograph
 from portal.supervisor.processes import NotReady
 from portal.supervisor.stack import Stack
 
@@ -99,7 +100,8 @@ def call(story: Story) -> str:
     answer = story.caller.call(story.key)
     expect("a call with the key", answer.status_code, 200)
     body: dict[str, Any] = answer.json()
-    story.key_id = str(body["key_id"])
+    story.key_id = str(body["key"]["id"])
+    expect("who the answer says we are", body["tenant"]["name"], "Alice Corp")
     expect("the plan in the answer", body["plan"], "free")
     expect("a call without a key", story.caller.answer(None), FORBIDDEN)
     expect("a call with a wrong key", story.caller.answer("x" * 40), FORBIDDEN)
@@ -191,6 +193,27 @@ def _redeliver(story: Story) -> None:
     wait_for("webhooks that wait", lambda: httpx.get(control).json()["pending"], 0, seconds=10)
 
 
+# --- 5. Convert ---
+
+
+def convert(story: Story) -> str:
+    """A photograph becomes three variants."""
+    page = story.owner.open("/uploads/")
+    picture = photograph()
+    post = story.owner.send(
+        page, "/uploads/create/", name="lake.jpg", size=str(len(picture)), type="image/jpeg"
+    )
+    sent = httpx.post(post["url"], data=post["fields"], files={"file": ("lake.jpg", picture)})
+    expect("the upload straight to S3", sent.is_success, True)
+    seconds = wait_for(
+        "variants in the gallery",
+        lambda: story.owner.open("/uploads/gallery/").html.count('data-testid="variant"'),
+        3,
+        seconds=15,
+    )
+    return f"{len(picture) // 1000} kB went straight to S3; three variants after {seconds:.1f} s"
+
+
 # --- 6. Sell ---
 
 
@@ -250,4 +273,4 @@ def operate(story: Story) -> str:
     return f"starter went from 20 to 1 request a second; calls felt it after {seconds:.1f} s"
 
 
-STEPS: tuple[Callable[[Story], str], ...] = (sign_up, call, count, buy, sell, operate)
+STEPS: tuple[Callable[[Story], str], ...] = (sign_up, call, count, buy, convert, sell, operate)
