@@ -88,6 +88,7 @@ class Child:
     def start(self) -> None:
         """Start it; `wait_ready` waits for it."""
         self._starts.append(time.monotonic())
+        self._is_asked = False
         self._put_aside_log()
         leash = [sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py"))]
         with self.log_path.open("ab") as log:
@@ -144,12 +145,16 @@ class Child:
         since = time.monotonic() - RESTART_WINDOW_SECONDS
         return sum(start > since for start in self._starts) <= MOST_RESTARTS
 
+    def ask_to_stop(self) -> None:
+        """Ask it to end, once: to Celery a second request means to drop what it is doing."""
+        if self._process is not None and self.is_alive() and not self._is_asked:
+            self._process.terminate()
+            self._is_asked = True
+
     def stop(self) -> None:
         """Ask it to end, wait a bounded time, then end it and whatever it left in its group."""
-        if self._process is None:
-            return
-        if self.is_alive():
-            self._process.terminate()
+        self.ask_to_stop()
+        if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
         self.kill()

@@ -37,8 +37,13 @@ class Stack:
         self.var_dir = var_dir.resolve()
         self.ports = ports
         self.environment: dict[str, str] = {}
-        self.children: list[Child] = []
+        self._groups: list[list[Child]] = []
         self._say = say
+
+    @property
+    def children(self) -> list[Child]:
+        """All processes, in the order in which they start."""
+        return [child for group in self._groups for child in group]
 
     @property
     def site_url(self) -> str:
@@ -73,10 +78,13 @@ class Stack:
         self.stop()
 
     def stop(self) -> None:
-        """Stop everything, last started first."""
-        for child in reversed(self.children):
-            self._say(f"stopping {child.name}")
-            child.stop()
+        """Stop everything, what was started last first; what started together stops together."""
+        for group in reversed(self._groups):
+            self._say(f"stopping {', '.join(child.name for child in group)}")
+            for child in group:
+                child.ask_to_stop()
+            for child in group:
+                child.stop()
         self._keeper.close()
         os.close(self._lock)
 
@@ -131,8 +139,8 @@ class Stack:
             )
             for program in programs
         ]
+        self._groups.append(children)
         for child in children:
-            self.children.append(child)
             child.start()
         for child in children:
             child.wait_ready()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,6 +10,8 @@ from playwright.sync_api import Page, expect
 from portal.demo.gateway import EXCEEDED, Caller
 from portal.demo.story import DECLINED_CARD, GOOD_CARD, PASSWORD, QUOTA
 from portal.supervisor.stack import Stack
+
+MEMBERS = ("billing", "billing/extensions", "billing/invoices", "keys", "usage", "team", "settings")
 
 Visit = Callable[..., Page]
 Check = Callable[[Page], None]
@@ -80,11 +83,8 @@ def test_a_tenant_signs_up_runs_dry_and_buys_more(
     axe(page)
     assert caller.patient(key) == "200"
 
-    for address in ("/billing/", "/billing/extensions/", "/billing/invoices/", "/keys/", "/usage/"):
-        page.goto(address)
-        axe(page)
-    for address in ("/team/", "/settings/", "/uploads/"):
-        page.goto(address)
+    for address in MEMBERS:
+        page.goto(f"/{address}/")
         axe(page)
 
 
@@ -116,6 +116,22 @@ def test_a_paid_plan_begins_at_checkout(visit: Visit, axe: Check) -> None:
     expect(page.get_by_role("heading", name="Starter")).to_be_visible()
     page.goto("/billing/invoices/")
     expect(page.get_by_role("link", name=re.compile("PDF"))).to_have_count(1)
+
+
+def test_a_picture_becomes_three_variants(visit: Visit, axe: Check, picture: Path) -> None:
+    page = visit()
+    sign_up(page, organization="Pictures Ltd")
+    page.goto("/uploads/")
+    axe(page)
+
+    page.locator("#upload-file").set_input_files(picture)
+
+    expect(page.get_by_test_id("variant")).to_have_count(3, timeout=30_000)  # without a reload
+    for image in page.locator(".variant img").all():
+        image.scroll_into_view_if_needed()
+        expect(image).to_have_js_property("complete", True)
+        assert image.evaluate("image => image.naturalWidth") > 0
+    axe(page)
 
 
 def test_an_operator_reaches_every_list_and_changes_a_plan(visit: Visit, stack: Stack) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import conversions.services
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
@@ -10,6 +9,7 @@ from django.utils.crypto import get_random_string
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 import billing.services
+import conversions.services
 from portal.celery import SCHEDULE
 from tenants.models import User
 
