@@ -272,7 +272,7 @@ def intent_create(
         "amount": amount,
         "description": description,
         "metadata": metadata,
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
         "off_session": True,
         "confirm": True,
     }

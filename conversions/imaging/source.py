@@ -12,6 +12,7 @@ from conversions.imaging.errors import ImageRefused
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 MOST_PIXELS = 60_000_000
 MOST_SIDE = 30_000
+TOO_MANY_PIXELS = f"The picture has more than {MOST_PIXELS // 1_000_000} megapixels."
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ def open_source(data: bytes) -> Source:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is below it
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
+        except Image.DecompressionBombError as error:  # Pillow's own limit, above ours
+            raise ImageRefused("too_many_pixels", TOO_MANY_PIXELS) from error
+        except (UnidentifiedImageError, OSError) as error:
             raise ImageRefused(
                 "not_an_image",
                 "This is not a picture of a kind that can be converted.",
@@ -53,10 +56,7 @@ def _check_size(image: Image.Image) -> None:
     """Refuse by what the header says, before a pixel is decoded."""
     width, height = image.size
     if width * height > MOST_PIXELS:
-        megapixels = round(width * height / 1_000_000)
-        raise ImageRefused(
-            "too_many_pixels", f"The picture has {megapixels} megapixels; 60 are allowed."
-        )
+        raise ImageRefused("too_many_pixels", TOO_MANY_PIXELS)
     if max(width, height) > MOST_SIDE:
         raise ImageRefused(
             "side_too_long", f"A side has {max(width, height)} pixels; {MOST_SIDE} are allowed."

@@ -42,7 +42,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def extension(tenant: Tenant, *, form: str = "1", now: datetime | None = None) -> Order:
     return services.extension_order(
-        tenant=tenant, pack_code="extra-100", token=f"form-{form}", actor=None, now=now or timezone.now()
+        tenant=tenant,
+        pack_code="extra-100",
+        token=f"form-{form}",
+        actor=None,
+        now=now or timezone.now(),
     )
 
 

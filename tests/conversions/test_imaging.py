@@ -1,0 +1,148 @@
+"""Pictures in, variants out; and what is refused, with a reason that people can read."""
+
+import io
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from conversions.imaging import Fit, Format, ImageRefused, Recipe, open_source, render
+
+
+def picture(size: tuple[int, int] = (400, 300), mode: str = "RGB", **save: Any) -> bytes:
+    out = io.BytesIO()
+    save.setdefault("format", "PNG")
+    Image.new(mode, size, 128 if mode in {"L", "P", "I;16"} else None).save(out, **save)
+    return out.getvalue()
+
+
+def recipe(**values: Any) -> Recipe:
+    given_ = {"code": "t", "version": 1, "format": Format.PNG, "width": 100, **values}
+    return Recipe(**given_)
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+class TestRender:
+    @pytest.mark.parametrize("kind", list(Format))
+    def test_every_format_is_what_it_says(self, kind: Format) -> None:
+        variant = render(open_source(picture()), recipe(format=kind))
+        made = opened(variant.data)
+        assert made.format == kind.name
+        assert made.size == (variant.width, variant.height) == (100, 75)
+
+    def test_cover_fills_the_box_and_contain_fits_into_it(self) -> None:
+        source = open_source(picture((400, 200)))
+        cover = render(source, recipe(width=100, height=100, fit=Fit.COVER))
+        contain = render(source, recipe(width=100, height=100))
+        assert (cover.width, cover.height) == (100, 100)
+        assert (contain.width, contain.height) == (100, 50)
+
+    def test_cover_takes_the_middle(self) -> None:
+        image = Image.new("RGB", (300, 100), "red")
+        image.paste("blue", (100, 0, 200, 100))
+        out = io.BytesIO()
+        image.save(out, format="PNG")
+        variant = render(open_source(out.getvalue()), recipe(width=50, height=50, fit=Fit.COVER))
+        assert opened(variant.data).getpixel((25, 25)) == (0, 0, 255)
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+        box=st.tuples(st.integers(1, 400), st.integers(1, 400)),
+        fit=st.sampled_from(list(Fit)),
+    )
+    def test_nothing_is_ever_upscaled(
+        self, size: tuple[int, int], box: tuple[int, int], fit: Fit
+    ) -> None:
+        variant = render(open_source(picture(size)), recipe(width=box[0], height=box[1], fit=fit))
+        assert variant.width <= min(size[0], box[0])
+        assert variant.height <= min(size[1], box[1])
+
+    def test_the_camera_was_held_sideways(self) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # turned a quarter clockwise
+        data = picture((400, 300), format="JPEG", exif=exif.tobytes())
+        variant = render(open_source(data), recipe(format=Format.JPEG, width=30))
+        assert (variant.width, variant.height) == (30, 40)
+        assert 0x0112 not in opened(variant.data).getexif()
+
+    def test_what_is_transparent_shows_the_background_in_a_jpeg(self) -> None:
+        out = io.BytesIO()
+        Image.new("RGBA", (10, 10), (255, 0, 0, 0)).save(out, format="PNG")
+        made = render(open_source(out.getvalue()), recipe(format=Format.JPEG, background="#00ff00"))
+        red, green, blue = opened(made.data).convert("RGB").getpixel((5, 5))  # type: ignore[misc]
+        assert (red < 10, green > 245, blue < 10) == (True, True, True)
+
+    def test_transparency_is_kept_where_the_format_has_it(self) -> None:
+        out = io.BytesIO()
+        Image.new("RGBA", (10, 10), (255, 0, 0, 0)).save(out, format="PNG")
+        made = render(open_source(out.getvalue()), recipe(format=Format.WEBP))
+        assert opened(made.data).convert("RGBA").getpixel((5, 5))[3] == 0  # type: ignore[index]
+
+    def test_sixteen_bit_gray_is_scaled_not_clipped(self) -> None:
+        out = io.BytesIO()
+        Image.new("I;16", (10, 10), 0x8000).save(out, format="PNG")
+        made = render(open_source(out.getvalue()), recipe())
+        assert opened(made.data).convert("L").getpixel((5, 5)) == 128
+
+    def test_one_source_makes_many_variants_and_is_not_changed(self) -> None:
+        source = open_source(picture(mode="RGBA"))
+        before = source.image.tobytes()
+        for kind in Format:
+            render(source, recipe(format=kind))
+        assert source.image.tobytes() == before
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            (b"", "empty"),
+            (b"junk", "not_an_image"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not_an_image"),
+            (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not_an_image"),
+            (b"%PDF-1.7", "not_an_image"),
+            (picture(format="JPEG")[:-200], "damaged"),
+            (picture()[:60], "damaged"),
+        ],
+    )
+    def test_by_its_bytes(self, data: bytes, code: str) -> None:
+        with pytest.raises(ImageRefused) as refused:
+            open_source(data)
+        assert refused.value.code == code
+        assert str(refused.value).endswith(".")
+
+    @pytest.mark.parametrize(
+        ("size", "code"),
+        [((20_000, 20_000), "too_many_pixels"), ((1, 65_500), "side_too_long")],
+    )
+    def test_by_what_the_header_says_before_a_pixel_is_decoded(
+        self, size: tuple[int, int], code: str
+    ) -> None:
+        with pytest.raises(ImageRefused) as refused:
+            open_source(png_header(size))
+        assert refused.value.code == code
+
+
+def png_header(size: tuple[int, int]) -> bytes:
+    """A PNG that claims a size and has no pixels: decoding it would fail in another way."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        crc = zlib.crc32(kind + body).to_bytes(4, "big")
+        return len(body).to_bytes(4, "big") + kind + body + crc
+
+    width, height = (side.to_bytes(4, "big") for side in size)
+    head = chunk(b"IHDR", width + height + bytes([8, 2, 0, 0, 0]))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def test_a_recipe_survives_a_message() -> None:
+    one = recipe(height=None, format=Format.AVIF, fit=Fit.CONTAIN)
+    assert Recipe.from_mapping(one.to_mapping()) == one
+    assert one.name == "t-v1.avif"
