@@ -15,6 +15,7 @@ from billing.models import (
     InvoiceState,
     Order,
     OrderState,
+    PackPrice,
     Plan,
     PriceVersion,
     StripeEvent,
@@ -160,7 +161,7 @@ class TestExtension:
 
     def test_the_price_is_frozen(self, sign_up: SignUpCall) -> None:
         order = extension(sign_up("free").tenant)
-        order.pack.prices.update(amount=999)
+        PackPrice.objects.filter(pack=order.pack).update(amount=999)
         buy(order)
         assert services.order_check(order=order, now=timezone.now()).state == OrderState.FULFILLED
         assert Invoice.objects.get().total == 1_00

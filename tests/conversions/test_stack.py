@@ -9,7 +9,8 @@ from django.test import override_settings
 from django.utils import timezone
 from PIL import Image
 
-from conversions import backend, deployment, services
+from conversions import backend, services
+from conversions.backend.stack import deploy
 from conversions.models import Conversion, EdgeItem, Preset, Upload, UploadState
 from portal.local.aws.server import LocalAWS
 from tenants.errors import Refused
@@ -28,7 +29,7 @@ def stack(local_aws: LocalAWS) -> Iterator[str]:
     with override_settings(BACKEND_STACK_NAME=name, BACKEND_API_ID=name):
         backend.client.cache_clear()
         backend.outputs.cache_clear()
-        assert deployment.deploy().was_changed
+        assert deploy().was_changed
         yield f"{local_aws.url}/_aws/execute-api/{name}/live"
     backend.outputs.cache_clear()
 
@@ -116,7 +117,7 @@ def test_deleting_takes_the_objects_too(tenant: Tenant, cast: Cast) -> None:
 
 
 def test_a_second_deployment_changes_nothing(stack: str) -> None:
-    assert not deployment.deploy().was_changed
+    assert not deploy().was_changed
 
 
 def test_ping_knows_the_key_until_it_is_revoked(stack: str, tenant: Tenant) -> None:

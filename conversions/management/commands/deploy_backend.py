@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from conversions import backend, deployment
+from conversions import backend
+from conversions.backend import stack
 from conversions.services import edge_republish
 
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
         if not options["yes"] and input("Deploy the backend? [y/N] ").strip().lower() != "y":
             raise CommandError("Nothing was done.")
         try:
-            deployed = deployment.deploy(say=self.stdout.write)
+            deployed = stack.deploy(say=self.stdout.write)
         except backend.BackendError as error:
             raise CommandError(str(error)) from error
         if deployed.was_changed:

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from conversions import backend
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "serverless" / "template.yaml"
 PACKAGED = ("imaging", "serverless/functions")
 BUSY_ENDS = "_IN_PROGRESS"

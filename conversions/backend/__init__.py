@@ -1,4 +1,6 @@
-"""The only Django-side module that talks to S3, SQS, DynamoDB and CloudFormation.
+"""The only Django-side package that talks to S3, SQS, DynamoDB and CloudFormation.
+
+Files, results and the edge table are here, the stack's deployment is in stack.py.
 
 Returns our dataclasses and raises our errors:
 
