@@ -38,8 +38,11 @@ class Caller:
         return answer
 
     def burst(self, value: str, calls: int) -> Counter[str]:
-        """Make many calls at once; count the answers."""
-        with ThreadPoolExecutor(max_workers=calls) as pool:
+        """Make many calls as fast as six callers can; count the answers.
+
+        More at once would prove no more: each would wake a function of its own, and be slowed.
+        """
+        with ThreadPoolExecutor(max_workers=6) as pool:
             return Counter(pool.map(self.answer, [value] * calls))
 
     def exhaust(self, value: str, *, most: int) -> int:

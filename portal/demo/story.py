@@ -108,14 +108,14 @@ def call(story: Story) -> str:
     _revoke_one(story)
     burst = story.caller.burst(story.key, 60)
     if not burst[THROTTLED]:
-        raise NotAsItShouldBe(f"60 calls at once were not throttled: {dict(burst)}")
+        raise NotAsItShouldBe(f"60 fast calls were not throttled: {dict(burst)}")
     passed = 2 + burst["200"]  # one of them in step 1
     passed += story.caller.exhaust(story.key, most=QUOTA)
     expect("calls that passed", passed, QUOTA)
     expect("the next call", story.caller.patient(story.key), EXCEEDED)
     return (
         f"403 without a key, with a wrong and a revoked one; {burst['429 Too Many Requests']} of "
-        f"60 at once throttled; {QUOTA} passed, then 429 Limit Exceeded"
+        f"60 fast calls throttled; {QUOTA} passed, then 429 Limit Exceeded"
     )
 
 
@@ -265,7 +265,7 @@ def operate(story: Story) -> str:
     )
     expect("the admin saved the plan", page.url.endswith("/change/"), False)
     seconds = wait_for(
-        "ten calls at once are throttled",
+        "most of ten fast calls are throttled",
         lambda: story.caller.burst(story.other_key, 10)[THROTTLED] >= 8,
         True,
         seconds=10,
