@@ -29,6 +29,11 @@ class Format(StrEnum):
     def media_type(self) -> str:
         return f"image/{self.value}"
 
+    @property
+    def longest_side(self) -> int:
+        """How many pixels a side may have at most: WebP stores it in 14 bits, others in 16."""
+        return 16_383 if self is Format.WEBP else 65_535
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -1,4 +1,8 @@
-"""Resize and encode one variant of a source."""
+"""Resize and encode one variant of a source.
+
+Of what a file says beside its pixels only the colour profile is kept, without which they would
+mean other colours. EXIF, with the place where a photograph was taken, is not.
+"""
 
 import io
 from collections.abc import Callable
@@ -25,9 +29,11 @@ def render(source: Source, recipe: Recipe) -> Variant:
     image = _resized(source.image, recipe)
     if recipe.format is Format.JPEG:
         image = _flattened(image, recipe.background)
+    if image is source.image:  # never shared: Pillow keeps encoder state on the image
+        image = image.copy()
     out = io.BytesIO()
-    # A copy of its own for each encoder: Pillow keeps encoder state on the image.
-    image.copy().save(out, **_ENCODERS[recipe.format](recipe))
+    profile = image.info.get("icc_profile")
+    image.save(out, icc_profile=profile, **_ENCODERS[recipe.format](recipe))
     return Variant(out.getvalue(), *image.size)
 
 
@@ -37,6 +43,7 @@ def _resized(image: Image.Image, recipe: Recipe) -> Image.Image:
     scale = min(
         (recipe.width or image.width) / image.width,
         (recipe.height or image.height) / image.height,
+        recipe.format.longest_side / max(image.size),
         1.0,
     )
     if scale == 1.0:

@@ -2,20 +2,29 @@
 
 import io
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
-from conversions.imaging import Fit, Format, ImageRefused, Recipe, open_source, render
+from conversions.imaging import (
+    Fit,
+    Format,
+    ImageRefused,
+    Recipe,
+    open_source,
+    read_header,
+    render,
+)
 
 
 def picture(size: tuple[int, int] = (400, 300), mode: str = "RGB", **save: Any) -> bytes:
     out = io.BytesIO()
     save.setdefault("format", "PNG")
-    Image.new(mode, size, 128 if mode in {"L", "P", "I;16"} else None).save(out, **save)
+    Image.new(mode, size).save(out, **save)
     return out.getvalue()
 
 
@@ -91,6 +100,32 @@ class TestRender:
         made = render(open_source(out.getvalue()), recipe())
         assert opened(made.data).convert("L").getpixel((5, 5)) == 128
 
+    def test_a_strip_longer_than_webp_can_be_is_shrunk(self) -> None:
+        variant = render(open_source(picture((10, 20_000))), recipe(format=Format.WEBP))
+        assert opened(variant.data).size == (variant.width, variant.height) == (8, 16_383)
+
+    @pytest.mark.parametrize("kind", list(Format))
+    def test_a_photograph_does_not_tell_where_it_was_taken(self, kind: Format) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 1
+        exif.get_ifd(0x8825)[1] = "N"  # GPSLatitudeRef
+        exif[0x010E] = "my home"
+        source = open_source(picture(format="JPEG", exif=exif.tobytes()))
+        assert not opened(render(source, recipe(format=kind)).data).getexif()
+
+    @pytest.mark.parametrize("kind", list(Format))
+    def test_a_colour_profile_stays_with_its_pixels(self, kind: Format) -> None:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        source = open_source(picture(icc_profile=profile))
+        assert opened(render(source, recipe(format=kind)).data).info["icc_profile"] == profile
+
+    @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "CMYK", "I;16"])
+    def test_every_mode_becomes_rgb_without_its_profile_of_something_else(self, mode: str) -> None:
+        kind = "TIFF" if mode == "CMYK" else "PNG"
+        source = open_source(picture(mode=mode, format=kind, icc_profile=b"of this mode only"))
+        assert source.image.mode == ("RGBA" if mode == "LA" else "RGB")
+        assert ("icc_profile" in source.image.info) == (mode == "P")
+
     def test_one_source_makes_many_variants_and_is_not_changed(self) -> None:
         source = open_source(picture(mode="RGBA"))
         before = source.image.tobytes()
@@ -128,6 +163,49 @@ class TestRefused:
         with pytest.raises(ImageRefused) as refused:
             open_source(png_header(size))
         assert refused.value.code == code
+
+
+class TestHeader:
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_says_what_decoding_would(self, orientation: int) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        data = picture((40, 30), format="JPEG", exif=exif.tobytes())
+        header, source = read_header(data), open_source(data)
+        assert (header.width, header.height) == source.size
+        assert header.format == source.format == "JPEG"
+
+    @pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+    def test_a_broken_tag_does_not_cost_the_picture(self, exif: bytes) -> None:
+        data = picture((40, 30), format="JPEG", exif=exif)
+        assert read_header(data).width == open_source(data).size[0] == 40
+
+    def test_a_phones_double_picture_is_a_jpeg(self) -> None:
+        data = picture(
+            (40, 30), format="MPO", save_all=True, append_images=[Image.new("RGB", (40, 30))]
+        )
+        assert opened(data).format == "MPO"
+        assert read_header(data).format == open_source(data).format == "JPEG"
+
+
+SEEDS = [
+    picture((24, 16), format=kind) for kind in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    data=st.sampled_from(SEEDS),
+    at=st.floats(0, 1, exclude_max=True),
+    junk=st.binary(min_size=1, max_size=8),
+)
+def test_broken_bytes_make_a_picture_or_a_refusal_and_nothing_else(
+    data: bytes, at: float, junk: bytes
+) -> None:
+    place = int(len(data) * at)
+    broken = data[:place] + junk + data[place + len(junk) :]
+    with suppress(ImageRefused):  # any other exception would have a function try again
+        render(open_source(broken), recipe(format=Format.JPEG))
 
 
 def png_header(size: tuple[int, int]) -> bytes:
