@@ -1,0 +1,108 @@
+"""The operator at work: every list opens, and what is saved reaches the gateway."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+import billing.services
+import conversions.services
+from billing.models import Plan, PriceVersion
+from tenants import gateway
+from tenants.models import GatewayPlan, Hold, HoldReason, UsagePlan, User
+from tenants.services import mirrors
+from tests.cast import PASSWORD, Cast
+from tests.conftest import RunTasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+OURS = ("tenants", "billing", "conversions")
+
+
+@pytest.fixture
+def operator(cast: Cast) -> Client:
+    billing.services.seed(now=timezone.now())
+    conversions.services.presets_seed(now=timezone.now())
+    User.objects.create_superuser("operator@example.com", PASSWORD)
+    client = Client()
+    assert client.login(email="operator@example.com", password=PASSWORD)
+    return client
+
+
+def test_every_list_and_search_and_one_row_of_it_open(operator: Client) -> None:
+    for model, site in admin.site._registry.items():
+        if model._meta.app_label not in OURS:
+            continue
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        assert operator.get(reverse(f"{name}_changelist")).status_code == 200, name
+        if site.search_fields:
+            found = operator.get(reverse(f"{name}_changelist"), {"q": "a"})
+            assert found.status_code == 200, name
+        row = model._default_manager.first()
+        if row is not None:
+            page = operator.get(reverse(f"{name}_change", args=[row.pk]))
+            assert page.status_code == 200, name
+
+
+def test_a_tenant_is_no_operator(cast: Cast, client: Client) -> None:
+    client.login(email="alice@example.com", password=PASSWORD)
+    assert client.get("/admin/").status_code == 302
+
+
+def _form(page: Any) -> dict[str, Any]:
+    """Return what a browser would send back of an admin page without touching it."""
+    adminform = page.context["adminform"].form
+    data = {}
+    for field in adminform:
+        value = field.value()
+        data[field.html_name] = "" if value is None or value is False else value
+    for formset in page.context["inline_admin_formsets"]:
+        for field in formset.formset.management_form:
+            data[field.html_name] = field.value()
+    return data
+
+
+def test_a_plans_new_rate_reaches_the_gateway(
+    operator: Client, gateway_api: str, run_tasks: RunTasks
+) -> None:
+    plan = UsagePlan.objects.get(code="starter")
+    mirrors.mirrors_apply(usage_plan=plan, now=timezone.now())
+    address = reverse("admin:tenants_usageplan_change", args=[plan.pk])
+    form = _form(operator.get(address))
+    assert operator.post(address, {**form, "rate_limit": "7"}).status_code == 302
+    run_tasks()
+    for mirror in GatewayPlan.objects.filter(usage_plan=plan):
+        found = gateway.usage_plan_find(name=mirror.gateway_name)
+        assert found is not None
+        assert found.rate_limit == 7
+        assert mirror.applied_rate_limit == 7
+
+
+def test_a_rate_out_of_range_is_told_and_not_saved(operator: Client) -> None:
+    plan = UsagePlan.objects.get(code="starter")
+    address = reverse("admin:tenants_usageplan_change", args=[plan.pk])
+    page = operator.post(address, {**_form(operator.get(address)), "rate_limit": "-1"})
+    assert page.status_code == 200
+    plan.refresh_from_db()
+    assert plan.rate_limit == 20
+
+
+def test_a_new_price_is_a_new_version(operator: Client) -> None:
+    plan = Plan.objects.get(code="starter")
+    address = reverse("admin:billing_plan_change", args=[plan.pk])
+    form = _form(operator.get(address))
+    more = {"new_currency": "USD", "new_monthly_fee": "3900"}
+    assert operator.post(address, {**form, **more}).status_code == 302
+    fees = PriceVersion.objects.filter(plan=plan, currency="USD").order_by("number")
+    assert [price.monthly_fee for price in fees] == [29_00, 39_00]
+
+
+def test_stopping_a_tenant_places_the_operators_hold(operator: Client, cast: Cast) -> None:
+    address = reverse("admin:tenants_tenant_changelist")
+    chosen = {"_selected_action": [cast.alice_corp.pk]}
+    operator.post(address, {"action": "stop", **chosen})
+    assert Hold.objects.get(lifted_at=None).reason == HoldReason.OPERATOR
+    operator.post(address, {"action": "resume", **chosen})
+    assert not Hold.objects.filter(lifted_at=None).exists()

@@ -1,0 +1,91 @@
+"""`seed` and `sync_usage`: safe to repeat, and clear where something is not there."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from portal.celery import GATEWAY_QUEUES, SCHEDULE
+from tenants import gateway
+from tenants.models import User
+from tests.cast import Cast
+from tests.conftest import RunTasks
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.usefixtures("db", "valkey")
+class TestSeed:
+    def test_it_makes_an_operator_and_tells_a_password_that_it_made_up(self) -> None:
+        out = run("seed")
+
+        operator = User.objects.get(email="operator@example.com")
+        assert operator.is_superuser
+        assert operator.check_password(out.rsplit("password ", 1)[1].strip())
+
+    @override_settings(OPERATOR_PASSWORD="chosen-by-somebody")
+    def test_a_chosen_password_is_used_and_not_printed(self) -> None:
+        assert "chosen-by-somebody" not in run("seed")
+        assert User.objects.get(email="operator@example.com").check_password("chosen-by-somebody")
+
+    def test_again_it_keeps_what_an_operator_changed(self) -> None:
+        run("seed")
+        operator = User.objects.get(email="operator@example.com")
+        operator.set_password("their own")
+        operator.save()
+        hourly = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.HOURS)
+        PeriodicTask.objects.filter(name="sync usage").update(interval=hourly, enabled=False)
+        PeriodicTask.objects.create(name="mine", task="tests.mine", interval=hourly)
+
+        run("seed")
+
+        assert User.objects.get(email="operator@example.com").check_password("their own")
+        kept = PeriodicTask.objects.get(name="sync usage")
+        assert (kept.interval, kept.enabled) == (hourly, False)
+        assert PeriodicTask.objects.filter(name="mine").exists()
+
+    def test_the_schedule_is_followed_when_it_changes(self) -> None:
+        run("seed")
+        PeriodicTask.objects.filter(name="sync usage").update(task="tenants.tasks.renamed")
+        PeriodicTask.objects.filter(name="relay news").update(name="no longer scheduled")
+
+        run("seed")
+
+        rows = dict(PeriodicTask.objects.values_list("name", "task"))
+        assert rows == {name: task for name, (task, _) in SCHEDULE.items()}
+
+
+class TestSyncUsage:
+    def test_it_says_how_many_keys_each_plan_has(
+        self, run_tasks: RunTasks, cast: Cast, gateway_api: str
+    ) -> None:
+        run_tasks(*GATEWAY_QUEUES)
+
+        assert run("sync_usage").splitlines() == [
+            "free (primary): 2 keys",
+            "free (secondary): 0 keys",
+        ]
+
+    def test_an_unreachable_gateway_is_a_clear_failure(
+        self, run_tasks: RunTasks, cast: Cast, gateway_api: str
+    ) -> None:
+        run_tasks(*GATEWAY_QUEUES)
+        gateway._client.cache_clear()
+        try:
+            with (
+                override_settings(AWS_ENDPOINT_URL="http://127.0.0.1:1"),
+                pytest.raises(CommandError, match=r"free \(primary\) cannot be read: get_usage"),
+            ):
+                run("sync_usage")
+        finally:
+            gateway._client.cache_clear()
+
+    @pytest.mark.usefixtures("db")
+    def test_without_plans_it_says_so(self) -> None:
+        assert "nothing to read" in run("sync_usage")

@@ -1,0 +1,132 @@
+"""Sign-up by the form, on good days and on bad ones."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+import billing.services
+from billing.models import Order, Subscription
+from portal.celery import app as celery_app
+from portal.local.aws.server import LocalAWS
+from tenants import gateway
+from tenants.models import ApiKeyVersion, Tenant, User, VersionStatus
+from tenants.services import reconcile
+from tests.conftest import RunTasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "barrier-station-53"
+
+
+@pytest.fixture(autouse=True)
+def shop(transactional_db: None, valkey: str) -> None:
+    billing.services.seed(now=timezone.now())
+
+
+def sign_up(client: Client, **more: str) -> Any:
+    form = {
+        "email": "alice@example.org",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+        "organization": "Alice Corp",
+        "plan": "free",
+    }
+    return client.post("/accounts/signup/", {**form, **more})
+
+
+class TestGood:
+    def test_the_key_is_active_after_the_workers_ran(
+        self, client: Client, gateway_api: str, run_tasks: RunTasks
+    ) -> None:
+        response = sign_up(client)
+        assert response.status_code == 302
+        assert response["Location"] == "/dashboard/"
+        run_tasks("gateway_urgent", "gateway")
+        assert ApiKeyVersion.objects.get().status == VersionStatus.ACTIVE
+        page = client.get("/dashboard/").content.decode()
+        assert 'data-testid="api-key-value"' in page
+        assert 'data-testid="api-key-value"' not in client.get("/dashboard/").content.decode()
+        assert len(mail.outbox) == 1
+
+    def test_a_paid_plan_goes_to_checkout(self, client: Client) -> None:
+        response = sign_up(client, plan="starter", currency="JPY")
+        order = Order.objects.get()
+        assert response["Location"] == f"/billing/checkout/{order.uuid}/"
+        assert order.currency == "JPY"
+        assert Tenant.objects.get().usage_plan.code == "free"
+
+    def test_a_name_that_is_taken_is_free_again(self, client: Client) -> None:
+        sign_up(client)
+        sign_up(Client(), email="bob@example.org")
+        assert Tenant.objects.filter(name="Alice Corp").count() == 2
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("email", "no-address"),
+            ("password2", "something else"),
+            ("organization", "   "),
+            ("organization", ""),
+            ("organization", "x" * 121),
+            ("plan", "gold"),
+            ("plan", ""),
+            ("currency", "EUR"),
+        ],
+    )
+    def test_is_told_and_writes_nothing(self, client: Client, field: str, value: str) -> None:
+        response = sign_up(client, **{field: value})
+        assert response.status_code == 200
+        form = response.context["form"]
+        assert field in form.errors
+        assert not User.objects.exists()
+        assert not Tenant.objects.exists()
+
+    def test_a_doubled_submission_makes_one_tenant(self, client: Client) -> None:
+        sign_up(client)
+        sign_up(Client())
+        assert Tenant.objects.count() == 1
+        assert User.objects.count() == 1
+        assert Subscription.objects.count() == 1
+
+
+class TestBadDays:
+    @pytest.fixture
+    def broker_away(self, valkey: str) -> Iterator[None]:
+        celery_app.close()
+        celery_app.conf.update(broker_url="redis://127.0.0.1:9/0")
+        yield
+        celery_app.close()
+        celery_app.conf.update(broker_url=valkey)
+
+    def test_without_a_broker_sign_up_succeeds_and_the_key_follows(
+        self, client: Client, broker_away: None, gateway_api: str
+    ) -> None:
+        assert sign_up(client).status_code == 302
+        page = client.get("/dashboard/")
+        assert page.context["key"]["state"] == VersionStatus.PENDING
+        # The sweep, once there is a broker again:
+        (tenant_id,) = reconcile.tenants_due(now=timezone.now())
+        reconcile.tenant_reconcile(tenant_id=tenant_id, clock=timezone.now)
+        assert ApiKeyVersion.objects.get().status == VersionStatus.ACTIVE
+
+    def test_without_a_gateway_sign_up_succeeds_and_the_key_follows(
+        self, client: Client, local_aws: LocalAWS, gateway_api: str, settings: Any
+    ) -> None:
+        sign_up(client)
+        (tenant_id,) = reconcile.tenants_due(now=timezone.now())
+        settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
+        gateway._client.cache_clear()
+        reconcile.tenant_reconcile(tenant_id=tenant_id, clock=timezone.now)
+        tenant = Tenant.objects.get()
+        assert "Could not connect" in tenant.reconcile_error
+        assert tenant.reconcile_at is not None
+        assert client.get("/dashboard/").context["key"]["state"] == VersionStatus.PENDING
+        settings.AWS_ENDPOINT_URL = local_aws.url
+        gateway._client.cache_clear()
+        reconcile.tenant_reconcile(tenant_id=tenant_id, clock=timezone.now)
+        assert ApiKeyVersion.objects.get().status == VersionStatus.ACTIVE
