@@ -5,13 +5,15 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from portal.views.access import SESSION_KEY
 from tenants import selectors
+from tenants.models import Member, User
 from tenants.permissions import acts_of
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """Return the site's own facts, and the current tenant where a view has found one."""
-    member = getattr(request, "member", None)
+    member = getattr(request, "member", None) or _member(request)
     return {
         "api_base_url": settings.API_BASE_URL,
         "site_url": settings.SITE_URL,
@@ -20,3 +22,11 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "memberships": selectors.memberships(user=member.user) if member else [],
         "may": acts_of(member) if member else {},
     }
+
+
+def _member(request: HttpRequest) -> Member | None:
+    """Return the membership of a signed-in visitor of a page that does not ask for one."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return None
+    return selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))

@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 import tenants.api
+from portal.accounts import SignUpView
 from portal.views import billing, dashboard, keys, organisation, public, uploads, webhooks
 
 urlpatterns = [
@@ -17,6 +18,7 @@ urlpatterns = [
     path("", include(webhooks.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("accounts/signup/", SignUpView.as_view(), name="account_signup"),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

@@ -5,6 +5,8 @@ import tempfile
 
 _VAR_DIR = os.environ.setdefault("TEST_VAR_DIR", tempfile.mkdtemp(prefix="sekisho-tests-"))
 
+os.makedirs(os.path.join(_VAR_DIR, "static"), exist_ok=True)  # where whitenoise looks
+
 os.environ.update(
     VAR_DIR=_VAR_DIR,
     ENV_FILE=os.path.join(_VAR_DIR, "none.env"),

@@ -39,6 +39,7 @@ def overview(request: TenantRequest) -> HttpResponse:
         "payment_method": selectors.payment_method(tenant=tenant),
         "extensions": selectors.extension_orders(tenant=tenant, period_start=period.start),
         "invoices": [_invoice(invoice) for invoice in latest],
+        "token": uuid.uuid4().hex,
     }
     return render(request, "portal/billing/overview.html", context)
 

@@ -1,7 +1,9 @@
 """The organisation: its members, its settings, and which one of several a user works for."""
 
+import uuid
+
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
@@ -46,8 +48,12 @@ def tenant_switch(request: HttpRequest) -> HttpResponse:
     """Work for another of one's organisations; a stranger's does not exist."""
     if not request.user.is_authenticated:
         return redirect("account_login")
+    try:
+        asked = uuid.UUID(request.POST.get("tenant", ""))
+    except ValueError as error:
+        raise Http404 from error
     mine = selectors.memberships(user=request.user)
-    chosen = get_object_or_404(mine, tenant__uuid=request.POST.get("tenant", ""))
+    chosen = get_object_or_404(mine, tenant__uuid=asked)
     request.session[SESSION_KEY] = str(chosen.tenant.uuid)
     return redirect("dashboard")
 

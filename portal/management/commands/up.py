@@ -6,6 +6,7 @@ Migrations, seeds, the backend's stack, the usage plans. Safe to repeat, also af
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -20,6 +21,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed", stdout=self.stdout)
+        if not settings.DEBUG:  # in development whitenoise reads the apps' own folders
+            call_command("collectstatic", interactive=False, verbosity=0)
         call_command("deploy_backend", yes=True, stdout=self.stdout)
         for mirror in mirrors.mirrors_stale():
             try:
