@@ -1,42 +1,60 @@
-"""Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
+"""Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them.
 
+Where AWS cannot be reached, nothing is lost and nobody is told twice: what was to be done is in rows
+or in a queue, and the next sweep or poll does it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from celery import shared_task
 from django.utils import timezone
 
 from conversions import backend, services
 from tenants.models import ApiKeyVersion, Tenant
 
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def _left_to_the_next_run(what: str) -> Iterator[None]:
+    try:
+        yield
+    except backend.BackendError as error:
+        log.warning("backend.unreachable", what=what, error=str(error))
+
 
 @shared_task
 def key_publish(_event_id: int, _tenant_id: int, payload: dict[str, Any]) -> None:
-    """Tell the functions whose a key is, or that it is gone. A failure is left to the sweep."""
+    """Tell the functions whose a key is, or that it is gone."""
     version = ApiKeyVersion.objects.select_related("api_key__tenant__usage_plan").get(
         pk=payload["version"]
     )
-    services.key_publish(version=version, now=timezone.now())
+    with _left_to_the_next_run("key_publish"):
+        services.key_publish(version=version, now=timezone.now())
 
 
 @shared_task
 def tenant_publish(_event_id: int, tenant_id: int, _payload: dict[str, Any]) -> None:
     """Tell the functions of a tenant's presets, plan and name."""
-    services.tenant_publish(tenant=Tenant.objects.get(pk=tenant_id), now=timezone.now())
+    with _left_to_the_next_run("tenant_publish"):
+        services.tenant_publish(tenant=Tenant.objects.get(pk=tenant_id), now=timezone.now())
 
 
 @shared_task
 def edge_sweep() -> None:
     """Publish what is not at the edge as it should be."""
-    services.edge_sweep(now=timezone.now())
+    with _left_to_the_next_run("edge_sweep"):
+        services.edge_sweep(now=timezone.now())
 
 
 @shared_task
 def results_poll() -> None:
-    """Apply what the functions report. An unreachable queue is asked again by the next beat."""
-    try:
+    """Apply what the functions report."""
+    with _left_to_the_next_run("results_poll"):
         services.results_poll(now=timezone.now())
-    except backend.BackendUnavailable:
-        return
 
 
 @shared_task

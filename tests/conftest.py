@@ -32,6 +32,13 @@ from tests.services import local_aws_running, local_payments_running, ping_api_d
 QUEUES = (*GATEWAY_QUEUES, "default")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fast_passwords() -> Iterator[None]:
+    """Hash passwords in no time: a real hash is slow on purpose, and no test is about it."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """A Valkey of our own, as the cache and the broker; yields its URL."""
