@@ -11,13 +11,15 @@ from typing import Any
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+from dotenv import load_dotenv
 from environs import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env(eager=False)
 VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
-env.read_env(str(env.path("ENV_FILE", VAR_DIR / "local.env")), recurse=False)
+# Into os.environ, not only into `env`: boto3 looks for its credentials there.
+load_dotenv(env.path("ENV_FILE", VAR_DIR / "local.env"))
 
 # --- The site ---
 

@@ -37,3 +37,25 @@ def test_a_start_without_them_names_every_one() -> None:
 
     assert refused.returncode != 0
     assert {variable for variable in ROWS if f"'{variable}'" in refused.stderr} == REQUIRED
+
+
+def test_credentials_in_the_file_reach_boto3(tmp_path: Path) -> None:
+    file = tmp_path / "local.env"
+    lines = [*(f"{name}=something" for name in REQUIRED), "AWS_ACCESS_KEY_ID=from-the-file"]
+    file.write_text("\n".join(lines))
+    program = "import portal.settings, boto3; print(boto3.Session().get_credentials().access_key)"
+
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=settings.BASE_DIR,
+        env={
+            "PATH": os.environ["PATH"],
+            "ENV_FILE": str(file),
+            "AWS_SECRET_ACCESS_KEY": "from-the-shell",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert printed.stdout.strip() == "from-the-file"
