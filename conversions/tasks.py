@@ -1,6 +1,6 @@
 """Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them.
 
-Where AWS cannot be reached, nothing is lost and nobody is told twice: what was to be done is in rows
+Where AWS cannot be reached nothing is lost: what was to be done is in rows
 or in a queue, and the next sweep or poll does it.
 """
 
