@@ -4,6 +4,7 @@ Values of API keys never reach a log: nothing logs them, and the processor below
 whose name says that it holds one, should somebody try.
 """
 
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -45,7 +46,10 @@ def logging_config(*, level: str, format_: str) -> dict[str, Any]:
     if format_ == "json":
         rendered += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        rendered += [structlog.dev.ConsoleRenderer()]
+        # Rich tracebacks would print local variables, and those may be key values.
+        plain = structlog.dev.plain_traceback
+        colors = sys.stderr.isatty()
+        rendered += [structlog.dev.ConsoleRenderer(exception_formatter=plain, colors=colors)]
     return {
         "version": 1,
         "disable_existing_loggers": False,

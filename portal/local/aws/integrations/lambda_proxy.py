@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _FUNCTION = re.compile(r"/functions/(.+)/invocations$")
 _ACCOUNT = re.compile(r"arn:aws[a-z-]*:lambda:([^:]*):(\d{12}):")
 _DEFAULT_TIMEOUT_MS = 29_000
+_CONCURRENCY = 4
 
 
 def lambda_proxy(definition: Mapping[str, Any], region: str) -> Integration | None:
@@ -37,16 +38,20 @@ def lambda_proxy(definition: Mapping[str, Any], region: str) -> Integration | No
     function_region = owner[1] if owner else region
     path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
     timeout = int(definition.get("timeoutInMillis") or _DEFAULT_TIMEOUT_MS) / 1000
+    # ministack starts a process for each concurrent call, which is a second of a core's time. AWS
+    # has room for thousands of those; a laptop is faster with a few that stay warm.
+    warm = asyncio.Semaphore(_CONCURRENCY)
 
     async def invoke(call: Call) -> Response:
         event = json.dumps(event_of(call, account_id)).encode()
-        invocation = upstream.call(
-            "POST", path, service="lambda", region=function_region, body=event
-        )
-        try:
-            answer = await asyncio.wait_for(invocation, timeout)
-        except TimeoutError:
-            return timed_out()
+        async with warm:
+            invocation = upstream.call(
+                "POST", path, service="lambda", region=function_region, body=event
+            )
+            try:
+                answer = await asyncio.wait_for(invocation, timeout)
+            except TimeoutError:
+                return timed_out()
         if answer.status != 200:
             logger.error("%s: invocation answered %d", function, answer.status)
             return internal_error(500)

@@ -1,0 +1,40 @@
+"""Nothing secret reaches a log."""
+
+import logging
+import sys
+
+import pytest
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+from portal.logs import drop_secrets, logging_config
+
+
+@pytest.mark.parametrize("field", ["api_key", "key_value", "x-api-key", "password", "secret"])
+def test_a_field_that_is_named_like_a_secret_is_removed(field: str) -> None:
+    assert drop_secrets(None, "info", {"event": "e", field: "sks123"})[field] == "[removed]"
+
+
+def test_a_traceback_shows_no_local_variable() -> None:
+    config = logging_config(level="INFO", format_="text")
+    processors = config["formatters"]["structured"]["processors"]
+    formatter = ProcessorFormatter(processors=processors)
+
+    def fails() -> None:
+        value = "sks-a-secret-value"
+        raise RuntimeError(f"of {len(value)} characters")
+
+    try:
+        fails()
+    except RuntimeError:
+        record = logging.LogRecord("t", logging.ERROR, "f", 1, "went wrong", (), None)
+        record.exc_info = sys.exc_info()
+        text = formatter.format(record)
+    assert "of 18 characters" in text
+    assert "sks-a-secret-value" not in text
+    assert structlog.is_configured()
+
+
+def test_a_wrong_format_is_named() -> None:
+    with pytest.raises(ValueError, match="LOG_FORMAT"):
+        logging_config(level="INFO", format_="xml")
