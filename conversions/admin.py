@@ -44,13 +44,13 @@ class ConversionInline(ReadOnly, TabularInline):
 @admin.register(Upload)
 class UploadAdmin(ReadOnly, ModelAdmin):
     list_display = ["filename", "tenant_link", "state", "bytes", "created_at", "finished_at"]
-    list_filter = ["state", "format"]
+    list_filter = ["state", "error_code", "format"]
     search_fields = ["filename", "uuid", "tenant__uuid", "tenant__name"]
     list_select_related = ["tenant"]
     date_hierarchy = "created_at"
     inlines = [ConversionInline]
     fields = [
-        "uuid", "filename", "tenant_link", "created_by", "state", "error", "declared_size",
+        "uuid", "filename", "tenant_link", "created_by", "state", "error_code", "declared_size",
         "declared_type", "format", "width", "height", "bytes", "variants_expected", "created_at",
         "finished_at", "deleted_at",
     ]  # fmt: skip

@@ -4,7 +4,7 @@ import uuid
 
 from django.db.models import QuerySet
 
-from conversions.models import Preset, Upload, UploadState
+from conversions.models import Conversion, ConversionState, Preset, Upload
 from tenants.models import Tenant
 
 
@@ -19,10 +19,12 @@ def upload(*, tenant: Tenant, upload_id: uuid.UUID) -> Upload | None:
     return uploads(tenant=tenant).filter(uuid=upload_id).first()
 
 
-def has_unfinished(*, tenant: Tenant) -> bool:
-    """Say whether something may still change by itself."""
-    unfinished = [UploadState.WAITING, UploadState.PROCESSING]
-    return uploads(tenant=tenant).filter(state__in=unfinished).exists()
+def variant(*, tenant: Tenant, upload_id: uuid.UUID, conversion_id: int) -> Conversion | None:
+    """Return a variant that is there, None where the tenant has no such one."""
+    made = Conversion.objects.filter(state=ConversionState.DONE).select_related("upload")
+    return made.filter(
+        upload__tenant=tenant, upload__deleted_at=None, upload__uuid=upload_id, pk=conversion_id
+    ).first()
 
 
 def presets() -> QuerySet[Preset]:

@@ -59,5 +59,6 @@ def results_poll() -> None:
 
 @shared_task
 def uploads_sweep() -> None:
-    """End what nobody reported on; delete the objects of what was deleted."""
-    services.uploads_sweep(now=timezone.now())
+    """Look after what nobody reported on; delete the objects of what was deleted."""
+    with _left_to_the_next_run("uploads_sweep"):
+        services.uploads_sweep(now=timezone.now())

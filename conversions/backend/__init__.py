@@ -26,9 +26,13 @@ LINK_SECONDS = 3600  # how long a form to upload, or a link to a variant, is goo
 
 
 class BackendError(Exception):
-    """A call failed. `retryable` says whether the same call may succeed later."""
+    """A call failed. `retryable` says whether the same call may succeed later; `code` is AWS's."""
 
     retryable = False
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class BackendUnavailable(BackendError):
@@ -51,15 +55,29 @@ class PresignedPost:
 
 @dataclass(frozen=True)
 class Result:
-    """A message from the results queue; `receipt` deletes it."""
+    """A message from one of the queues; `receipt` deletes it there."""
 
-    body: dict[str, Any]
+    text: str
     receipt: str
+    queue: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The message's object. Raise ValueError where it is none."""
+        body = json.loads(self.text)
+        if not isinstance(body, dict):
+            raise ValueError(f"not an object: {self.text[:100]}")
+        return body
 
 
 @cache
 def client(service: str) -> Any:
-    """Return a boto3 client with short time-outs, made once per process."""
+    """Return a boto3 client with short time-outs, made once per process.
+
+    Addresses that are given to browsers name the bucket and the region: boto3's default is S3's
+    global address, which redirects outside us-east-1, and which the pages' policy does not allow.
+    A local endpoint, which is an IP address, is used as it is.
+    """
     return boto3.client(
         service,
         region_name=settings.AWS_REGION,
@@ -69,6 +87,7 @@ def client(service: str) -> Any:
             read_timeout=20,
             retries={"mode": "standard", "total_max_attempts": 3},
             signature_version="s3v4" if service == "s3" else None,
+            s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
         ),
     )
 
@@ -81,7 +100,7 @@ def errors_of(what: str) -> Iterator[None]:
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         kind = BackendUnavailable if status >= 500 or status == 429 else BackendRefused
-        raise kind(f"{what}: {error}") from error
+        raise kind(f"{what}: {error}", code=error.response["Error"]["Code"]) from error
     except BotoCoreError as error:
         raise BackendUnavailable(f"{what}: {error}") from error
 
@@ -127,16 +146,25 @@ def link(*, key: str, filename: str = "") -> str:
         )
 
 
-def object_exists(*, key: str) -> bool:
-    """Say whether an object is there."""
+def source_announce(*, key: str) -> bool:
+    """Have S3 tell the state machine of a file again, by copying it onto itself.
+
+    Return False where there is no file. S3 takes such a copy only where something changes, which
+    replacing the metadata is (CopyObject, x-amz-metadata-directive).
+    """
+    bucket = outputs()["FilesBucket"]
     try:
-        client("s3").head_object(Bucket=outputs()["FilesBucket"], Key=key)
-    except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+        with errors_of("announce source"):
+            client("s3").copy_object(
+                Bucket=bucket,
+                Key=key,
+                CopySource={"Bucket": bucket, "Key": key},
+                MetadataDirective="REPLACE",
+            )
+    except BackendRefused as refusal:
+        if refusal.code in {"NoSuchKey", "404"}:
             return False
-        raise BackendUnavailable(f"look for object: {error}") from error
-    except BotoCoreError as error:
-        raise BackendUnavailable(f"look for object: {error}") from error
+        raise
     return True
 
 
@@ -158,17 +186,19 @@ def objects_delete(*, prefixes: list[str]) -> None:
 
 # --- Results ---
 
+RESULTS, DEAD = "ResultsQueue", "DeadQueue"  # the stack's outputs with the queues' addresses
 
-def results_receive(*, wait_seconds: int = 0) -> list[Result]:
-    """Return up to ten messages; each comes again after a minute unless it is deleted."""
+
+def results_receive(*, wait_seconds: int = 0, queue: str = RESULTS) -> list[Result]:
+    """Return up to ten messages; each comes again after a while unless it is deleted."""
     with errors_of("receive results"):
         answer = client("sqs").receive_message(
-            QueueUrl=outputs()["ResultsQueue"],
+            QueueUrl=outputs()[queue],
             MaxNumberOfMessages=10,
             WaitTimeSeconds=wait_seconds,
         )
     return [
-        Result(body=json.loads(message["Body"]), receipt=message["ReceiptHandle"])
+        Result(text=message["Body"], receipt=message["ReceiptHandle"], queue=queue)
         for message in answer.get("Messages", [])
     ]
 
@@ -176,9 +206,7 @@ def results_receive(*, wait_seconds: int = 0) -> list[Result]:
 def result_delete(*, result: Result) -> None:
     """Delete a message that has been dealt with."""
     with errors_of("delete result"):
-        client("sqs").delete_message(
-            QueueUrl=outputs()["ResultsQueue"], ReceiptHandle=result.receipt
-        )
+        client("sqs").delete_message(QueueUrl=outputs()[result.queue], ReceiptHandle=result.receipt)
 
 
 # --- The edge table ---
@@ -194,21 +222,37 @@ def edge_put(*, key: str, body: dict[str, Any], revision: int) -> None:
         for name, value in body.items()
     }
     try:
-        client("dynamodb").put_item(
-            TableName=outputs()["EdgeTable"],
-            Item={"pk": {"S": key}, "revision": {"N": str(revision)}, **item},
-            ConditionExpression="attribute_not_exists(revision) OR revision <= :revision",
-            ExpressionAttributeValues={":revision": {"N": str(revision)}},
-        )
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-            return
-        raise BackendUnavailable(f"publish: {error}") from error
-    except BotoCoreError as error:
-        raise BackendUnavailable(f"publish: {error}") from error
+        with errors_of("publish"):
+            client("dynamodb").put_item(
+                TableName=outputs()["EdgeTable"],
+                Item={"pk": {"S": key}, "revision": {"N": str(revision)}, **item},
+                ConditionExpression="attribute_not_exists(revision) OR revision <= :revision",
+                ExpressionAttributeValues={":revision": {"N": str(revision)}},
+            )
+    except BackendRefused as refusal:
+        if refusal.code != "ConditionalCheckFailedException":
+            raise
 
 
 def edge_delete(*, key: str) -> None:
     """Remove an item; not there is as good."""
     with errors_of("unpublish"):
         client("dynamodb").delete_item(TableName=outputs()["EdgeTable"], Key={"pk": {"S": key}})
+
+
+def edge_revisions() -> dict[str, int]:
+    """Return the revision of every item that the table has, by its key. Reads all of it."""
+    found: dict[str, int] = {}
+    with errors_of("read the edge table"):
+        pages = (
+            client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=outputs()["EdgeTable"],
+                ProjectionExpression="pk, revision",
+                ConsistentRead=True,
+            )
+        )
+        for page in pages:
+            found |= {item["pk"]["S"]: int(item["revision"]["N"]) for item in page["Items"]}
+    return found

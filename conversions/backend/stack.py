@@ -2,6 +2,9 @@
 
 A second run with no change does nothing. A stack that is lost (the local AWS after `kill -9`) or
 failed halfway is made again; the API keeps its id locally, so usage plans keep pointing at it.
+
+A known limit: functions are packaged without Pillow and the other packages that they need. The
+local AWS runs them under its own interpreter, which has those; on Lambda they would be missing.
 """
 
 import hashlib
@@ -23,6 +26,7 @@ TEMPLATE = ROOT / "serverless" / "template.yaml"
 PACKAGED = ("imaging", "serverless/functions")
 BUSY_ENDS = "_IN_PROGRESS"
 BROKEN = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}
 PATIENCE_SECONDS = 600
 
 
@@ -89,11 +93,11 @@ def _apply(parameters: dict[str, str], say: Callable[[str], None]) -> bool:
     stack = _stack()
     if stack and stack["StackStatus"].endswith(BUSY_ENDS):
         say("Another deployment is under way; waiting for it.")
-        stack = _wait(say)
+        stack = _wait()
     if stack and stack["StackStatus"] in BROKEN:
         say(f"The stack is in {stack['StackStatus']}; it is made again.")
         backend.client("cloudformation").delete_stack(StackName=settings.BACKEND_STACK_NAME)
-        stack = _wait(say)
+        stack = _wait()
     request: dict[str, Any] = {
         "StackName": settings.BACKEND_STACK_NAME,
         "TemplateBody": TEMPLATE.read_text(encoding="utf-8"),
@@ -115,7 +119,7 @@ def _apply(parameters: dict[str, str], say: Callable[[str], None]) -> bool:
             if "No updates are to be performed" in str(error):
                 return False
             raise
-    stack = _wait(say)
+    stack = _wait()
     status = stack["StackStatus"] if stack else "gone"
     if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise backend.BackendRefused(f"The stack ended in {status}: {_reasons()}")
@@ -146,7 +150,7 @@ def _stack() -> dict[str, Any] | None:
     return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
 
 
-def _wait(say: Callable[[str], None]) -> dict[str, Any] | None:
+def _wait() -> dict[str, Any] | None:
     """Wait until the stack is at rest, looking ever less often."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     pause = 0.2
@@ -160,13 +164,20 @@ def _wait(say: Callable[[str], None]) -> dict[str, Any] | None:
 
 
 def _reasons() -> str:
-    """Return why resources failed, the first one first."""
-    answer = backend.client("cloudformation").describe_stack_events(
-        StackName=settings.BACKEND_STACK_NAME
+    """Return why resources failed in the last operation, the first one first."""
+    name = settings.BACKEND_STACK_NAME
+    failed: list[str] = []
+    pages = (
+        backend.client("cloudformation")
+        .get_paginator("describe_stack_events")
+        .paginate(StackName=name)
     )
-    failed = [
-        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
-        for event in reversed(answer["StackEvents"])
-        if event["ResourceStatus"].endswith("_FAILED")
-    ]
+    for event in (event for page in pages for event in page["StackEvents"]):  # newest first
+        status = event["ResourceStatus"]
+        if status.endswith("_FAILED"):
+            failed.insert(
+                0, f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+            )
+        if event["LogicalResourceId"] == name and status in STARTS:
+            break
     return "; ".join(failed) or "no reason was given"

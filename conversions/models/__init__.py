@@ -7,7 +7,7 @@ edge.py        what the functions know of keys and tenants
 
 from conversions.models.edge import EdgeItem
 from conversions.models.presets import Fit, Format, Preset
-from conversions.models.uploads import Conversion, ConversionState, Upload, UploadState
+from conversions.models.uploads import Conversion, ConversionState, Upload, UploadError, UploadState
 
 __all__ = [
     "Conversion",
@@ -17,5 +17,6 @@ __all__ = [
     "Format",
     "Preset",
     "Upload",
+    "UploadError",
     "UploadState",
 ]

@@ -18,11 +18,32 @@ class UploadState(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+class UploadError(models.TextChoices):
+    """Why an upload failed: a code that stays, and what the tenant reads, in their language.
+
+    The first five are what `imaging` refuses a file for, by the same codes.
+    """
+
+    EMPTY = "empty", _("The file is empty.")
+    NOT_AN_IMAGE = "not_an_image", _("This is not a picture of a kind that can be converted.")
+    DAMAGED = "damaged", _("The picture is damaged or cut off.")
+    TOO_MANY_PIXELS = "too_many_pixels", _("The picture has too many pixels.")
+    SIDE_TOO_LONG = "side_too_long", _("A side of the picture is too long.")
+    NEVER_ARRIVED = "never_arrived", _("The file never arrived.")
+    NOT_PROCESSED = "not_processed", _("It could not be processed.")
+    GAVE_UP = "gave_up", _("Some variants could not be made, after several tries.")
+
+
+# The same file may well be converted at another try.
+PASSING_ERRORS = frozenset({UploadError.NOT_PROCESSED, UploadError.GAVE_UP})
+
+
 class Upload(models.Model):
     """One source file. The browser posts it straight to S3; the functions do the rest.
 
     `state` follows from what the functions have reported so far, in whatever order
-    (services/results.py). `variants_expected` is None until they have looked at the file.
+    (services/results.py). `variants_expected` is None until they have looked at the file, and
+    `checked_at` is when anybody last looked after it; the sweep looks at once where it is None.
     An upload with `deleted_at` is gone for everybody; its objects are deleted in the background.
     """
 
@@ -37,7 +58,7 @@ class Upload(models.Model):
     state = models.CharField(
         _("state"), max_length=10, choices=UploadState, default=UploadState.WAITING
     )
-    error = models.TextField(_("error"), blank=True)
+    error_code = models.CharField(_("error"), max_length=20, choices=UploadError, blank=True)
     format = models.CharField(_("format"), max_length=10, blank=True)
     width = models.PositiveIntegerField(_("width"), null=True)
     height = models.PositiveIntegerField(_("height"), null=True)
@@ -69,9 +90,20 @@ class Upload(models.Model):
         return self.state in (UploadState.DONE, UploadState.FAILED)
 
     @property
+    def may_retry(self) -> bool:
+        """Say whether another try can help."""
+        return self.state == UploadState.FAILED and self.error_code in PASSING_ERRORS
+
+    @property
     def source_key(self) -> str:
         """The S3 key that the file is posted to. Needs `tenant`."""
-        return f"uploads/{self.tenant.uuid}/{self.uuid}/source"
+        return f"{self.prefixes[0]}source"
+
+    @property
+    def prefixes(self) -> list[str]:
+        """Below these S3 keys lies all that belongs to it: first its source, then its variants."""
+        place = f"{self.tenant.uuid}/{self.uuid}/"
+        return [f"uploads/{place}", f"variants/{place}"]
 
 
 class ConversionState(models.TextChoices):

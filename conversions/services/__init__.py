@@ -7,20 +7,18 @@ edge.py       what the functions know of keys and tenants
 """
 
 from conversions.services.edge import (
-    edge_republish,
     edge_sweep,
-    edge_tenants_changed,
+    edge_verify,
     key_publish,
     tenant_publish,
 )
 from conversions.services.presets import preset_save, presets_seed
-from conversions.services.results import result_apply, results_poll
-from conversions.services.uploads import upload_create, upload_delete, uploads_sweep
+from conversions.services.results import result_apply, results_poll, work_died
+from conversions.services.uploads import upload_create, upload_delete, upload_retry, uploads_sweep
 
 __all__ = [
-    "edge_republish",
     "edge_sweep",
-    "edge_tenants_changed",
+    "edge_verify",
     "key_publish",
     "preset_save",
     "presets_seed",
@@ -29,5 +27,7 @@ __all__ = [
     "tenant_publish",
     "upload_create",
     "upload_delete",
+    "upload_retry",
     "uploads_sweep",
+    "work_died",
 ]

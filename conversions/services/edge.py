@@ -1,83 +1,111 @@
 """Publish what the functions need to a DynamoDB table: whose key it is, how to make variants.
 
 A row (EdgeItem) says what an item should be; its revision travels with it, so that a late write
-never replaces a newer one. News bring changes within a second, and a sweep finds what news missed.
+never replaces a newer one. News bring changes within a second. The sweep compares what the rows
+say with what they should, and so finds what news missed; `edge_verify` compares them with the table
+itself, which may have been made anew, or have lost its last minutes.
 """
 
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from conversions import backend
 from conversions.models import EdgeItem, Preset
 from tenants.models import ApiKeyVersion, Tenant, VersionStatus
 
 log = structlog.get_logger(__name__)
+Body = dict[str, Any]
+KNOWN = (VersionStatus.ACTIVE, VersionStatus.RETIRING)
 
 
 def key_publish(*, version: ApiKeyVersion, now: datetime) -> None:
-    """Publish whose a key is; a revoked one is taken away. Raise BackendError."""
+    """Publish whose a key is; a revoked one is taken away. Raise BackendError.
+
+    A new key is often a new tenant's, whose first upload needs its presets: they go with it.
+    """
     if version.gateway_id:
         _publish(_key_of(version), _key_body(version), now)
+        _publish(_tenant_key(version.api_key.tenant.uuid), _tenant_body(), now)
 
 
 def tenant_publish(*, tenant: Tenant, now: datetime) -> None:
     """Publish a tenant's presets, and its keys with the plan that they are on now."""
-    _publish(f"tenant#{tenant.uuid}", _tenant_body(), now)
+    _publish(_tenant_key(tenant.uuid), _tenant_body(), now)
     for version in _versions().filter(api_key__tenant=tenant):
-        key_publish(version=version, now=now)
-
-
-def edge_tenants_changed(*, now: datetime) -> None:
-    """Note for every tenant that the presets have changed; the sweep publishes it."""
-    body = _tenant_body()
-    for uuid in Tenant.objects.values_list("uuid", flat=True).iterator():
-        _intend(f"tenant#{uuid}", body)
+        _publish(_key_of(version), _key_body(version), now)
 
 
 def edge_sweep(*, now: datetime, limit: int = 500) -> int:
-    """Publish what is not there as it should be; return how many items were written."""
-    _find_missing()
-    waiting = EdgeItem.objects.filter(published_revision__lt=F("revision")).order_by("id")
-    done = 0
-    for item in waiting[:limit]:
+    """Publish what is not there as it should be; return how many items were written.
+
+    Raise BackendError where the table cannot be reached.
+    """
+    for number, (key, body) in enumerate(_differences(), start=1):
+        _intend(key, body)
+        if number == limit:
+            break
+    waiting = EdgeItem.objects.filter(published_revision__lt=F("revision")).order_by("id")[:limit]
+    for item in waiting:
         _write(item, now)
-        done += 1
-    return done
+    return len(waiting)
 
 
-def edge_republish() -> None:
-    """Have everything published again, as for a table that was made anew."""
-    EdgeItem.objects.update(published_revision=0)
+def edge_verify() -> int:
+    """Compare the rows with the table; have what differs published again. Return how many differ.
+
+    What the table has and no row knows, as of another database, is removed. Raise BackendError.
+    """
+    there = backend.edge_revisions()
+    differing = 0
+    rows = EdgeItem.objects.values_list("pk", "key", "body", "revision", "published_revision")
+    for pk, key, body, revision, published in rows:
+        found = there.pop(key, 0)
+        if found == (0 if body is None else published):
+            continue
+        differing += 1
+        # The table may be ahead, of a database that was restored: what is written must be newer.
+        EdgeItem.objects.filter(pk=pk).update(
+            published_revision=0, revision=max(revision, found + 1)
+        )
+    for key in there:
+        backend.edge_delete(key=key)
+    return differing + len(there)
 
 
-def _find_missing() -> None:
-    """Note what nobody ever asked to be published: news that were lost with the broker."""
-    known = set(EdgeItem.objects.values_list("key", flat=True))
-    for version in _versions().filter(status=VersionStatus.ACTIVE):
-        if version.gateway_id and _key_of(version) not in known:
-            _intend(_key_of(version), _key_body(version))
-    for uuid in Tenant.objects.values_list("uuid", flat=True):
-        if f"tenant#{uuid}" not in known:
-            _intend(f"tenant#{uuid}", _tenant_body())
-
-
-def _versions() -> Any:
-    return ApiKeyVersion.objects.select_related("api_key__tenant__usage_plan").exclude(
-        gateway_id=""
+def _differences() -> Iterator[tuple[str, Body | None]]:
+    """Find the items that the rows do not say as they should be, with what they should be."""
+    said: dict[str, Body | None] = dict(
+        EdgeItem.objects.filter(body__isnull=False).values_list("key", "body")
     )
+    presets = _tenant_body()
+    for uuid in Tenant.objects.values_list("uuid", flat=True):
+        if said.pop(_tenant_key(uuid), None) != presets:
+            yield _tenant_key(uuid), presets
+    for version in _versions().filter(status__in=KNOWN):
+        body = _key_body(version)
+        if said.pop(_key_of(version), None) != body:
+            yield _key_of(version), body
+    for key in said:  # of keys that were revoked, and of tenants that are gone
+        yield key, None
+
+
+def _versions() -> QuerySet[ApiKeyVersion]:
+    versions = ApiKeyVersion.objects.select_related("api_key__tenant__usage_plan")
+    return versions.exclude(gateway_id="")
 
 
 def _key_of(version: ApiKeyVersion) -> str:
     return f"key#{version.gateway_id}"
 
 
-def _key_body(version: ApiKeyVersion) -> dict[str, Any] | None:
-    if version.status not in {VersionStatus.ACTIVE, VersionStatus.RETIRING}:
+def _key_body(version: ApiKeyVersion) -> Body | None:
+    if version.status not in KNOWN:
         return None
     tenant = version.api_key.tenant
     return {
@@ -88,19 +116,23 @@ def _key_body(version: ApiKeyVersion) -> dict[str, Any] | None:
     }
 
 
-def _tenant_body() -> dict[str, Any]:
+def _tenant_key(uuid: object) -> str:
+    return f"tenant#{uuid}"
+
+
+def _tenant_body() -> Body:
     presets = Preset.objects.filter(is_active=True).order_by("id")
     return {"presets": [preset.recipe().to_mapping() for preset in presets]}
 
 
-def _publish(key: str, body: dict[str, Any] | None, now: datetime) -> None:
+def _publish(key: str, body: Body | None, now: datetime) -> None:
     item = _intend(key, body)
     if item.published_revision < item.revision:
         _write(item, now)
 
 
 @transaction.atomic
-def _intend(key: str, body: dict[str, Any] | None) -> EdgeItem:
+def _intend(key: str, body: Body | None) -> EdgeItem:
     """Note what an item should be. Revisions are milliseconds: they outlive this database."""
     revision = time.time_ns() // 1_000_000
     item, is_new = EdgeItem.objects.select_for_update().get_or_create(

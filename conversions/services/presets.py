@@ -7,7 +7,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversions.models import Fit, Format, Preset
-from conversions.services.edge import edge_tenants_changed
 from tenants import queue
 from tenants.models import User
 from tenants.services import audit_record
@@ -31,6 +30,8 @@ SEEDED: tuple[dict[str, Any], ...] = (
 def preset_save(*, preset: Preset, now: datetime, actor: User | None = None) -> Preset:
     """Validate and save a preset; where its variants would differ, as its next version.
 
+    The sweep publishes it for every tenant: asked for at once, and finished by later ones.
+
     Raise django.core.exceptions.ValidationError where a field is out of range.
     """
     stored = Preset.objects.select_for_update().filter(pk=preset.pk).first()
@@ -39,7 +40,6 @@ def preset_save(*, preset: Preset, now: datetime, actor: User | None = None) -> 
         preset.version = stored.version + differs
     preset.full_clean()
     preset.save()
-    edge_tenants_changed(now=now)
     queue.on_commit("conversions.tasks.edge_sweep", queue="default")
     audit_record(
         action="preset.saved",

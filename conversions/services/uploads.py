@@ -1,6 +1,11 @@
-"""Uploads: a file that is to come, and its end. The browser posts the file straight to S3."""
+"""Uploads: a file that is to come, and its end. The browser posts the file straight to S3.
+
+Nobody tells us that it did: S3 tells the functions, and they report (results.py). The sweep asks S3
+about files that nobody has reported on, for an event or a report can be lost.
+"""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -8,24 +13,26 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from conversions import backend
-from conversions.models import Upload, UploadState
+from conversions.models import Upload, UploadError, UploadState
+from tenants import queue
 from tenants.errors import Refused
 from tenants.models import Tenant, User
 from tenants.services import audit_record
 
 log = structlog.get_logger(__name__)
 
-ABANDONED_AFTER = timedelta(hours=1)  # when the form to post with is no longer good
+LOOK_AFTER = timedelta(minutes=2)  # without a word from the functions
+ABANDONED_AFTER = timedelta(seconds=backend.LINK_SECONDS)  # the form is no longer good
 STUCK_AFTER = timedelta(minutes=30)  # three tries of a function, and then some
 
 
-@transaction.atomic
 def upload_create(
     *, tenant: Tenant, filename: str, size: int, content_type: str, actor: User, now: datetime
-) -> Upload:
-    """Write an upload whose file is to come. Raise Refused for a size that S3 would refuse.
+) -> tuple[Upload, backend.PresignedPost]:
+    """Write an upload whose file is to come; return it with the form to post the file with.
 
-    What the file really is, is decided by its bytes, later.
+    Raise Refused for a size that S3 would refuse, and BackendError, with nothing written, where no
+    form can be had. What the file really is, is decided by its bytes, later.
     """
     filename = filename.replace("\\", "/").rsplit("/", 1)[-1].strip()[:255]
     if not filename:
@@ -37,14 +44,36 @@ def upload_create(
             _("“%(name)s” is too large: at most %(most)d MB.")
             % {"name": filename, "most": backend.LARGEST // 1_000_000}
         )
-    return Upload.objects.create(
+    upload = Upload(
         tenant=tenant,
         created_by=actor,
         filename=filename,
         declared_size=size,
         declared_type=content_type[:100],
         created_at=now,
+        checked_at=now,
     )
+    form = backend.upload_form(key=upload.source_key, content_type=content_type)
+    upload.save(force_insert=True)
+    return upload, form
+
+
+@transaction.atomic
+def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
+    """Have a file converted again that failed for a reason that may have passed.
+
+    Raise Refused where it did not fail, or where the file itself is the reason.
+    """
+    locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
+    if locked.deleted_at is not None or not locked.may_retry:
+        raise Refused(_("“%(name)s” cannot be tried again.") % {"name": locked.filename})
+    locked.state, locked.error_code = UploadState.WAITING, ""
+    locked.checked_at = locked.finished_at = None
+    locked.save(update_fields=["state", "error_code", "checked_at", "finished_at"])
+    audit_record(
+        action="upload.retried", tenant=locked.tenant, actor=actor, now=now, target=locked.filename
+    )
+    queue.on_commit("conversions.tasks.uploads_sweep", queue="default")
 
 
 @transaction.atomic
@@ -62,31 +91,45 @@ def upload_delete(*, upload: Upload, actor: User | None, now: datetime) -> None:
         now=now,
         target=locked.filename,
     )
+    queue.on_commit("conversions.tasks.uploads_sweep", queue="default")
 
 
 def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
-    """End what nobody reported on, and delete the objects of what was deleted."""
-    unfinished = Upload.objects.filter(
-        state__in=[UploadState.WAITING, UploadState.PROCESSING], deleted_at=None
+    """Look after what nobody reported on, and delete the objects of what was deleted.
+
+    Raise BackendError where S3 cannot be asked; the next sweep goes on from there.
+    """
+    live = Upload.objects.filter(deleted_at=None).select_related("tenant").order_by("id")
+    unheard = Q(checked_at__lt=now - LOOK_AFTER) | Q(checked_at=None)
+    for upload in live.filter(unheard, state=UploadState.WAITING)[:limit]:
+        _look_after(upload, now)
+    live.filter(state=UploadState.PROCESSING, checked_at__lt=now - STUCK_AFTER).update(
+        state=UploadState.FAILED, error_code=UploadError.GAVE_UP, finished_at=now
     )
-    unfinished.filter(state=UploadState.WAITING, created_at__lt=now - ABANDONED_AFTER).update(
-        state=UploadState.FAILED, error=_("The file never arrived."), finished_at=now
+    # What was deleted while its file or a variant could still come is kept until none can.
+    nothing_comes = Q(state__in=[UploadState.DONE, UploadState.FAILED]) | Q(
+        deleted_at__lt=now - ABANDONED_AFTER - STUCK_AFTER
     )
-    unfinished.filter(Q(checked_at__lt=now - STUCK_AFTER), state=UploadState.PROCESSING).update(
-        state=UploadState.FAILED,
-        error=_("Some variants could not be made, after three tries."),
-        finished_at=now,
-    )
-    gone = Upload.objects.filter(deleted_at__isnull=False).select_related("tenant")
+    gone = Upload.objects.filter(nothing_comes, deleted_at__isnull=False).select_related("tenant")
     for upload in gone.order_by("id")[:limit]:
-        try:
-            backend.objects_delete(
-                prefixes=[
-                    f"uploads/{upload.tenant.uuid}/{upload.uuid}/",
-                    f"variants/{upload.tenant.uuid}/{upload.uuid}/",
-                ]
-            )
-        except backend.BackendError as error:
-            log.warning("upload.not_deleted", upload=str(upload.uuid), error=str(error))
-            return
+        backend.objects_delete(prefixes=upload.prefixes)
         upload.delete()
+
+
+def _look_after(upload: Upload, now: datetime) -> None:
+    """Start the work on a file that lies there unnoticed; end the wait for one that never came.
+
+    It is started once: if nothing is heard then, either, it will end as stuck.
+    """
+    changes: dict[str, Any] = {"checked_at": now}
+    if backend.source_announce(key=upload.source_key):
+        log.warning("upload.announced_again", upload=str(upload.uuid))
+        changes["state"] = UploadState.PROCESSING
+    elif upload.created_at < now - ABANDONED_AFTER:
+        changes |= {
+            "state": UploadState.FAILED,
+            "error_code": UploadError.NEVER_ARRIVED,
+            "finished_at": now,
+        }
+    # Unless the functions have been heard of meanwhile.
+    Upload.objects.filter(pk=upload.pk, state=UploadState.WAITING).update(**changes)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from conversions import backend, services
 from conversions.backend.stack import deploy
-from conversions.models import Conversion, EdgeItem, Preset, Upload, UploadState
+from conversions.models import Conversion, EdgeItem, Preset, Upload, UploadError, UploadState
 from portal.local.aws.server import LocalAWS
 from tenants.errors import Refused
 from tenants.models import ApiKeyVersion, Meter, Tenant, UsageDay
@@ -49,11 +49,10 @@ def jpeg() -> bytes:
 
 def post(tenant: Tenant, cast: Cast, data: bytes) -> Upload:
     """Upload as a browser does: ask for the form, post the file to S3."""
-    upload = services.upload_create(
+    upload, form = services.upload_create(
         tenant=tenant, filename="photo.jpg", size=len(data) or 1, content_type="image/jpeg",
         actor=cast.alice, now=timezone.now(),
     )  # fmt: skip
-    form = backend.upload_form(key=upload.source_key, content_type="image/jpeg")
     answer = httpx.post(form.url, data=form.fields, files={"file": data})
     assert answer.status_code == 204, answer.text
     return upload
@@ -74,7 +73,7 @@ def finish(upload: Upload) -> Upload:
 
 def test_a_picture_becomes_three_variants_each_counted_once(tenant: Tenant, cast: Cast) -> None:
     upload = finish(post(tenant, cast, jpeg()))
-    assert upload.state == UploadState.DONE, upload.error
+    assert upload.state == UploadState.DONE, upload.error_code
     assert (upload.width, upload.height) == (1600, 1200)
     sizes = {c.preset_code: (c.width, c.height) for c in Conversion.objects.all()}
     assert sizes == {"thumb": (200, 200), "web": (1280, 960), "avif": (640, 480)}
@@ -89,7 +88,8 @@ def test_a_picture_becomes_three_variants_each_counted_once(tenant: Tenant, cast
 def test_what_is_no_picture_is_refused_with_a_reason(tenant: Tenant, cast: Cast) -> None:
     upload = finish(post(tenant, cast, b"GIF? no."))
     assert upload.state == UploadState.FAILED
-    assert "picture" in upload.error
+    assert upload.error_code == UploadError.NOT_AN_IMAGE
+    assert not upload.may_retry
     assert not Conversion.objects.exists()
 
 
@@ -113,7 +113,7 @@ def test_deleting_takes_the_objects_too(tenant: Tenant, cast: Cast) -> None:
     services.upload_delete(upload=upload, actor=cast.alice, now=timezone.now())
     services.uploads_sweep(now=timezone.now())
     assert not Upload.objects.exists()
-    assert not backend.object_exists(key=key)
+    assert httpx.get(backend.link(key=key)).status_code == 404
 
 
 def test_a_second_deployment_changes_nothing(stack: str) -> None:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conversions import backend
 from conversions.backend import stack
-from conversions.services import edge_republish
+from conversions.services import edge_verify
 
 
 class Command(BaseCommand):
@@ -20,9 +20,10 @@ class Command(BaseCommand):
             raise CommandError("Nothing was done.")
         try:
             deployed = stack.deploy(say=self.stdout.write)
+            differing = edge_verify()  # a table that was made anew knows nobody
         except backend.BackendError as error:
             raise CommandError(str(error)) from error
-        if deployed.was_changed:
-            edge_republish()  # a table that was made anew knows nobody
+        if differing:
+            self.stdout.write(f"{differing} items of the edge table are to be published again.")
         for name, value in sorted(deployed.outputs.items()):
             self.stdout.write(f"{name}: {value}")

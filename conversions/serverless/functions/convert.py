@@ -1,8 +1,9 @@
-"""Make an upload's variants: decode once, encode each, report each.
+"""Make an upload's variants: say what will be made, decode once, encode each, report each.
 
 A message may come twice: names are a function of upload, preset and version, so that the second
 time writes the same objects, and reports are counted once. A picture that is refused is reported
-and done with; any other failure gives the message back, three times in all.
+and done with; any other failure gives the message back, three times in all, and then it lies in
+the dead letters, where the portal finds it.
 """
 
 import json
@@ -15,6 +16,8 @@ from conversions.imaging import ImageRefused, Recipe, open_source, render
 from conversions.serverless.functions.clients import client
 
 logger = Logger()
+
+ABOUT = ("tenant", "upload", "bytes", "width", "height", "format")
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -30,14 +33,16 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def _convert(work: dict[str, Any]) -> None:
-    source, presets = work["source"], json.loads(work["presets"])
-    about = {name: source[name] for name in ("tenant", "upload", "width", "height", "bytes")}
-    recipes = [Recipe.from_mapping(preset) for preset in presets]
-    about["expected"] = len(recipes)
+    source = work["source"]
+    recipes = [Recipe.from_mapping(preset) for preset in json.loads(work["presets"])]
+    about = {name: source[name] for name in ABOUT}
+    about["expected"] = [recipe.name for recipe in recipes]
+    _report({"kind": "started", **about})
     body = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])["Body"]
     try:
         picture = open_source(body.read())
     except ImageRefused as refusal:
+        logger.warning("refused", extra={"upload": source["upload"], "code": refusal.code})
         _report({"kind": "refused", **about, "code": refusal.code, "text": str(refusal)})
         return
     for recipe in recipes:

@@ -49,13 +49,18 @@
     });
   }
 
+  function token() {
+    const data = new FormData();
+    data.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+    return data;
+  }
+
   async function send(file) {
     const shown = row(file.name);
     if (file.size === 0) return shown.end(texts.textEmpty, true);
     if (file.size > Number(texts.largest)) return shown.end(texts.textLarge, true);
     try {
-      const ask = new FormData();
-      ask.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+      const ask = token();
       ask.set("name", file.name);
       ask.set("size", file.size);
       ask.set("type", file.type);
@@ -66,7 +71,14 @@
       for (const [name, value] of Object.entries(given.fields)) body.append(name, value);
       body.append("file", file); // the storage wants it last
       document.body.dispatchEvent(new Event("uploaded"));
-      await post(given.url, body, shown.progress);
+      try {
+        await post(given.url, body, shown.progress);
+      } catch (error) {
+        // What was never sent is not waited for; the message that the page would show is not needed.
+        await fetch(given.delete, { method: "POST", body: token(), redirect: "manual" });
+        document.body.dispatchEvent(new Event("uploaded"));
+        throw error;
+      }
       shown.progress(1);
       shown.end(texts.textSent, false);
       document.body.dispatchEvent(new Event("uploaded"));
