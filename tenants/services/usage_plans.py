@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from tenants import queue
-from tenants.models import GatewayPlan, KeySlot, UsagePlan, User
+from tenants.models import GatewayPlan, KeySlot, Tenant, UsagePlan, User
 from tenants.services.audit import audit_record
 
 
@@ -18,7 +19,13 @@ def usage_plan_save(
     Raise django.core.exceptions.ValidationError where a limit is out of range.
     """
     usage_plan.full_clean()
+    stored = UsagePlan.objects.select_for_update().filter(pk=usage_plan.pk).first()
     usage_plan.save()
+    if stored is not None and _entitles_otherwise(stored, usage_plan):
+        # What each tenant may use changes; the sweep takes them one by one.
+        Tenant.objects.filter(usage_plan=usage_plan).update(
+            reconcile_at=now, reconcile_revision=F("reconcile_revision") + 1
+        )
     for slot in KeySlot:
         GatewayPlan.objects.get_or_create(usage_plan=usage_plan, slot=slot)
     audit_record(
@@ -33,3 +40,12 @@ def usage_plan_save(
     )
     queue.on_commit("tenants.tasks.usage_plan_mirror", usage_plan.pk, queue="gateway_urgent")
     return usage_plan
+
+
+def _entitles_otherwise(old: UsagePlan, new: UsagePlan) -> bool:
+    """Say whether tenants of the plan may now use more or less than before."""
+    return (old.quota_limit, old.advance_requests, old.is_prorated) != (
+        new.quota_limit,
+        new.advance_requests,
+        new.is_prorated,
+    )

@@ -158,6 +158,21 @@ class TestExtension:
         assert not QuotaGrant.objects.exists()
 
 
+class TestPlanEdited:
+    def test_a_larger_quota_is_for_the_tenants_that_are_there(
+        self, tenant: Tenant, plan: UsagePlan, call: Call
+    ) -> None:
+        settle(tenant)
+        value = value_of(only_version(tenant))
+        used = passes(call, value, at_most=15)
+        plan.quota_limit = 14
+        services.usage_plan_save(usage_plan=plan, now=timezone.now())
+        assert reconcile.tenants_due(now=timezone.now()) == [tenant.pk]
+        settle(tenant)
+        assert used + passes(call, value, at_most=15) == 14
+        assert selectors.usage_now(tenant=tenant, now=timezone.now()).limit == 14
+
+
 class TestStops:
     def test_a_revoked_key_is_refused(self, tenant: Tenant, call: Call) -> None:
         settle(tenant)
