@@ -1,12 +1,13 @@
 """What anybody may see: the landing page, the plans, and what machines ask."""
 
-import billing.selectors
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+
+import billing.selectors
 
 
 def home(request: HttpRequest) -> HttpResponse:
