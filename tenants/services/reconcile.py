@@ -97,7 +97,6 @@ def _release(tenant: Tenant, *, next_at: datetime | None, error: str) -> bool:
 
 def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     """Take every step that can be taken; return when to look again, None if all is as it should."""
-    mirrors = _mirrors_ready(tenant, clock)
     versions = list(
         ApiKeyVersion.objects.filter(api_key__tenant=tenant)
         .exclude(status__in=[VersionStatus.DELETED, VersionStatus.FAILED])
@@ -106,15 +105,18 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     may_pass = (
         tenant.state == TenantState.ACTIVE and not tenant.holds.filter(lifted_at=None).exists()
     )
-    # What must stop, stops first.
+    # What must stop, stops first, whatever else may fail.
     for version in versions:
+        _renew(tenant, clock)
         if not (may_pass and version.is_living) and version.is_enabled is not False:
             _set_enabled(version, is_enabled=False)
         if not version.is_living:
             lease_writes.lease_close(version=version, now=clock())
     looks: list[datetime] = []
     living = [version for version in versions if version.is_living]
+    mirrors = _mirrors_ready(tenant, clock) if living else {}
     for version in living:
+        _renew(tenant, clock)
         _promote(version, versions)
         if _create(version):
             _place(version, mirrors[version.slot], clock)
@@ -227,6 +229,11 @@ def _bury(version: ApiKeyVersion, now: datetime) -> list[datetime]:
     """Detach and later delete a revoked key; return when its next step is due."""
     if version.status != VersionStatus.REVOKED or version.revoked_at is None:
         return []
+    if not version.gateway_id:
+        # Revoked before we had noted its creation: it may be there, disabled, and nobody's.
+        orphan = gateway.api_key_find(name=version.gateway_name)
+        if orphan is not None:
+            gateway.api_key_delete(key_id=orphan.id)
     if version.detached_at is None:
         if now < version.revoked_at + DETACH_AFTER and version.gateway_id:
             return [version.revoked_at + DETACH_AFTER]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from django.conf import LazySettings
 from django.utils import timezone
 
 from tenants import gateway, selectors, services
@@ -275,6 +276,34 @@ class TestFaults:
         plans = gateway._call("get_usage_plans", limit=500)["items"]
         assert sum(str(m.uuid) in p["name"] for p in plans for m in GatewayPlan.objects.all()) == 2
         assert passes(call, value_of(version), at_most=15) == 10
+
+    def test_a_key_revoked_before_its_creation_was_noted_leaves_no_orphan(
+        self, tenant: Tenant, dies: Callable[..., None]
+    ) -> None:
+        dies("create_api_key", "after")
+        with pytest.raises(KeyboardInterrupt):
+            reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=timezone.now)
+        version = only_version(tenant)
+        services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
+        later = timezone.now() + timedelta(minutes=1)
+        reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: later)
+        assert gateway.api_key_find(name=version.gateway_name) is None
+        reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: later)
+        version.refresh_from_db()
+        assert version.status == VersionStatus.DELETED
+
+    def test_a_stop_does_not_wait_for_what_fails(
+        self, tenant: Tenant, plan: UsagePlan, call: Call, settings: LazySettings
+    ) -> None:
+        settle(tenant)
+        version = only_version(tenant)
+        value = value_of(version)
+        settings.BACKEND_STAGE = "gone"  # the mirrors can no longer be applied
+        services.api_key_create(tenant=tenant, name="more", actor=None, now=timezone.now())
+        services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
+        settle(tenant)
+        assert "NotFound" in tenant.reconcile_error
+        assert call(value).status_code == 403
 
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_an_extension_counts_once(
