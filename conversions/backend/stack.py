@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from django.conf import settings
 
 from conversions import backend
+from conversions.backend.buckets import code_bucket, files_bucket
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "serverless" / "template.yaml"
@@ -57,36 +58,21 @@ def deploy(*, say: Callable[[str], None] = lambda text: None) -> Deployed:
 
     Raise BackendError where AWS refuses, cannot be reached, or rolls back; the reason is in it.
     """
+    code = package()
+    parameters = {
+        "ApiId": settings.BACKEND_API_ID,
+        "CodeBucket": code_bucket(),
+        "CodeKey": f"functions-{hashlib.sha256(code).hexdigest()[:16]}.zip",
+        "FilesBucket": files_bucket(),
+        "EndpointUrl": settings.AWS_ENDPOINT_URL or "",
+    }
     with backend.errors_of("deploy"):
-        code = package()
-        code_key = f"functions-{hashlib.sha256(code).hexdigest()[:16]}.zip"
-        bucket = _code_bucket()
-        backend.client("s3").put_object(Bucket=bucket, Key=code_key, Body=code)
-        parameters = {
-            "ApiId": settings.BACKEND_API_ID,
-            "CodeBucket": bucket,
-            "CodeKey": code_key,
-            "PortalOrigin": settings.SITE_URL,
-            "EndpointUrl": settings.AWS_ENDPOINT_URL or "",
-        }
+        backend.client("s3").put_object(
+            Bucket=parameters["CodeBucket"], Key=parameters["CodeKey"], Body=code
+        )
         was_changed = _apply(parameters, say)
     backend.outputs.cache_clear()
     return Deployed(outputs=backend.outputs(), was_changed=was_changed)
-
-
-def _code_bucket() -> str:
-    """Return the bucket for packages, created where it is not there yet."""
-    account = backend.client("sts").get_caller_identity()["Account"]
-    bucket = f"{settings.BACKEND_STACK_NAME}-code-{account}"
-    where: dict[str, Any] = {}
-    if settings.AWS_REGION != "us-east-1":  # which must not be named (CreateBucket)
-        where = {"CreateBucketConfiguration": {"LocationConstraint": settings.AWS_REGION}}
-    try:
-        backend.client("s3").create_bucket(Bucket=bucket, **where)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
-            raise
-    return bucket
 
 
 def _apply(parameters: dict[str, str], say: Callable[[str], None]) -> bool:

@@ -1,0 +1,64 @@
+"""The buckets, of packages and of files. They outlive the stack, so the stack does not own them.
+
+Were the files' bucket a resource of the stack, it would have to be kept when the stack goes, and
+CloudFormation would then refuse to make the stack again: a bucket of that name exists. At the local
+AWS that is what `kill -9` does, which loses stacks but no files.
+"""
+
+from typing import Any
+
+from django.conf import settings
+
+from conversions import backend
+
+
+def code_bucket() -> str:
+    """Return the bucket for packages, made where it is not there yet. Raise BackendError."""
+    return _bucket("code")
+
+
+def files_bucket() -> str:
+    """Return the bucket for uploads and variants, made where it is not there yet, and set up.
+
+    Nobody reads it without a signed link; the portal's pages may post and get; it tells EventBridge
+    of what arrives. Raise BackendError.
+    """
+    bucket = _bucket("files")
+    with backend.errors_of("set up the files' bucket"):
+        s3 = backend.client("s3")
+        s3.put_public_access_block(
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "BlockPublicPolicy": True,
+                "IgnorePublicAcls": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+        rule = {
+            "AllowedMethods": ["GET", "POST"],
+            "AllowedOrigins": [settings.SITE_URL],
+            "AllowedHeaders": ["*"],
+            "MaxAgeSeconds": 3600,
+        }
+        s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+    return bucket
+
+
+def _bucket(purpose: str) -> str:
+    with backend.errors_of("look up the account"):
+        account = backend.client("sts").get_caller_identity()["Account"]
+    bucket = f"{settings.BACKEND_STACK_NAME}-{purpose}-{account}"
+    where: dict[str, Any] = {}
+    if settings.AWS_REGION != "us-east-1":  # which must not be named (CreateBucket)
+        where = {"CreateBucketConfiguration": {"LocationConstraint": settings.AWS_REGION}}
+    try:
+        with backend.errors_of(f"create {bucket}"):
+            backend.client("s3").create_bucket(Bucket=bucket, **where)
+    except backend.BackendRefused as refusal:
+        if refusal.code != "BucketAlreadyOwnedByYou":
+            raise
+    return bucket

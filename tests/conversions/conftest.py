@@ -1,0 +1,97 @@
+"""The backend's own stack at a local AWS of its own, and a tenant who uploads to it.
+
+It is a program of its own: in a thread, ministack's functions would leave open files behind in this
+process, which are errors here.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from django.conf import settings
+from django.test import override_settings
+from django.utils import timezone
+from PIL import Image
+
+from conversions import backend, services
+from conversions.backend.stack import deploy
+from conversions.models import Upload
+from tenants import gateway
+from tenants.models import Tenant
+from tests.cast import Cast
+from tests.local.aws.program import Program, running
+
+PATIENCE = 30  # long polls of the results queue, a second each
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The deployed stack; yields its API's base URL."""
+    with running(tmp_path_factory.mktemp("backend")) as aws, settings_of(aws) as base_url:
+        assert deploy().was_changed
+        yield base_url
+
+
+@contextmanager
+def settings_of(aws: Program) -> Iterator[str]:
+    """Point the settings at a local AWS, on the real clock; yield its API's base URL."""
+    httpx.post(f"{aws.url}/_sekisho/clock", json={"now": None}).raise_for_status()
+    base_url = f"{aws.url}/_aws/execute-api/{settings.BACKEND_API_ID}/{settings.BACKEND_STAGE}"
+    with override_settings(AWS_ENDPOINT_URL=aws.url, API_BASE_URL=base_url):
+        forget()
+        yield base_url
+    forget()
+
+
+def forget() -> None:
+    """Have clients made anew, and the stack looked up again."""
+    gateway._client.cache_clear()
+    backend.client.cache_clear()
+    backend.outputs.cache_clear()
+
+
+@pytest.fixture
+def tenant(stack: str, cast: Cast) -> Tenant:
+    """Alice's tenant, known at the edge with the three seeded presets."""
+    services.presets_seed(now=timezone.now())
+    services.tenant_publish(tenant=cast.alice_corp, now=timezone.now())
+    return cast.alice_corp
+
+
+@pytest.fixture
+def photo() -> bytes:
+    out = io.BytesIO()
+    Image.effect_mandelbrot((1600, 1200), (-2, -1.2, 1, 1.2), 50).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def post(tenant: Tenant, cast: Cast) -> Callable[[bytes], Upload]:
+    """Upload as a browser does: ask for the form, post the file to S3."""
+
+    def post(data: bytes) -> Upload:
+        upload, form = services.upload_create(
+            tenant=tenant, filename="photo.jpg", size=len(data) or 1, content_type="image/jpeg",
+            actor=cast.alice, now=timezone.now(),
+        )  # fmt: skip
+        answer = httpx.post(form.url, data=form.fields, files={"file": data})
+        assert answer.status_code == 204, answer.text
+        return upload
+
+    return post
+
+
+def finish(upload: Upload) -> Upload:
+    """Let reports come, each of them twice, until the upload is finished."""
+    for _ in range(PATIENCE):
+        for result in backend.results_receive(wait_seconds=1):
+            services.result_apply(body=result.body, now=timezone.now())
+            services.result_apply(body=result.body, now=timezone.now())
+            backend.result_delete(result=result)
+        services.results_poll(now=timezone.now())
+        upload.refresh_from_db()
+        if upload.is_finished:
+            return upload
+    pytest.fail(f"The upload is still {upload.state}.")

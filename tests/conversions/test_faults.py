@@ -1,0 +1,150 @@
+"""What becomes of an upload when an event, a report, a function or a person lets it down."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import httpx
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from conversions import backend, services
+from conversions.models import Conversion, EdgeItem, Upload, UploadError, UploadState
+from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, STUCK_AFTER
+from tenants.errors import Refused
+from tenants.models import Meter, Tenant, UsageDay
+from tests.cast import Cast
+from tests.conversions.conftest import finish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Post = Callable[[bytes], Upload]
+A_SECOND = timedelta(seconds=1)
+
+
+def retry(upload: Upload, cast: Cast) -> Upload:
+    services.upload_retry(upload=upload, actor=cast.alice, now=timezone.now())
+    services.uploads_sweep(now=timezone.now())
+    return finish(upload)
+
+
+@contextmanager
+def s3_tells_nobody() -> Iterator[None]:
+    bucket, s3 = backend.outputs()["FilesBucket"], backend.client("s3")
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    told.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    yield
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+
+
+@contextmanager
+def failed_work_returns_at_once() -> Iterator[None]:
+    """Have the work queue give a message back after a second instead of six minutes."""
+    sqs = backend.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{settings.BACKEND_STACK_NAME}-work")["QueueUrl"]
+    kept = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    yield
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes=kept["Attributes"])
+
+
+def test_work_that_dies_thrice_is_told_and_can_be_tried_again(
+    tenant: Tenant, post: Post, photo: bytes, cast: Cast
+) -> None:
+    item = EdgeItem.objects.get(key=f"tenant#{tenant.uuid}")
+    backend.edge_put(key=item.key, body={"presets": [{"code": "no"}]}, revision=item.revision)
+    with failed_work_returns_at_once():
+        upload = finish(post(photo))
+    assert upload.error_code == UploadError.GAVE_UP
+    assert item.body is not None
+    backend.edge_put(key=item.key, body=item.body, revision=item.revision)
+    assert retry(upload, cast).state == UploadState.DONE
+    assert upload.error_code == ""
+
+
+def test_presets_that_are_not_published_yet_are_told_and_counted_once_in_the_end(
+    tenant: Tenant, post: Post, photo: bytes, cast: Cast
+) -> None:
+    backend.edge_delete(key=f"tenant#{tenant.uuid}")
+    upload = finish(post(photo))
+    assert upload.error_code == UploadError.NOT_PROCESSED
+    services.edge_verify()
+    services.edge_sweep(now=timezone.now())
+    for _ in range(2):
+        assert retry(upload, cast).state == UploadState.DONE
+        Upload.objects.update(state=UploadState.FAILED, error_code=UploadError.GAVE_UP)
+    assert Conversion.objects.count() == UsageDay.objects.get(meter=Meter.CONVERSIONS).used == 3
+
+
+def test_a_file_whose_event_was_lost_is_found(post: Post, photo: bytes) -> None:
+    with s3_tells_nobody():
+        upload = post(photo)
+    now = timezone.now()
+    services.uploads_sweep(now=now)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.WAITING  # too early to worry
+    services.uploads_sweep(now=now + LOOK_AFTER + A_SECOND)
+    assert finish(upload).state == UploadState.DONE
+
+
+def test_a_file_that_never_comes_is_waited_for_as_long_as_its_form_is_good(
+    tenant: Tenant, cast: Cast
+) -> None:
+    now = timezone.now()
+    upload, _form = services.upload_create(
+        tenant=tenant, filename="a.jpg", size=9, content_type="", actor=cast.alice, now=now
+    )
+    services.uploads_sweep(now=now + ABANDONED_AFTER - A_SECOND)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.WAITING
+    services.uploads_sweep(now=now + ABANDONED_AFTER + LOOK_AFTER)
+    upload.refresh_from_db()
+    assert (upload.state, upload.error_code) == (UploadState.FAILED, UploadError.NEVER_ARRIVED)
+    with pytest.raises(Refused, match="cannot be tried again"):
+        services.upload_retry(upload=upload, actor=cast.alice, now=now)
+
+
+def test_functions_that_fall_silent_are_not_waited_for_for_ever(cast: Cast, tenant: Tenant) -> None:
+    now = timezone.now()
+    upload = Upload.objects.create(
+        tenant=tenant, filename="a.jpg", declared_size=9, created_at=now, checked_at=now,
+        state=UploadState.PROCESSING,
+    )  # fmt: skip
+    services.uploads_sweep(now=now + STUCK_AFTER)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.PROCESSING
+    services.uploads_sweep(now=now + STUCK_AFTER + A_SECOND)
+    upload.refresh_from_db()
+    assert upload.error_code == UploadError.GAVE_UP
+
+
+def test_a_file_that_comes_after_its_deletion_does_not_stay(
+    tenant: Tenant, cast: Cast, photo: bytes
+) -> None:
+    now = timezone.now()
+    upload, form = services.upload_create(
+        tenant=tenant, filename="a.jpg", size=9, content_type="image/jpeg", actor=cast.alice,
+        now=now,
+    )  # fmt: skip
+    services.upload_delete(upload=upload, actor=cast.alice, now=now)
+    services.uploads_sweep(now=now)
+    httpx.post(form.url, data=form.fields, files={"file": photo}).raise_for_status()
+    services.uploads_sweep(now=now + ABANDONED_AFTER + STUCK_AFTER + A_SECOND)
+    assert not Upload.objects.exists()
+    assert httpx.get(backend.link(key=upload.source_key)).status_code == 404
+
+
+def test_a_message_that_nobody_understands_holds_up_no_other(
+    tenant: Tenant, post: Post, photo: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    sqs, queue = backend.client("sqs"), backend.outputs()["ResultsQueue"]
+    for text in ("no json", "[]", '{"kind": "variant"}', '{"kind": "failed", "key": "a/b/c"}'):
+        sqs.send_message(QueueUrl=queue, MessageBody=text)
+    upload = post(photo)
+    while not upload.is_finished:
+        services.results_poll(now=timezone.now())
+        upload.refresh_from_db()
+    assert upload.state == UploadState.DONE
+    assert caplog.text.count("result.not_understood") == 4
+    sqs.purge_queue(QueueUrl=queue)
