@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
@@ -112,4 +113,4 @@ class TenantSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Tenant
         fields = ["name", "language"]
-        widgets = {"language": forms.Select(choices=[("en", _("English")), ("ja", _("Japanese"))])}
+        widgets = {"language": forms.Select(choices=settings.LANGUAGES)}

@@ -104,8 +104,12 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("ja", _("Japanese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# A language is offered once its catalogue is here: half a translation helps nobody.
+LANGUAGES = [
+    ("en", _("English")),
+    *([("ja", _("Japanese"))] if (BASE_DIR / "locale" / "ja").is_dir() else []),
+]
 TIME_ZONE = "UTC"  # usage days and quota periods are the gateway's, and those are UTC
 USE_TZ = True
 

@@ -142,7 +142,7 @@ def usage_days(
         rows = rows.filter(version__api_key=api_key)
     used = dict(rows.order_by().values_list("day").annotate(total=Sum("used")))
     period = period_of(tenant.usage_plan.quota_period, now)
-    limit = entitlement_requests(tenant=tenant, now=now)
+    limits = _limits_by_day(tenant=tenant, period=period, now=now)
     so_far = usage_total(tenant=tenant, meter=Meter.REQUESTS, start=period.start, end=start)
     result = []
     for day in _each_day(start, end):
@@ -150,8 +150,23 @@ def usage_days(
         if in_period:
             so_far += used.get(day, 0)
         tells = in_period and api_key is None and not tenant.usage_plan.is_unlimited
-        result.append(DayRow(day, used.get(day, 0), max(limit - so_far, 0) if tells else None))
+        remaining = max(limits[day] - so_far, 0) if tells else None
+        result.append(DayRow(day, used.get(day, 0), remaining))
     return result
+
+
+def _limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[date, int]:
+    """Return what the tenant could use by each day of a period: packs count from their purchase."""
+    limit = entitlement_requests(tenant=tenant, now=now)
+    grants = QuotaGrant.objects.filter(
+        entitlement__tenant=tenant,
+        entitlement__period_start=period.start,
+        entitlement__period_end=period.end,
+        withdrawn_at=None,
+    )
+    bought = [(grant.granted_at.astimezone(UTC).date(), grant.requests) for grant in grants]
+    days = _each_day(period.start, period.end - timedelta(days=1))
+    return {day: limit - sum(requests for on, requests in bought if on > day) for day in days}
 
 
 def _each_day(start: date, end: date) -> Iterable[date]:

@@ -9,6 +9,7 @@ from tenants.models import (
     ApiKeyVersion,
     AuditEntry,
     GatewayPlan,
+    GrantKind,
     KeySlot,
     Meter,
     OutboxEvent,
@@ -171,3 +172,17 @@ class TestOutbox:
         assert outbox.outbox_relay(receivers=receivers, send=send, now=timezone.now()) == 1
         assert sent == ["x", "y", "z"]
         assert outbox.outbox_relay(receivers=receivers, send=send, now=timezone.now()) == 0
+
+
+class TestDays:
+    def test_what_remained_counts_a_pack_from_its_purchase(self, tenant: Tenant) -> None:
+        now = timezone.now().replace(day=15)
+        start = now.date().replace(day=1)
+        services.quota_grant(
+            tenant=tenant, requests=50, kind=GrantKind.EXTENSION, source="order:1",
+            period_start=start, now=now,
+        )  # fmt: skip
+        end = now.date()
+        rows = selectors.usage_days(tenant=tenant, start=start, end=end, now=now)
+        limit = selectors.entitlement_requests(tenant=tenant, now=now)
+        assert [row.remaining for row in rows] == [limit - 50] * 14 + [limit]
