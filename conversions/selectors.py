@@ -10,13 +10,18 @@ from tenants.models import Tenant
 
 def uploads(*, tenant: Tenant) -> QuerySet[Upload]:
     """Return a tenant's uploads that are not deleted, newest first, with their conversions."""
-    mine = Upload.objects.filter(tenant=tenant, deleted_at=None).select_related("tenant")
-    return mine.prefetch_related("conversions")
+    return _with_variants(tenant).filter(deleted_at=None)
 
 
-def upload(*, tenant: Tenant, upload_id: uuid.UUID) -> Upload | None:
+def upload(*, tenant: Tenant, upload_id: uuid.UUID, even_deleted: bool = False) -> Upload | None:
     """Return one of a tenant's uploads, None where it is not theirs or deleted."""
-    return uploads(tenant=tenant).filter(uuid=upload_id).first()
+    mine = _with_variants(tenant) if even_deleted else uploads(tenant=tenant)
+    return mine.filter(uuid=upload_id).first()
+
+
+def _with_variants(tenant: Tenant) -> QuerySet[Upload]:
+    mine = Upload.objects.filter(tenant=tenant).select_related("tenant")
+    return mine.prefetch_related("conversions")
 
 
 def variant(*, tenant: Tenant, upload_id: uuid.UUID, conversion_id: int) -> Conversion | None:

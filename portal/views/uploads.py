@@ -51,9 +51,17 @@ def gallery(request: TenantRequest) -> HttpResponse:
 @require_safe
 @tenant_required
 def upload(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
-    """One upload of the gallery, for htmx: each asks for its own news until it is finished."""
-    row = _row(_upload(request, upload_id), timezone.now())
-    return render(request, "conversions/upload.html", {"upload": row})
+    """One upload of the gallery, for htmx: each asks for its own news until it is finished.
+
+    One that was deleted meanwhile, in another window, is answered with nothing, which takes it off
+    the page.
+    """
+    found = selectors.upload(tenant=request.member.tenant, upload_id=upload_id, even_deleted=True)
+    if found is None:
+        raise Http404
+    if found.deleted_at is not None:
+        return HttpResponse()
+    return render(request, "conversions/upload.html", {"upload": _row(found, timezone.now())})
 
 
 @require_safe
@@ -79,7 +87,7 @@ def variant(request: TenantRequest, upload_id: uuid.UUID, conversion_id: int) ->
 def upload_create(request: TenantRequest) -> HttpResponse:
     """Answer with the form to post a file to S3 with: {url, fields, delete}; or {error}.
 
-    `delete` is where the upload is taken back by a POST, if the file cannot be sent.
+    `delete` is where the page takes the upload back if the file cannot be sent.
     """
     if not may(request.member, Act.UPLOAD):
         return JsonResponse({"error": _("Your role may not upload.")}, status=403)
@@ -108,7 +116,8 @@ def upload_create(request: TenantRequest) -> HttpResponse:
 @require_POST
 @tenant_required
 def upload_retry(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
-    found = _upload(request, upload_id, Act.UPLOAD)
+    """Have a failed upload converted again."""
+    found = _upload(request, upload_id)
     try:
         services.upload_retry(upload=found, actor=request.user, now=timezone.now())
     except Refused as refusal:
@@ -119,16 +128,19 @@ def upload_retry(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @tenant_required
 def upload_delete(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
-    found = _upload(request, upload_id, Act.UPLOAD)
+    """Delete an upload, and say so; with `silent`, as a script does it, without a word."""
+    found = _upload(request, upload_id)
     services.upload_delete(upload=found, actor=request.user, now=timezone.now())
+    if "silent" in request.POST:
+        return HttpResponse(status=204)
     messages.success(request, _("“%(name)s” was deleted.") % {"name": found.filename})
     return redirect("uploads")
 
 
-def _upload(request: TenantRequest, upload_id: uuid.UUID, act: Act | None = None) -> Upload:
-    """Return one of the tenant's uploads, for somebody who may do this with it; else 404."""
+def _upload(request: TenantRequest, upload_id: uuid.UUID) -> Upload:
+    """Return one of the tenant's uploads to somebody who may change it; to others it is a 404."""
     found = selectors.upload(tenant=request.member.tenant, upload_id=upload_id)
-    if found is None or (act is not None and not may(request.member, act)):
+    if found is None or not may(request.member, Act.UPLOAD):
         raise Http404
     return found
 

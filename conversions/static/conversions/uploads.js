@@ -74,8 +74,10 @@
       try {
         await post(given.url, body, shown.progress);
       } catch (error) {
-        // What was never sent is not waited for; the message that the page would show is not needed.
-        await fetch(given.delete, { method: "POST", body: token(), redirect: "manual" });
+        // Nobody is to wait for what was never sent.
+        const takeBack = token();
+        takeBack.set("silent", "1");
+        await fetch(given.delete, { method: "POST", body: takeBack });
         document.body.dispatchEvent(new Event("uploaded"));
         throw error;
       }
