@@ -47,7 +47,11 @@ class AuthenticationNeeded(PaymentDeclined):
 
 
 class PaymentRefused(PaymentError):
-    """Stripe refused the request itself."""
+    """Stripe refused the request itself. `code` is one of https://docs.stripe.com/error-codes."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def _call(what: str, call: Callable[[], Any]) -> Any:
     except stripe.StripeError as error:
         if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
             raise PaymentUnavailable(f"{what}: {error}") from error
-        raise PaymentRefused(f"{what}: {error}") from error
+        raise PaymentRefused(f"{what}: {error}", code=error.code or "") from error
 
 
 # --- Customers and checkout ---
@@ -315,13 +319,19 @@ def _intent_state(intent: Any) -> IntentState:
     )
 
 
-def refund_create(*, payment_intent_id: str, amount: int, idempotency_key: str) -> str:
-    """Pay back `amount` and return the refund's id; the same one in a repeat of the same key."""
-    params: Any = {"payment_intent": payment_intent_id, "amount": amount}
-    refund = _call(
-        "refund",
-        lambda: _client().v1.refunds.create(params, options={"idempotency_key": idempotency_key}),
-    )
+def refund_create(*, payment_intent_id: str, idempotency_key: str) -> str:
+    """Pay all of it back and return the refund's id; the same one in a repeat.
+
+    Also once Stripe has forgotten the key, or where an operator was faster in its dashboard.
+    """
+    params: Any = {"payment_intent": payment_intent_id}
+    options: Any = {"idempotency_key": idempotency_key}
+    try:
+        refund = _call("refund", lambda: _client().v1.refunds.create(params, options=options))
+    except PaymentRefused as refusal:
+        if refusal.code != "charge_already_refunded":
+            raise
+        (refund, *_others) = _call("list refunds", lambda: _client().v1.refunds.list(params))
     return str(refund.id)
 
 

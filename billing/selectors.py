@@ -122,13 +122,13 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
     """Return the tenant's plan for the overview, and the plan that waits for payment, if any."""
     subscriptions = Subscription.objects.filter(tenant=tenant).select_related("plan", "price")
     active = subscriptions.filter(state=SubscriptionState.ACTIVE).first()
-    pending = (
-        Order.objects.filter(
-            tenant=tenant, purpose=OrderPurpose.SUBSCRIPTION, state=OrderState.PENDING
-        )
-        .order_by("-id")
-        .first()
+    waiting = Order.objects.filter(
+        tenant=tenant,
+        purpose=OrderPurpose.SUBSCRIPTION,
+        subscription__state=SubscriptionState.INCOMPLETE,
+        state__in=[OrderState.PENDING, OrderState.EXPIRED],  # checkout begins an expired one again
     )
+    pending = waiting.order_by("-id").first()
     month = period_of(QuotaPeriod.MONTH, now)
     row: dict[str, object] = {
         "pending": pending,
@@ -231,4 +231,5 @@ def invoice_row(invoice: Invoice) -> dict[str, object]:
 
 def order_by_uuid(*, tenant: Tenant, order_uuid: UUID) -> Order | None:
     """Return the tenant's own order."""
-    return Order.objects.filter(tenant=tenant, uuid=order_uuid).select_related("tenant").first()
+    mine = Order.objects.filter(tenant=tenant, uuid=order_uuid)
+    return mine.select_related("tenant__usage_plan").first()

@@ -22,7 +22,7 @@ def event_process(event_pk: int) -> None:
 @shared_task
 def events_sweep() -> None:
     """Queue the events that were stored and not dealt with."""
-    for event in events.events_waiting():
+    for event in events.events_waiting(now=timezone.now()):
         queue.send("billing.tasks.event_process", event.pk, queue="default")
 
 

@@ -29,7 +29,8 @@ class InvoiceState(models.TextChoices):
 
 
 class Invoice(models.Model):
-    """One invoice. Amounts are in minor units of `currency`; the period's end is not included.
+    """One invoice. Amounts are in minor units of `currency`, below zero in a credit note; the
+    period's end is not included.
 
     `issuer` and `buyer` are frozen at issue. `year` and `sequence` make the number, gapless per
     year in the issuer's time zone.
@@ -50,9 +51,9 @@ class Invoice(models.Model):
     year = models.PositiveSmallIntegerField(_("year"), null=True)
     sequence = models.PositiveIntegerField(_("sequence"), null=True)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
-    subtotal = models.PositiveBigIntegerField(_("subtotal"))
-    tax = models.PositiveBigIntegerField(_("tax"), default=0)
-    total = models.PositiveBigIntegerField(_("total"))
+    subtotal = models.BigIntegerField(_("subtotal"))
+    tax = models.BigIntegerField(_("tax"), default=0)
+    total = models.BigIntegerField(_("total"))
     issuer = models.JSONField(_("issuer"), default=dict)
     buyer = models.JSONField(_("buyer"), default=dict)
     issued_at = models.DateTimeField(_("issued at"), null=True)
@@ -97,7 +98,7 @@ class InvoiceLine(models.Model):
     description = models.CharField(_("description"), max_length=300)
     quantity = models.PositiveBigIntegerField(_("quantity"), default=1)
     unit_amount = models.DecimalField(_("unit price"), max_digits=16, decimal_places=4)
-    amount = models.PositiveBigIntegerField(_("amount"))
+    amount = models.BigIntegerField(_("amount"))
 
     class Meta:
         verbose_name = _("invoice line")

@@ -34,6 +34,8 @@ class Order(models.Model):
 
     `amount` is in minor units. `token` is the form's, so that a doubled submission finds the first
     order. `attempt` counts Checkout Sessions: with the order's UUID it is the idempotency key.
+    `checked_at` is when Stripe was last asked about it, so that no order is asked about for ever
+    while another waits.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -63,6 +65,7 @@ class Order(models.Model):
     decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
     decline_message = models.CharField(_("decline reason"), max_length=300, blank=True)
     refund_id = models.CharField(_("refund"), max_length=120, blank=True)
+    checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
     fulfilled_at = models.DateTimeField(_("fulfilled at"), null=True, blank=True)
 
     class Meta:

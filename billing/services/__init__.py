@@ -2,7 +2,8 @@
 
 catalog.py    seed, and set prices
 sign_up.py    a new tenant with its subscription, and what it has to pay first
-orders.py     buy: write the order, fulfil it, expire it; no network
+orders.py     buy: write the order, renew its offer
+fulfilment.py what Stripe says of an order becomes what it is
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
 invoices.py   issue and number

@@ -7,38 +7,45 @@ carry idempotency keys made of the tenant's and the order's UUIDs, so that the r
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Q
+from django.db.models import F, Q
 
 from billing import payments
 from billing.models import Customer, Order, OrderState
-from billing.payments import CheckoutState
-from billing.services.orders import order_settle
+from billing.services.fulfilment import order_settle
+from billing.services.orders import UNPAID, is_current, order_renew
 from tenants.models import Role
 
 log = structlog.get_logger(__name__)
 
 CHECK_AFTER = timedelta(seconds=30)  # an order that waits this long is looked up at Stripe
+SLOWER_AFTER = timedelta(hours=1)  # then most are abandoned, and asked about every 10 minutes
+SLOWLY = timedelta(minutes=10)
 FORGET_AFTER = timedelta(days=1)  # one that never got to Checkout ends; sessions live 24 hours
 
 
 def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: datetime) -> str:
     """Return the address where the order can be paid; empty where it need not be any more.
 
-    An open session is used again, an expired one replaced. Raise PaymentError where Stripe
-    cannot be reached or refuses; nothing is lost then, the order waits.
+    An open session is used again; one that has expired, or offers what is sold no more, is
+    replaced. Raise Refused where the order's period is over, PaymentError where Stripe cannot be
+    reached or refuses; nothing is lost then, the order waits.
     """
-    customer_id = _customer_id(order)
+    if order.state not in UNPAID:
+        return ""
     if order.checkout_session_id:
         current = payments.checkout_get(session_id=order.checkout_session_id)
+        if current.status == "open" and not is_current(order=order, now=now):
+            payments.checkout_expire(session_id=current.id)
+            current = payments.checkout_get(session_id=current.id)  # or paid just before
         if current.status == "open":
             return current.url
         order = order_settle(order=order, checkout=current, now=now)
-        if order.state not in {OrderState.PENDING, OrderState.EXPIRED}:
-            return ""
-        Order.objects.filter(pk=order.pk, attempt=order.attempt).update(
-            attempt=order.attempt + 1, checkout_session_id="", state=OrderState.PENDING
-        )
-        order.refresh_from_db()
+        if current.status == "complete":
+            return ""  # paid, or the bank is still at it: a second session could charge twice
+    order = order_renew(order=order, now=now)
+    if order.state not in UNPAID:
+        return ""
+    customer_id = _customer_id(order)
     session = payments.checkout_create(
         order=str(order.uuid),
         attempt=order.attempt,
@@ -50,7 +57,10 @@ def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: date
         cancel_url=cancel_url,
         locale=order.tenant.language,
     )
-    Order.objects.filter(pk=order.pk).update(checkout_session_id=session.id)
+    # Nobody has its address before this is noted. Pending again, should a sweep have given it up.
+    Order.objects.filter(pk=order.pk, attempt=order.attempt, state__in=UNPAID).update(
+        checkout_session_id=session.id, state=OrderState.PENDING
+    )
     return session.url
 
 
@@ -74,12 +84,12 @@ def order_check(*, order: Order, now: datetime) -> Order:
     """Ask Stripe about an order and settle it accordingly. Raise PaymentError."""
     if not order.checkout_session_id:
         if order.state == OrderState.PENDING and order.created_at < now - FORGET_AFTER:
-            Order.objects.filter(pk=order.pk, state=OrderState.PENDING).update(
-                state=OrderState.EXPIRED
-            )
+            Order.objects.filter(
+                pk=order.pk, state=OrderState.PENDING, checkout_session_id=""
+            ).update(state=OrderState.EXPIRED)
             order.refresh_from_db()
         return order
-    state: CheckoutState = payments.checkout_get(session_id=order.checkout_session_id)
+    state = payments.checkout_get(session_id=order.checkout_session_id)
     return order_settle(order=order, checkout=state, now=now)
 
 
@@ -88,11 +98,9 @@ def order_refund(*, order: Order, now: datetime) -> Order:
     if order.state != OrderState.REFUND_DUE:
         return order
     refund_id = ""
-    if order.payment_intent_id and order.amount:
+    if order.payment_intent_id:
         refund_id = payments.refund_create(
-            payment_intent_id=order.payment_intent_id,
-            amount=order.amount,
-            idempotency_key=f"refund-{order.uuid}",
+            payment_intent_id=order.payment_intent_id, idempotency_key=f"refund-{order.uuid}"
         )
     Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE).update(
         state=OrderState.REFUNDED, refund_id=refund_id
@@ -107,12 +115,16 @@ def orders_sweep(*, now: datetime, limit: int = 200) -> int:
 
     So a webhook that never comes changes nothing in the end. One failure stops no other order.
     """
+    is_due = (
+        Q(checked_at=None) | Q(created_at__gt=now - SLOWER_AFTER) | Q(checked_at__lt=now - SLOWLY)
+    )
     waiting = Order.objects.filter(
         Q(state=OrderState.REFUND_DUE)
-        | Q(state=OrderState.PENDING, created_at__lt=now - CHECK_AFTER)
+        | Q(is_due, state=OrderState.PENDING, created_at__lt=now - CHECK_AFTER)
     ).select_related("tenant")
     done = 0
-    for order in waiting.order_by("id")[:limit]:
+    for order in waiting.order_by(F("checked_at").asc(nulls_first=True), "id")[:limit]:
+        Order.objects.filter(pk=order.pk).update(checked_at=now)
         try:
             if order.state == OrderState.REFUND_DUE:
                 order_refund(order=order, now=now)

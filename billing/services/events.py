@@ -4,15 +4,15 @@ An event is only a hint. What it is about is fetched anew, so that a late, doubl
 event can do no harm, and settling an order or payment is idempotent in itself.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
 from billing import payments
 from billing.models import EventStatus, Order, Payment, StripeEvent
-from billing.services.checkout import order_check
 from billing.services.collect import payment_check
-from billing.services.orders import order_decline
+from billing.services.fulfilment import order_decline, order_settle
 from tenants import queue
 
 
@@ -32,12 +32,21 @@ def webhook_receive(*, payload: bytes, signature: str, now: datetime) -> StripeE
     return stored
 
 
+GIVE_UP_AFTER = timedelta(days=3)  # as Stripe does; an operator can still replay
+
+
 def event_process(*, event: StripeEvent, now: datetime) -> EventStatus:
-    """Do what an event asks for, and note what came of it. Raise PaymentError, noted as well."""
+    """Do what an event asks for, and note what came of it. Raise PaymentError, noted as well.
+
+    Where a repeat may help the event stays received, and the sweep takes it again.
+    """
     try:
         status = _process(event, now)
     except payments.PaymentError as error:
-        StripeEvent.objects.filter(pk=event.pk).update(status=EventStatus.FAILED, error=str(error))
+        StripeEvent.objects.filter(pk=event.pk).update(
+            status=EventStatus.RECEIVED if error.retryable else EventStatus.FAILED,
+            error=str(error),
+        )
         raise
     StripeEvent.objects.filter(pk=event.pk).update(status=status, processed_at=now, error="")
     return status
@@ -52,41 +61,51 @@ def _process(event: StripeEvent, now: datetime) -> EventStatus:
 
 
 def _process_session(session_id: str, now: datetime) -> EventStatus:
-    order = Order.objects.filter(checkout_session_id=session_id).select_related("tenant").first()
-    if order is None:  # made at Stripe, and we died before noting its id
-        uuid = payments.checkout_get(session_id=session_id).order
-        order = Order.objects.filter(uuid=uuid).select_related("tenant").first() if uuid else None
-        if order is None:
-            return EventStatus.IGNORED
-        if not order.checkout_session_id:
-            order.checkout_session_id = session_id
-            order.save(update_fields=["checkout_session_id"])
-    order_check(order=order, now=now)
+    """Settle the order by this very session, whether or not we had noted that it is its own."""
+    checkout = payments.checkout_get(session_id=session_id)
+    order = _order(checkout.order)
+    if order is None:
+        return EventStatus.IGNORED
+    order_settle(order=order, checkout=checkout, now=now)
     return EventStatus.PROCESSED
 
 
 def _process_intent(intent_id: str, now: datetime) -> EventStatus:
     intent = payments.intent_get(intent_id=intent_id)
-    if "invoice" in intent.metadata:
-        payment = Payment.objects.filter(
-            invoice__uuid=intent.metadata["invoice"], attempt=int(intent.metadata["attempt"])
-        ).first()
-        if payment is None:
-            return EventStatus.IGNORED
-        payment_check(payment=payment, intent=intent, now=now)
-        return EventStatus.PROCESSED
-    if "order" in intent.metadata:
-        if intent.decline_code and intent.status != "succeeded":
-            order_decline(
-                order_uuid=intent.metadata["order"],
-                code=intent.decline_code,
-                message=intent.decline_message,
-            )
-        return EventStatus.PROCESSED
-    return EventStatus.IGNORED
+    invoice_uuid = _uuid(intent.metadata.get("invoice", ""))
+    attempt = intent.metadata.get("attempt", "")
+    if invoice_uuid and attempt.isdecimal():
+        payment = Payment.objects.filter(invoice__uuid=invoice_uuid, attempt=int(attempt)).first()
+        if payment is not None:
+            payment_check(payment=payment, intent=intent, now=now)
+            return EventStatus.PROCESSED
+    order = _order(intent.metadata.get("order", ""))
+    if order is None:
+        return EventStatus.IGNORED
+    if intent.decline_code and intent.status != "succeeded":
+        order_decline(order=order, code=intent.decline_code, message=intent.decline_message)
+    return EventStatus.PROCESSED
 
 
-def events_waiting(*, limit: int = 200) -> list[StripeEvent]:
-    """Return the events that were stored and not dealt with: what a lost task left."""
-    waiting = StripeEvent.objects.filter(status__in=[EventStatus.RECEIVED, EventStatus.FAILED])
-    return list(waiting.order_by("id")[:limit])
+def _order(text: str) -> Order | None:
+    uuid = _uuid(text)
+    return Order.objects.filter(uuid=uuid).first() if uuid else None
+
+
+def _uuid(text: str) -> UUID | None:
+    """Read one of our UUIDs. Others who use the Stripe account write what they like."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def events_waiting(*, now: datetime, limit: int = 200) -> list[StripeEvent]:
+    """Return the events that were stored and not dealt with: what a lost task left.
+
+    Newest first, so that no number of events which fail again and again keeps a new one waiting.
+    """
+    waiting = StripeEvent.objects.filter(
+        status=EventStatus.RECEIVED, received_at__gt=now - GIVE_UP_AFTER
+    )
+    return list(waiting.order_by("-id")[:limit])

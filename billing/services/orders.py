@@ -1,17 +1,14 @@
-"""Orders: write them, fulfil them, expire them. Short transactions, no network.
-
-Fulfilment is one transaction that locks the order first: however often and from wherever it is
-called (webhook, return page, sweep), an order is fulfilled once.
-"""
+"""Orders: write them, and renew what they offer. Short transactions, no network."""
 
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 import tenants.selectors
-import tenants.services
 from billing.models import (
     Currency,
     Customer,
@@ -21,39 +18,48 @@ from billing.models import (
     OrderState,
     PackPrice,
     Subscription,
-    SubscriptionState,
 )
 from billing.money import prorated
-from billing.payments import CheckoutState
-from billing.services.invoices import order_invoice_issue
-from tenants import queue
-from tenants.errors import NotInThisState, Refused
-from tenants.models import GrantKind, QuotaPeriod, Tenant, User
+from tenants.errors import Refused
+from tenants.models import QuotaPeriod, Tenant, User
 from tenants.periods import period_of
 
+UNPAID = frozenset({OrderState.PENDING, OrderState.EXPIRED})
 
-def subscription_order(*, subscription: Subscription, actor: User, now: datetime) -> Order:
+
+def subscription_order(*, subscription: Subscription, actor: User | None, now: datetime) -> Order:
     """Write the order for a plan's first month, prorated by days, today included (UTC).
 
     Of a plan without a fee it is an order over nothing, which saves a card.
     """
-    month = period_of(QuotaPeriod.MONTH, now)
-    left = (month.end - now.astimezone(UTC).date()).days
-    plan = subscription.plan
     return Order.objects.create(
         tenant=subscription.tenant,
         purpose=OrderPurpose.SUBSCRIPTION,
-        token=f"subscription-{subscription.pk}",
-        description=_("%(plan)s, %(left)d of %(days)d days")
-        % {"plan": plan.name, "left": left, "days": month.days},
+        token=f"subscription-{subscription.pk}-{subscription.orders.count()}",
         currency=subscription.price.currency,
-        amount=prorated(subscription.price.monthly_fee, days=left, of=month.days),
         subscription=subscription,
-        period_start=month.start,
-        period_end=month.end,
         created_by=actor,
         created_at=now,
+        **_first_month(subscription, now),
     )
+
+
+def _first_month(subscription: Subscription, now: datetime) -> dict[str, Any]:
+    """Return what the first month of a plan is if it begins today: the order's frozen fields."""
+    month = period_of(QuotaPeriod.MONTH, now)
+    left = (month.end - now.astimezone(UTC).date()).days
+    with override(subscription.tenant.language):
+        description = _("%(plan)s, %(left)d of %(days)d days") % {
+            "plan": subscription.plan.name,
+            "left": left,
+            "days": month.days,
+        }
+    return {
+        "description": description,
+        "amount": prorated(subscription.price.monthly_fee, days=left, of=month.days),
+        "period_start": month.start,
+        "period_end": month.end,
+    }
 
 
 @transaction.atomic
@@ -121,94 +127,45 @@ def _currency(tenant: Tenant) -> str:
     return customer.currency if customer else Currency.USD
 
 
-@transaction.atomic
-def order_settle(*, order: Order, checkout: CheckoutState, now: datetime) -> Order:
-    """Note what Checkout says of an order: paid, expired, or declined so far. Idempotent.
-
-    A purchase that is paid after the period that the buyer was shown is refunded by itself.
-    """
-    order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
-    if order.state not in {OrderState.PENDING, OrderState.EXPIRED}:
-        return order
-    if not checkout.is_paid:
-        if checkout.status == "expired" and checkout.id == order.checkout_session_id:
-            order.state = OrderState.EXPIRED
-        order.decline_code = checkout.decline_code[:60]
-        order.decline_message = checkout.decline_message[:300]
-        order.save()
-        return order
-    order.payment_intent_id = checkout.payment_intent_id
-    order.fulfilled_at = now
-    order.state = OrderState.FULFILLED
-    order.decline_code = order.decline_message = ""
-    is_as_agreed = (checkout.amount, checkout.currency or order.currency) == (
-        order.amount,
-        order.currency,
-    )
-    if not (is_as_agreed and _deliver(order, now)):
-        order.state = OrderState.REFUND_DUE
-        queue.on_commit("billing.tasks.order_refund", order.pk, queue="default")
-    order.save()
-    if order.state == OrderState.FULFILLED:
-        _card_keep(order, checkout)
-        if order.amount:
-            order_invoice_issue(order=order, now=now)
-    return order
-
-
-def _deliver(order: Order, now: datetime) -> bool:
-    """Give what was bought; return whether that is still possible."""
+def is_current(*, order: Order, now: datetime) -> bool:
+    """Say whether what an order froze may still be sold: its period runs, its share is today's."""
     match order.purpose:
         case OrderPurpose.EXTENSION:
-            try:
-                tenants.services.quota_grant(
-                    tenant=order.tenant,
-                    requests=order.requests,
-                    kind=GrantKind.EXTENSION,
-                    source=f"order:{order.uuid}",
-                    period_start=order.period_start,
-                    now=now,
-                )
-            except NotInThisState:
-                return False
-        case OrderPurpose.SUBSCRIPTION:
-            today = now.astimezone(UTC).date()
-            if not order.period_start <= today < order.period_end or order.subscription is None:
-                return False
-            _subscription_start(order.subscription, today, now)
+            period = tenants.selectors.current_period(tenant=order.tenant, now=now)
+            return order.period_start == period.start
+        case OrderPurpose.SUBSCRIPTION if order.subscription is not None:
+            today = _first_month(order.subscription, now)
+            return all(getattr(order, name) == today[name] for name in ("amount", "period_start"))
     return True
 
 
-def _subscription_start(subscription: Subscription, today: date, now: datetime) -> None:
-    """Begin a subscription that was waiting for its payment; the one before it ends."""
-    Subscription.objects.filter(tenant=subscription.tenant, state=SubscriptionState.ACTIVE).update(
-        state=SubscriptionState.CANCELLED, ends_on=today
-    )
-    subscription.state = SubscriptionState.ACTIVE
-    subscription.starts_on = today
-    subscription.save(update_fields=["state", "starts_on"])
-    tenants.services.tenant_change_plan(
-        tenant=subscription.tenant, usage_plan=subscription.plan.usage_plan, now=now
-    )
-
-
-def _card_keep(order: Order, checkout: CheckoutState) -> None:
-    """Keep what may be shown of the card, and Stripe's id for it, for later charges."""
-    if checkout.card is None:
-        return
-    Customer.objects.filter(tenant=order.tenant).update(
-        payment_method_id=checkout.card.payment_method_id,
-        card_brand=checkout.card.brand,
-        card_last_four=checkout.card.last_four,
-        card_exp_month=checkout.card.exp_month,
-        card_exp_year=checkout.card.exp_year,
-    )
-
-
 @transaction.atomic
-def order_decline(*, order_uuid: str, code: str, message: str) -> None:
-    """Note why the bank declined; the order stays open for another try."""
-    order = Order.objects.select_for_update().filter(uuid=order_uuid).first()
-    if order is not None and order.state == OrderState.PENDING:
-        order.decline_code, order.decline_message = code[:60], message[:300]
-        order.save(update_fields=["decline_code", "decline_message"])
+def order_renew(*, order: Order, now: datetime) -> Order:
+    """Make an unpaid order ready for a new Checkout Session; its last one, if any, is over.
+
+    A first month is priced afresh when another day has come. Raise Refused for a pack whose period
+    is over: the buyer was shown another. An order that is paid, or that another request has
+    renewed meanwhile, is returned as it is.
+    """
+    over = order.checkout_session_id
+    order = (
+        Order.objects.select_for_update(of=("self",))
+        .select_related("tenant__usage_plan", "subscription__plan", "subscription__price")
+        .get(pk=order.pk)
+    )
+    if order.state not in UNPAID or order.checkout_session_id != over:
+        return order
+    is_fresh = is_current(order=order, now=now)
+    if is_fresh and order.state == OrderState.PENDING and not over:
+        return order  # never got to Checkout, or nobody knows: the same key gives the same session
+    if not is_fresh:
+        if order.subscription is None:
+            raise Refused(_("The period that this was for is over. Please choose again."))
+        for name, value in _first_month(order.subscription, now).items():
+            setattr(order, name, value)
+    order.attempt += 1
+    order.state = OrderState.PENDING
+    order.checkout_session_id = order.decline_code = order.decline_message = ""
+    order.checked_at = None
+    order.save()
+    return order

@@ -112,6 +112,9 @@ def _order_or_404(request: TenantRequest, order_uuid: uuid.UUID) -> Order:
 def checkout(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
     """Send the buyer to Checkout. Where Stripe is away the order waits, and the page says so."""
     order = _order_or_404(request, order_uuid)
+    if not may(request.member, Act.BUY):
+        messages.error(request, _("Your role may not buy."))
+        return redirect(_cancel_path(order))
     back = reverse("billing-checkout-return", args=[order.uuid])
     try:
         url = services.checkout_start(
@@ -120,6 +123,9 @@ def checkout(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
             cancel_url=settings.SITE_URL + _cancel_path(order),
             now=timezone.now(),
         )
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(_cancel_path(order))
     except payments.PaymentError:
         messages.error(
             request,

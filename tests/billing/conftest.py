@@ -45,11 +45,11 @@ def sign_up(shop: None, owner: User) -> Callable[..., SignUp]:
     return sign
 
 
-def start(order: Order) -> str:
+def start(order: Order, *, now: datetime | None = None) -> str:
     """Bring an order to Checkout; return the page's address."""
     order.refresh_from_db()
     return services.checkout_start(
-        order=order, success_url=BACK, cancel_url=BACK, now=timezone.now()
+        order=order, success_url=BACK, cancel_url=BACK, now=now or timezone.now()
     )
 
 
@@ -61,9 +61,9 @@ def pay(url: str, card: str = VISA) -> httpx.Response:
         return browser.post(url, data=form)
 
 
-def buy(order: Order, card: str = VISA) -> Order:
+def buy(order: Order, card: str = VISA, *, now: datetime | None = None) -> Order:
     """Pay an order at Checkout; no webhook has come yet."""
-    pay(start(order), card)
+    pay(start(order, now=now), card)
     order.refresh_from_db()
     return order
 

@@ -23,7 +23,7 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.services import SignUp, checkout
-from billing.services.orders import order_settle
+from billing.services.fulfilment import order_settle
 from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
 from tests.billing.conftest import (
@@ -171,7 +171,7 @@ class TestExtension:
     ) -> None:
         month_ago = timezone.now() - timedelta(days=32)
         order = extension(sign_up("free", now=month_ago).tenant, now=month_ago)
-        buy(order)
+        buy(order, now=month_ago)
         services.order_check(order=order, now=timezone.now())
         run_tasks("default")
         order.refresh_from_db()
@@ -274,9 +274,10 @@ class TestBill:
     FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
 
     def subscribe(self, sign_up: SignUpCall, plan: str = "starter", **more: str) -> Tenant:
-        signed_up = sign_up(plan, now=datetime(2026, 11, 24, tzinfo=UTC), **more)
+        day = datetime(2026, 11, 24, tzinfo=UTC)
+        signed_up = sign_up(plan, now=day, **more)
         if signed_up.order is not None:
-            buy(signed_up.order)
+            buy(signed_up.order, now=day)
             services.order_check(order=signed_up.order, now=datetime(2026, 11, 24, 1, tzinfo=UTC))
         return signed_up.tenant
 

@@ -1,0 +1,129 @@
+"""What Stripe says of an order becomes what the order is: fulfilled, declined, expired, refunded.
+
+Fulfilment is one transaction that locks the order first: however often and from wherever it is
+called (webhook, return page, sweep), an order is fulfilled once. No network.
+"""
+
+from datetime import UTC, date, datetime
+from typing import TypeGuard
+
+from django.db import transaction
+
+import tenants.services
+from billing.models import (
+    Customer,
+    Order,
+    OrderPurpose,
+    OrderState,
+    Subscription,
+    SubscriptionState,
+)
+from billing.payments import CheckoutState
+from billing.services.invoices import order_invoice_issue
+from billing.services.orders import UNPAID, subscription_order
+from tenants import queue
+from tenants.errors import NotInThisState
+from tenants.models import GrantKind
+
+
+@transaction.atomic
+def order_settle(*, order: Order, checkout: CheckoutState, now: datetime) -> Order:
+    """Note what Checkout says of an order: paid, expired, or declined so far. Idempotent.
+
+    A purchase that is paid after the period that the buyer was shown is refunded by itself.
+    """
+    order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
+    if order.state not in UNPAID:
+        return order
+    if not checkout.is_paid:
+        if checkout.id == order.checkout_session_id:
+            if checkout.status == "expired":
+                order.state = OrderState.EXPIRED
+            order.decline_code = checkout.decline_code[:60]
+            order.decline_message = checkout.decline_message[:300]
+            order.save()
+        return order
+    order.payment_intent_id = checkout.payment_intent_id
+    order.fulfilled_at = now
+    order.state = OrderState.FULFILLED
+    order.decline_code = order.decline_message = ""
+    is_as_agreed = (checkout.amount, checkout.currency or order.currency) == (
+        order.amount,
+        order.currency,
+    )
+    if not (is_as_agreed and _deliver(order, now)):
+        order.state = OrderState.REFUND_DUE
+        queue.on_commit("billing.tasks.order_refund", order.pk, queue="default")
+    order.save()
+    if order.state == OrderState.REFUND_DUE and _is_awaited(order.subscription):
+        # The plan can still be had, at today's share: its page leads to this one.
+        subscription_order(subscription=order.subscription, actor=order.created_by, now=now)
+    if order.state == OrderState.FULFILLED:
+        _card_keep(order, checkout)
+        if order.amount:
+            order_invoice_issue(order=order, now=now)
+    return order
+
+
+def _deliver(order: Order, now: datetime) -> bool:
+    """Give what was bought; return whether that is still possible."""
+    match order.purpose:
+        case OrderPurpose.EXTENSION:
+            try:
+                tenants.services.quota_grant(
+                    tenant=order.tenant,
+                    requests=order.requests,
+                    kind=GrantKind.EXTENSION,
+                    source=f"order:{order.uuid}",
+                    period_start=order.period_start,
+                    now=now,
+                )
+            except NotInThisState:
+                return False
+        case OrderPurpose.SUBSCRIPTION:
+            today = now.astimezone(UTC).date()
+            is_in_period = order.period_start <= today < order.period_end
+            if not (is_in_period and _is_awaited(order.subscription)):
+                return False
+            _subscription_start(order.subscription, today, now)
+    return True
+
+
+def _is_awaited(subscription: Subscription | None) -> TypeGuard[Subscription]:
+    """Say whether a subscription waits for its first payment."""
+    return subscription is not None and subscription.state == SubscriptionState.INCOMPLETE
+
+
+def _subscription_start(subscription: Subscription, today: date, now: datetime) -> None:
+    """Begin a subscription that was waiting for its payment; the one before it ends."""
+    Subscription.objects.filter(tenant=subscription.tenant, state=SubscriptionState.ACTIVE).update(
+        state=SubscriptionState.CANCELLED, ends_on=today
+    )
+    subscription.state = SubscriptionState.ACTIVE
+    subscription.starts_on = today
+    subscription.save(update_fields=["state", "starts_on"])
+    tenants.services.tenant_change_plan(
+        tenant=subscription.tenant, usage_plan=subscription.plan.usage_plan, now=now
+    )
+
+
+def _card_keep(order: Order, checkout: CheckoutState) -> None:
+    """Keep what may be shown of the card, and Stripe's id for it, for later charges."""
+    if checkout.card is None:
+        return
+    Customer.objects.filter(tenant=order.tenant).update(
+        payment_method_id=checkout.card.payment_method_id,
+        card_brand=checkout.card.brand,
+        card_last_four=checkout.card.last_four,
+        card_exp_month=checkout.card.exp_month,
+        card_exp_year=checkout.card.exp_year,
+    )
+
+
+@transaction.atomic
+def order_decline(*, order: Order, code: str, message: str) -> None:
+    """Note why the bank declined; the order stays open for another try."""
+    order = Order.objects.select_for_update().get(pk=order.pk)
+    if order.state == OrderState.PENDING:
+        order.decline_code, order.decline_message = code[:60], message[:300]
+        order.save(update_fields=["decline_code", "decline_message"])

@@ -1,0 +1,185 @@
+"""Coming back to a payment: later, on another day, in another month, after Stripe was away."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+from django.conf import settings
+
+from billing import payments, selectors, services
+from billing.models import Invoice, Order, OrderState, Subscription, SubscriptionState
+from billing.services import SignUp, checkout
+from tenants.errors import Refused
+from tenants.models import QuotaGrant, Tenant
+from tests.billing.conftest import buy, pay, start
+from tests.conftest import RunTasks
+
+SignUpCall = Callable[..., SignUp]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SIGNED_UP = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 7 of 30 days are left, today included
+NEXT_DAY = SIGNED_UP + timedelta(days=1)
+NEXT_MONTH = datetime(2026, 12, 2, 12, tzinfo=UTC)  # 30 of 31
+
+
+@pytest.fixture
+def first_month(sign_up: SignUpCall) -> Order:
+    order = sign_up("starter", now=SIGNED_UP).order
+    assert order is not None
+    return order
+
+
+def extension(tenant: Tenant, *, form: str = "1", now: datetime = SIGNED_UP) -> Order:
+    return services.extension_order(
+        tenant=tenant, pack_code="extra-100", token=form, actor=None, now=now
+    )
+
+
+def stripe_client() -> stripe.StripeClient:
+    """Return an operator's own way to Stripe, past ours."""
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_BASE}
+    )
+
+
+def waiting_order(tenant: Tenant) -> Order | None:
+    """Return the order that the overview leads to."""
+    pending = selectors.subscription_row(tenant=tenant, now=SIGNED_UP)["pending"]
+    assert pending is None or isinstance(pending, Order)
+    return pending
+
+
+class TestFirstMonth:
+    def test_the_page_is_the_same_until_it_is_paid(self, first_month: Order) -> None:
+        assert start(first_month, now=SIGNED_UP) == start(first_month, now=SIGNED_UP)
+
+    def test_on_another_day_it_costs_that_days_share(self, first_month: Order) -> None:
+        assert first_month.amount == 677  # 2900 * 7 / 30
+        yesterdays = start(first_month, now=SIGNED_UP)
+        url = start(first_month, now=NEXT_DAY)
+        assert url != yesterdays
+        first_month.refresh_from_db()
+        assert first_month.amount == 580  # 2900 * 6 / 30
+        assert httpx.get(yesterdays).status_code == httpx.codes.GONE
+        pay(url)
+        order = services.order_check(order=first_month, now=NEXT_DAY)
+        assert order.state == OrderState.FULFILLED
+        assert Invoice.objects.get().total == 580
+
+    def test_expired_it_can_still_be_had(self, first_month: Order) -> None:
+        start(first_month, now=SIGNED_UP)
+        first_month.refresh_from_db()
+        payments.checkout_expire(session_id=first_month.checkout_session_id)
+        assert services.order_check(order=first_month, now=NEXT_DAY).state == OrderState.EXPIRED
+        assert waiting_order(first_month.tenant) == first_month
+        buy(first_month, now=NEXT_DAY)
+        checkout.orders_sweep(now=NEXT_DAY)  # no webhook, nobody comes back to the page
+        assert Subscription.objects.get(plan__code="starter").state == SubscriptionState.ACTIVE
+
+    def test_forgotten_before_checkout_it_can_still_be_had(self, first_month: Order) -> None:
+        later = SIGNED_UP + timedelta(days=2)
+        checkout.orders_sweep(now=later)
+        first_month.refresh_from_db()
+        assert first_month.state == OrderState.EXPIRED
+        buy(first_month, now=later)
+        checkout.orders_sweep(now=later)
+        first_month.refresh_from_db()
+        assert first_month.state == OrderState.FULFILLED
+
+    def test_paid_in_the_next_month_it_is_paid_back_and_offered_anew(
+        self, first_month: Order, run_tasks: RunTasks
+    ) -> None:
+        tenant = first_month.tenant
+        buy(first_month, now=SIGNED_UP)
+        services.order_check(order=first_month, now=NEXT_MONTH)
+        run_tasks("default")
+        first_month.refresh_from_db()
+        assert first_month.state == OrderState.REFUNDED
+        tenant.refresh_from_db()
+        assert tenant.usage_plan.code == "free"
+        offered = waiting_order(tenant)
+        assert offered is not None
+        assert offered.amount == 2806  # 2900 * 30 / 31
+        buy(offered, now=NEXT_MONTH)
+        services.order_check(order=offered, now=NEXT_MONTH)
+        tenant.refresh_from_db()
+        assert tenant.usage_plan.code == "starter"
+        assert waiting_order(tenant) is None
+        assert Invoice.objects.get().total == 2806
+
+
+class TestPack:
+    def test_of_a_period_that_is_over_is_not_brought_to_checkout(self, sign_up: SignUpCall) -> None:
+        order = extension(sign_up("free", now=SIGNED_UP).tenant)
+        url = start(order, now=SIGNED_UP)
+        with pytest.raises(Refused, match="choose again"):
+            start(order, now=NEXT_MONTH)
+        assert httpx.get(url).status_code == httpx.codes.GONE
+        assert services.order_check(order=order, now=NEXT_MONTH).state == OrderState.EXPIRED
+
+    def test_paid_it_leads_nowhere(self, sign_up: SignUpCall) -> None:
+        order = buy(extension(sign_up("free", now=SIGNED_UP).tenant), now=SIGNED_UP)
+        assert start(order, now=SIGNED_UP) == ""
+        assert start(order, now=SIGNED_UP) == ""
+        assert QuotaGrant.objects.get().requests == 100
+
+
+class TestSweep:
+    def test_no_order_waits_for_ever_behind_another(self, sign_up: SignUpCall) -> None:
+        tenant = sign_up("free", now=SIGNED_UP).tenant
+        abandoned, paid = (extension(tenant, form=form) for form in ("1", "2"))
+        start(abandoned, now=SIGNED_UP)
+        buy(paid, now=SIGNED_UP)
+        for _ in range(2):
+            checkout.orders_sweep(now=SIGNED_UP + timedelta(minutes=1), limit=1)
+        paid.refresh_from_db()
+        assert paid.state == OrderState.FULFILLED
+
+    def test_an_abandoned_one_is_asked_about_less_and_less(self, sign_up: SignUpCall) -> None:
+        start(extension(sign_up("free", now=SIGNED_UP).tenant), now=SIGNED_UP)
+        later = SIGNED_UP + timedelta(hours=2)
+        times = (0, 1, 9, 11)
+        asked = [checkout.orders_sweep(now=later + timedelta(minutes=at)) for at in times]
+        assert asked == [1, 0, 0, 1]
+
+
+class TestRefund:
+    @pytest.fixture
+    def due(self, sign_up: SignUpCall) -> Order:
+        order = buy(extension(sign_up("free", now=SIGNED_UP).tenant), now=SIGNED_UP)
+        order = services.order_check(order=order, now=NEXT_MONTH)
+        assert order.state == OrderState.REFUND_DUE
+        return order
+
+    def refunds(self, order: Order) -> list[tuple[str, int]]:
+        listed = stripe_client().v1.refunds.list({"payment_intent": order.payment_intent_id})
+        return [(refund.id, refund.amount) for refund in listed]
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_dying_around_it_pays_back_once(
+        self, due: Order, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        real = payments.refund_create
+
+        def dying(**parameters: Any) -> str:
+            if when == "after":
+                real(**parameters)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(payments, "refund_create", dying)
+        with pytest.raises(KeyboardInterrupt):
+            services.order_refund(order=due, now=NEXT_MONTH)
+        monkeypatch.setattr(payments, "refund_create", real)
+        checkout.orders_sweep(now=NEXT_MONTH)
+        due.refresh_from_db()
+        assert due.state == OrderState.REFUNDED
+        assert self.refunds(due) == [(due.refund_id, 100)]
+
+    def test_an_operator_who_was_faster_is_fine(self, due: Order) -> None:
+        refund = stripe_client().v1.refunds.create({"payment_intent": due.payment_intent_id})
+        services.order_refund(order=due, now=NEXT_MONTH)
+        due.refresh_from_db()
+        assert (due.state, due.refund_id) == (OrderState.REFUNDED, refund.id)
