@@ -23,6 +23,7 @@ from billing.models import (
     Order,
     PackPrice,
     Payment,
+    PaymentState,
     Plan,
     PriceVersion,
     StripeEvent,
@@ -179,11 +180,17 @@ class InvoiceAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description=_("Charge the saved card"))
     def collect(self, request: HttpRequest, invoices: QuerySet[Invoice]) -> None:
-        for invoice in invoices:
+        for invoice in invoices.select_related("tenant"):
             try:
-                services.invoice_collect(invoice=invoice, now=timezone.now())
+                outcome = services.invoice_retry(invoice=invoice, now=timezone.now())
             except payments.PaymentError as error:
                 self.message_user(request, f"{invoice}: {error}", messages.ERROR)
+                continue
+            invoice.refresh_from_db()
+            text = PaymentState(outcome).label if outcome else invoice.note or _("not open")
+            is_good = outcome == PaymentState.SUCCEEDED
+            level = messages.SUCCESS if is_good else messages.WARNING
+            self.message_user(request, f"{invoice}: {text}", level)
 
 
 @admin.register(Payment)

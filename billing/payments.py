@@ -132,7 +132,8 @@ def _call(what: str, call: Callable[[], Any]) -> Any:
             message=error.user_message or str(error),
             payment_intent_id=intent.get("id", ""),
         ) from error
-    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.IdempotencyError) as error:
+        # The last: an earlier call under this key came through, and said something else.
         raise PaymentUnavailable(f"{what}: {error}") from error
     except stripe.StripeError as error:
         if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
@@ -294,6 +295,16 @@ def intent_get(*, intent_id: str) -> IntentState:
     return _intent_state(
         _call("get payment", lambda: _client().v1.payment_intents.retrieve(intent_id))
     )
+
+
+def intent_cancel(*, intent_id: str) -> IntentState:
+    """Cancel a PaymentIntent; where it cannot be any more, return it as it is."""
+    try:
+        return _intent_state(
+            _call("cancel payment", lambda: _client().v1.payment_intents.cancel(intent_id))
+        )
+    except PaymentRefused:
+        return intent_get(intent_id=intent_id)
 
 
 def intent_find(*, customer_id: str, metadata: dict[str, str]) -> IntentState | None:

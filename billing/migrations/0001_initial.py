@@ -265,6 +265,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('pending', 'under way'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('needs_action', 'waits for the cardholder')], default='pending', max_length=12, verbose_name='state')),
                 ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
                 ('amount', models.PositiveBigIntegerField(verbose_name='amount (minor units)')),
+                ('payment_method_id', models.CharField(blank=True, max_length=80, verbose_name='payment method')),
                 ('payment_intent_id', models.CharField(blank=True, max_length=120, verbose_name='PaymentIntent')),
                 ('failure_code', models.CharField(blank=True, max_length=60, verbose_name='failure code')),
                 ('failure_message', models.CharField(blank=True, max_length=300, verbose_name='failure reason')),

@@ -127,7 +127,7 @@ class InvoiceCounter(models.Model):
 
 
 class UsageReading(models.Model):
-    """A month's usage as last read for billing, and since when it reads the same.
+    """A month's usage as the gateway last told it, and since which answer it is the same.
 
     A month is closed after two equal readings at least six hours apart (docs/billing.md).
     """

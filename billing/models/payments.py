@@ -19,6 +19,9 @@ class PaymentState(models.TextChoices):
 class Payment(models.Model):
     """One attempt to collect an invoice off-session. Written before Stripe is asked.
 
+    A purchase's invoice is paid before it is issued: its payment is Checkout's, and the attempt
+    the order's.
+
     Invoice and attempt make the idempotency key; a new attempt begins only after the last one was
     looked up and is over.
     """
@@ -30,6 +33,7 @@ class Payment(models.Model):
     )
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120, blank=True)
     failure_code = models.CharField(_("failure code"), max_length=60, blank=True)
     failure_message = models.CharField(_("failure reason"), max_length=300, blank=True)

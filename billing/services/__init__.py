@@ -13,7 +13,7 @@ collect.py    charge them to the saved card
 
 from billing.services.catalog import price_set, seed
 from billing.services.checkout import checkout_start, order_check, order_refund
-from billing.services.collect import invoice_collect
+from billing.services.collect import invoice_collect, invoice_retry
 from billing.services.events import event_process, webhook_receive
 from billing.services.monthly import bill
 from billing.services.orders import card_order, extension_order
@@ -27,6 +27,7 @@ __all__ = [
     "event_process",
     "extension_order",
     "invoice_collect",
+    "invoice_retry",
     "order_check",
     "order_refund",
     "price_set",

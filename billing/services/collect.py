@@ -2,21 +2,21 @@
 
 The attempt's row is written first. If we die before noting the answer, the next run finds the row
 under way and asks Stripe about it; only an attempt that is over allows another. Whether to try
-again after a decline is dunning's to say.
+again after a decline is an operator's, later dunning's, to say.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from billing import payments
 from billing.models import Customer, Invoice, InvoiceState, Payment, PaymentState
 from billing.payments import IntentState
 from billing.services.invoices import invoice_paid
-
-log = structlog.get_logger(__name__)
 
 KEYS_LIVE = timedelta(hours=23)  # Stripe forgets idempotency keys after 24
 
@@ -24,15 +24,42 @@ KEYS_LIVE = timedelta(hours=23)  # Stripe forgets idempotency keys after 24
 def invoice_collect(*, invoice: Invoice, now: datetime) -> PaymentState | None:
     """Charge an open invoice; return what became of it, None where there is nothing to charge.
 
-    Raise PaymentError where the outcome is unknown: the next run finds out.
+    Raise PaymentUnavailable where the outcome is unknown: the next run finds out.
     """
+    return _collect(invoice, after=0, now=now)
+
+
+def invoice_retry(*, invoice: Invoice, now: datetime) -> PaymentState | None:
+    """Charge an open invoice once more, say to another card. Raise PaymentError.
+
+    The last attempt is cancelled at Stripe first, so that its holder cannot confirm it afterwards
+    and pay twice.
+    """
+    last = invoice.payments.order_by("-attempt").first()
+    if last is None or last.state not in {PaymentState.FAILED, PaymentState.NEEDS_ACTION}:
+        return invoice_collect(invoice=invoice, now=now)
+    if last.payment_intent_id:
+        intent = payments.intent_cancel(intent_id=last.payment_intent_id)
+        state = payment_check(payment=last, intent=intent, now=now)
+        if state != PaymentState.FAILED:
+            return state
+    return _collect(invoice, after=last.attempt, now=now)
+
+
+def _collect(invoice: Invoice, *, after: int, now: datetime) -> PaymentState | None:
+    """Make the attempt that follows number `after`, or look what became of one under way."""
+    with override(invoice.tenant.language):  # the notes are for the tenant
+        return _attempt_make(invoice, after, now)
+
+
+def _attempt_make(invoice: Invoice, after: int, now: datetime) -> PaymentState | None:
     customer = Customer.objects.filter(tenant=invoice.tenant_id).first()
     if customer is None or not customer.payment_method_id:
         Invoice.objects.filter(pk=invoice.pk, state=InvoiceState.OPEN).update(
             note=_("There is no saved card to charge.")
         )
         return None
-    payment = _attempt(invoice, now)
+    payment = _attempt(invoice, card=customer.payment_method_id, after=after, now=now)
     if payment is None:
         return None
     intent = _intent_of(payment, customer, now)
@@ -41,32 +68,39 @@ def invoice_collect(*, invoice: Invoice, now: datetime) -> PaymentState | None:
     try:
         intent = payments.intent_create(
             customer_id=customer.stripe_id,
-            payment_method_id=customer.payment_method_id,
+            # The attempt's own card, not today's: a repeat must say the same, or Stripe refuses it.
+            payment_method_id=payment.payment_method_id,
             currency=payment.currency,
             amount=payment.amount,
-            description=_("Invoice %(number)s") % {"number": invoice.number},
+            description=f"Invoice {invoice.number}",
             metadata={"invoice": str(invoice.uuid), "attempt": str(payment.attempt)},
             idempotency_key=payment.idempotency_key,
         )
     except payments.PaymentDeclined as decline:
         return _note_decline(payment, decline, now)
+    except payments.PaymentRefused as refusal:  # below the smallest charge, a card that is gone
+        return _note_refusal(payment, refusal, now)
     return payment_check(payment=payment, intent=intent, now=now)
 
 
 @transaction.atomic
-def _attempt(invoice: Invoice, now: datetime) -> Payment | None:
-    """Return the attempt under way, or begin the first; None where there is nothing to try."""
+def _attempt(invoice: Invoice, *, card: str, after: int, now: datetime) -> Payment | None:
+    """Return the attempt under way; begin one where the last is number `after` (0: none yet).
+
+    None where there is nothing to try: the invoice is not open, or its last attempt is over.
+    """
     invoice = Invoice.objects.select_for_update().get(pk=invoice.pk)
     if invoice.state != InvoiceState.OPEN:
         return None
     last = invoice.payments.order_by("-attempt").first()
-    if last is not None:
-        return last if last.state == PaymentState.PENDING else None
+    if (last.attempt if last else 0) != after:
+        return last if last and last.state == PaymentState.PENDING else None
     return Payment.objects.create(
         invoice=invoice,
-        attempt=1,
+        attempt=after + 1,
         currency=invoice.currency,
         amount=invoice.total,
+        payment_method_id=card,
         created_at=now,
     )
 
@@ -123,14 +157,29 @@ def _note_decline(
     return PaymentState(payment.state)
 
 
-def invoices_to_collect(*, limit: int = 500) -> list[Invoice]:
-    """Return open invoices that no attempt was made for, or whose attempt is still under way."""
-    open_ = Invoice.objects.filter(state=InvoiceState.OPEN)
-    untried = open_.exclude(
-        payments__state__in=[
-            PaymentState.FAILED,
-            PaymentState.NEEDS_ACTION,
-            PaymentState.SUCCEEDED,
-        ]
+@transaction.atomic
+def _note_refusal(
+    payment: Payment, refusal: payments.PaymentRefused, now: datetime
+) -> PaymentState:
+    payment.state, payment.settled_at = PaymentState.FAILED, now
+    payment.failure_code = refusal.code[:60]
+    payment.failure_message = str(refusal)[:300]
+    payment.save()
+    Invoice.objects.filter(pk=payment.invoice_id).update(
+        note=_("This is too small an amount to be charged to a card.")
+        if refusal.code == "amount_too_small"
+        else _("The saved card cannot be charged. Please save another.")
     )
-    return list(untried.order_by("id").distinct()[:limit])
+    return PaymentState(payment.state)
+
+
+def invoices_to_collect() -> Iterator[Invoice]:
+    """Yield the open invoices that no attempt was made for, or whose last one is under way.
+
+    All of them: those that nothing can be charged for must not keep others waiting.
+    """
+    last = Payment.objects.filter(invoice=OuterRef("pk")).order_by("-attempt").values("state")[:1]
+    open_ = Invoice.objects.filter(state=InvoiceState.OPEN).annotate(last=Subquery(last))
+    untried = open_.filter(Q(last=None) | Q(last=PaymentState.PENDING))
+    for pk in list(untried.order_by("id").values_list("pk", flat=True)):
+        yield Invoice.objects.select_related("tenant").get(pk=pk)

@@ -19,6 +19,8 @@ from billing.models import (
     InvoiceLine,
     InvoiceState,
     Order,
+    Payment,
+    PaymentState,
     Subscription,
 )
 from tenants.models import Role, Tenant
@@ -88,7 +90,7 @@ def invoice_issue(
 
 
 def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
-    """Issue the invoice of a purchase that has been paid."""
+    """Issue the invoice of a purchase that has been paid, with the payment that did."""
     invoice = invoice_issue(
         tenant=order.tenant,
         kind=InvoiceKind.ORDER,
@@ -97,6 +99,16 @@ def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
         lines=[Line(order.description, 1, Decimal(order.amount), order.amount)],
         now=now,
         order=order,
+    )
+    Payment.objects.create(
+        invoice=invoice,
+        attempt=order.attempt,
+        state=PaymentState.SUCCEEDED,
+        currency=order.currency,
+        amount=order.amount,
+        payment_intent_id=order.payment_intent_id,
+        created_at=now,
+        settled_at=now,
     )
     return invoice_paid(invoice=invoice, now=now)
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 import structlog
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 import tenants.selectors
 from billing import payments, tiers
@@ -36,7 +37,7 @@ SETTLES_IN = timedelta(hours=6)  # between two equal readings of a month that is
 
 @dataclass
 class BillRun:
-    """What a run did, or would do. `failed` maps a tenant's name to the reason."""
+    """What a run did, or would do. `failed` maps a tenant or an invoice's number to the reason."""
 
     written: list[Invoice] = field(default_factory=list)
     would_write: list[str] = field(default_factory=list)
@@ -70,10 +71,11 @@ def bill(
             "tenant__usage_plan", "plan", "price"
         ).get(pk=subscription_id)
         try:
-            _bill_one(subscription, as_of=as_of, now=now, dry_run=dry_run, run=run)
+            with override(subscription.tenant.language):  # the lines are for the tenant
+                _bill_one(subscription, as_of=as_of, now=now, dry_run=dry_run, run=run)
         except Exception as error:
             log.exception("bill.failed", subscription=subscription_id)
-            run.failed[subscription.tenant.name] = str(error)
+            run.failed[f"{subscription.tenant} ({subscription.tenant.uuid})"] = str(error)
         progress(done, len(ids))
     if not dry_run:
         collect(run=run, now=now)
@@ -87,6 +89,10 @@ def collect(*, run: BillRun, now: datetime) -> None:
             outcome = invoice_collect(invoice=invoice, now=now)
         except payments.PaymentError as error:
             log.warning("collect.failed", invoice=invoice.number, error=str(error))
+            run.failed[invoice.number] = str(error)
+            continue
+        except Exception as error:
+            log.exception("collect.failed", invoice=invoice.number)
             run.failed[invoice.number] = str(error)
             continue
         run.collected += outcome == PaymentState.SUCCEEDED
@@ -104,7 +110,7 @@ def _bill_one(
         (
             InvoiceKind.USAGE,
             before,
-            _usage_lines(subscription, before, as_of=as_of, now=now, dry_run=dry_run),
+            _usage_lines(subscription, before, as_of=as_of, dry_run=dry_run),
         ),
     )
     for kind, period, lines in due:
@@ -147,7 +153,7 @@ def _fee_lines(subscription: Subscription, month: Period) -> list[Line]:
 
 
 def _usage_lines(
-    subscription: Subscription, month: Period, *, as_of: date, now: datetime, dry_run: bool
+    subscription: Subscription, month: Period, *, as_of: date, dry_run: bool
 ) -> list[Line]:
     """Return a line per tier for a month's requests, once they are settled."""
     if subscription.plan.overage != Overage.PRICED or subscription.starts_on is None:
@@ -158,7 +164,7 @@ def _usage_lines(
     used = tenants.selectors.usage_total(
         tenant=subscription.tenant, meter=Meter.REQUESTS, start=start, end=month.end
     )
-    if not _is_settled(subscription, month, used, as_of=as_of, now=now, dry_run=dry_run):
+    if not used or not _is_settled(subscription, month, used, as_of=as_of, dry_run=dry_run):
         return []
     steps = [tiers.Tier(tier.up_to, tier.unit_amount) for tier in subscription.price.tiers.all()]
     return [
@@ -178,25 +184,23 @@ def _usage_lines(
 
 
 def _is_settled(
-    subscription: Subscription,
-    month: Period,
-    used: int,
-    *,
-    as_of: date,
-    now: datetime,
-    dry_run: bool,
+    subscription: Subscription, month: Period, used: int, *, as_of: date, dry_run: bool
 ) -> bool:
-    """Say whether a month may be closed: not before the 2nd, after two equal readings 6 h apart."""
-    if as_of <= month.end:
+    """Say whether a month may be closed: not before the 2nd, after two equal readings 6 h apart.
+
+    A reading is as old as the gateway's answer: while nobody asks it, no figure settles.
+    """
+    read_at = tenants.selectors.synced_at(tenant=subscription.tenant)
+    if as_of <= month.end or read_at is None:
         return False
-    if dry_run:
-        return True
-    reading, is_new = UsageReading.objects.get_or_create(
-        subscription=subscription,
-        period_start=month.start,
-        defaults={"requests": used, "same_since": now},
-    )
-    if not is_new and reading.requests != used:
-        reading.requests, reading.same_since = used, now
-        reading.save()
-    return now - reading.same_since >= SETTLES_IN
+    reading = UsageReading.objects.filter(subscription=subscription, period_start=month.start)
+    first = reading.first()
+    if first is not None and first.requests == used:
+        return read_at - first.same_since >= SETTLES_IN
+    if not dry_run:
+        UsageReading.objects.update_or_create(
+            subscription=subscription,
+            period_start=month.start,
+            defaults={"requests": used, "same_since": read_at},
+        )
+    return False

@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -18,8 +18,9 @@ from billing.models import Order
 from billing.services import SignUp
 from billing.services.events import webhook_receive
 from portal.local.payments.server import LocalPayments
-from tenants.models import User
+from tenants.models import Tenant, User
 
+SignUpCall = Callable[..., SignUp]
 VISA, DECLINED = "4242424242424242", "4000000000000002"
 BACK = "http://localhost:8000/back"
 
@@ -35,7 +36,7 @@ def owner(transactional_db: None) -> User:
 
 
 @pytest.fixture
-def sign_up(shop: None, owner: User) -> Callable[..., SignUp]:
+def sign_up(shop: None, owner: User) -> SignUpCall:
     def sign(plan: str, *, now: datetime | None = None, currency: str = "USD") -> SignUp:
         return services.sign_up(
             user=owner, organization="Alice Corp", plan_code=plan, currency=currency,
@@ -68,12 +69,26 @@ def buy(order: Order, card: str = VISA, *, now: datetime | None = None) -> Order
     return order
 
 
-def events() -> list[stripe.Event]:
-    """Return what happened at the local payments, oldest first."""
-    client = stripe.StripeClient(
+def subscribe(sign_up: SignUpCall, plan: str = "starter", **more: str) -> Tenant:
+    """Sign up on the 24th of November, and pay what is to be paid."""
+    day = datetime(2026, 11, 24, tzinfo=UTC)
+    signed_up = sign_up(plan, now=day, **more)
+    if signed_up.order is not None:
+        buy(signed_up.order, now=day)
+        services.order_check(order=signed_up.order, now=day + timedelta(hours=1))
+    return signed_up.tenant
+
+
+def stripe_client() -> stripe.StripeClient:
+    """Return an operator's own way to Stripe, past ours."""
+    return stripe.StripeClient(
         settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_BASE}
     )
-    return list(client.v1.events.list({"limit": 100}).auto_paging_iter())[::-1]
+
+
+def events() -> list[stripe.Event]:
+    """Return what happened at the local payments, oldest first."""
+    return list(stripe_client().v1.events.list({"limit": 100}).auto_paging_iter())[::-1]
 
 
 def deliver(event: stripe.Event) -> None:

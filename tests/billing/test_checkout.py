@@ -1,23 +1,19 @@
 """Coming back to a payment: later, on another day, in another month, after Stripe was away."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-import stripe
-from django.conf import settings
 
 from billing import payments, selectors, services
 from billing.models import Invoice, Order, OrderState, Subscription, SubscriptionState
-from billing.services import SignUp, checkout
+from billing.services import checkout
 from tenants.errors import Refused
 from tenants.models import QuotaGrant, Tenant
-from tests.billing.conftest import buy, pay, start
+from tests.billing.conftest import SignUpCall, buy, pay, start, stripe_client
 from tests.conftest import RunTasks
 
-SignUpCall = Callable[..., SignUp]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SIGNED_UP = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 7 of 30 days are left, today included
@@ -35,13 +31,6 @@ def first_month(sign_up: SignUpCall) -> Order:
 def extension(tenant: Tenant, *, form: str = "1", now: datetime = SIGNED_UP) -> Order:
     return services.extension_order(
         tenant=tenant, pack_code="extra-100", token=form, actor=None, now=now
-    )
-
-
-def stripe_client() -> stripe.StripeClient:
-    """Return an operator's own way to Stripe, past ours."""
-    return stripe.StripeClient(
-        settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_BASE}
     )
 
 

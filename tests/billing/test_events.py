@@ -3,16 +3,14 @@
 from datetime import timedelta
 
 import pytest
-import stripe
-from django.conf import settings
 from django.utils import timezone
 
 from billing import payments, services
 from billing.models import EventStatus, Order, OrderState, StripeEvent
 from billing.services import events as services_events
 from billing.tasks import event_process, events_sweep
-from tests.billing.conftest import DECLINED, buy, deliver, events_of
-from tests.billing.test_checkout import SignUpCall, extension
+from tests.billing.conftest import DECLINED, SignUpCall, buy, deliver, events_of, stripe_client
+from tests.billing.test_checkout import extension
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,9 +64,7 @@ def test_a_decline_is_noted_in_the_banks_words(order: Order, run_tasks: RunTasks
     ],
 )
 def test_what_others_do_with_the_account_is_ignored(shop: None, metadata: dict[str, str]) -> None:
-    client = stripe.StripeClient(
-        settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_BASE}
-    )
+    client = stripe_client()
     theirs = client.v1.payment_intents.create(
         {"amount": 500, "currency": "usd", "metadata": metadata}
     )

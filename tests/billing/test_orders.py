@@ -1,8 +1,7 @@
 """From order to grant, at the real Checkout of the local payments."""
 
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -22,22 +21,21 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
-from billing.services import SignUp, checkout
+from billing.services import checkout
 from billing.services.fulfilment import order_settle
 from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
 from tests.billing.conftest import (
     DECLINED,
+    SignUpCall,
     buy,
     deliver,
-    events,
     events_of,
     pay,
     start,
 )
 from tests.conftest import RunTasks
 
-SignUpCall = Callable[..., SignUp]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -268,85 +266,3 @@ class TestFaults:
         payments._client.cache_clear()
         order.refresh_from_db()
         assert order.state == OrderState.PENDING
-
-
-class TestBill:
-    FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
-
-    def subscribe(self, sign_up: SignUpCall, plan: str = "starter", **more: str) -> Tenant:
-        day = datetime(2026, 11, 24, tzinfo=UTC)
-        signed_up = sign_up(plan, now=day, **more)
-        if signed_up.order is not None:
-            buy(signed_up.order, now=day)
-            services.order_check(order=signed_up.order, now=datetime(2026, 11, 24, 1, tzinfo=UTC))
-        return signed_up.tenant
-
-    def test_the_first_writes_the_months_invoice_and_collects_it_once(
-        self, sign_up: SignUpCall
-    ) -> None:
-        tenant = self.subscribe(sign_up)
-        first = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
-        assert [(i.total, i.tenant) for i in first.written] == [(29_00, tenant)]
-        assert first.collected == 1
-        again = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
-        assert (again.written, again.collected, again.failed) == ([], 0, {})
-        assert Invoice.objects.filter(state=InvoiceState.PAID).count() == 2
-        assert sorted(i.number for i in Invoice.objects.all()) == ["2026-000001", "2026-000002"]
-
-    def test_yen(self, sign_up: SignUpCall) -> None:
-        self.subscribe(sign_up, currency="JPY")
-        run = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
-        assert [i.total for i in run.written] == [4_500]
-        assert Invoice.objects.get(kind="order").total == 1_050  # 7 of 30 days
-
-    def test_a_free_tenant_gets_none(self, sign_up: SignUpCall) -> None:
-        sign_up("free", now=datetime(2026, 11, 1, tzinfo=UTC))
-        assert services.bill(as_of=self.FIRST.date(), now=self.FIRST).written == []
-
-    def test_the_month_of_the_start_is_not_billed_again(self, sign_up: SignUpCall) -> None:
-        self.subscribe(sign_up)
-        november = datetime(2026, 11, 28, tzinfo=UTC)
-        assert services.bill(as_of=november.date(), now=november).written == []
-
-    def test_a_dry_run_writes_nothing(self, sign_up: SignUpCall) -> None:
-        self.subscribe(sign_up)
-        run = services.bill(as_of=self.FIRST.date(), now=self.FIRST, dry_run=True)
-        assert len(run.would_write) == 1
-        assert Invoice.objects.count() == 1
-
-    def test_a_card_that_asks_every_time_leaves_the_invoice_open(self, sign_up: SignUpCall) -> None:
-        self.subscribe(sign_up)
-        Customer.objects.update(payment_method_id="pm_card_authenticationRequired")
-        run = services.bill(as_of=self.FIRST.date(), now=self.FIRST)
-        assert run.declined == 1
-        invoice = Invoice.objects.get(kind="fee")
-        assert invoice.state == InvoiceState.OPEN
-        assert invoice.note
-
-    @pytest.mark.parametrize("when", ["before", "after"])
-    def test_dying_around_the_charge_charges_once(
-        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, when: str
-    ) -> None:
-        self.subscribe(sign_up)
-        real = payments.intent_create
-
-        def dying(**parameters: object) -> object:
-            if when == "after":
-                real(**parameters)  # type: ignore[arg-type]
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(payments, "intent_create", dying)
-        with pytest.raises(KeyboardInterrupt):
-            services.bill(as_of=self.FIRST.date(), now=self.FIRST)
-        monkeypatch.setattr(payments, "intent_create", real)
-        services.bill(as_of=self.FIRST.date(), now=self.FIRST)
-        invoice = Invoice.objects.get(kind="fee")
-        assert invoice.state == InvoiceState.PAID
-        charges = [
-            event
-            for event in events()
-            if event.type == "payment_intent.succeeded"
-            and event.to_dict()["data"]["object"]["metadata"].get("invoice") == str(invoice.uuid)
-            and event.to_dict()["data"]["object"]["id"] == invoice.payments.get().payment_intent_id
-        ]
-        assert len(charges) == 1

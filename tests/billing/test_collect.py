@@ -1,0 +1,156 @@
+"""Charging the saved card: once per invoice, whatever dies, and again when somebody says so."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import stripe
+
+from billing import payments, services
+from billing.models import (
+    Customer,
+    Invoice,
+    InvoiceState,
+    Payment,
+    PaymentState,
+)
+from tenants.models import Tenant
+from tests.billing.conftest import SignUpCall, events, stripe_client, subscribe
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
+SECOND = datetime(2026, 12, 2, 6, tzinfo=UTC)
+
+
+class TestCollect:
+    def test_a_card_that_asks_every_time_leaves_the_invoice_open(self, sign_up: SignUpCall) -> None:
+        subscribe(sign_up)
+        Customer.objects.update(payment_method_id="pm_card_authenticationRequired")
+        run = services.bill(as_of=FIRST.date(), now=FIRST)
+        assert run.declined == 1
+        invoice = Invoice.objects.get(kind="fee")
+        assert invoice.state == InvoiceState.OPEN
+        assert invoice.note
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_dying_around_the_charge_charges_once(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        subscribe(sign_up)
+        real = payments.intent_create
+
+        def dying(**parameters: object) -> object:
+            if when == "after":
+                real(**parameters)  # type: ignore[arg-type]
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(payments, "intent_create", dying)
+        with pytest.raises(KeyboardInterrupt):
+            services.bill(as_of=FIRST.date(), now=FIRST)
+        monkeypatch.setattr(payments, "intent_create", real)
+        services.bill(as_of=FIRST.date(), now=FIRST)
+        invoice = Invoice.objects.get(kind="fee")
+        assert invoice.state == InvoiceState.PAID
+        charges = [
+            event
+            for event in events()
+            if event.type == "payment_intent.succeeded"
+            and event.to_dict()["data"]["object"]["metadata"].get("invoice") == str(invoice.uuid)
+            and event.to_dict()["data"]["object"]["id"] == invoice.payments.get().payment_intent_id
+        ]
+        assert len(charges) == 1
+
+    def test_a_purchase_has_the_payment_that_paid_it(self, sign_up: SignUpCall) -> None:
+        subscribe(sign_up)
+        payment = Payment.objects.get()
+        assert (payment.state, payment.amount) == (PaymentState.SUCCEEDED, payment.invoice.total)
+        intent = payments.intent_get(intent_id=payment.payment_intent_id)
+        assert (intent.status, intent.amount) == ("succeeded", payment.amount)
+
+    def test_another_card_meanwhile_is_not_charged_too(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tenant = subscribe(sign_up)
+        real = payments.intent_create
+
+        def dying(**parameters: Any) -> None:
+            real(**parameters)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "intent_create", dying)
+            with pytest.raises(KeyboardInterrupt):
+                services.bill(as_of=FIRST.date(), now=FIRST)
+        Customer.objects.update(payment_method_id="pm_card_mastercard")
+        services.bill(as_of=FIRST.date(), now=FIRST)
+        assert Invoice.objects.get(kind="fee").state == InvoiceState.PAID
+        assert self.charges(tenant) == [677, 29_00]
+
+    def test_without_a_card_it_waits_and_keeps_nobody_waiting(self, sign_up: SignUpCall) -> None:
+        poor, rich = subscribe(sign_up), subscribe(sign_up)
+        Customer.objects.filter(tenant=poor).update(payment_method_id="")
+        assert services.bill(as_of=FIRST.date(), now=FIRST).collected == 1
+        assert Invoice.objects.get(kind="fee", tenant=rich).state == InvoiceState.PAID
+        waiting = Invoice.objects.get(kind="fee", tenant=poor)
+        assert (waiting.state, waiting.note) == (
+            InvoiceState.OPEN, "There is no saved card to charge."
+        )  # fmt: skip
+        # A card was saved: the next run needs nobody's help.
+        Customer.objects.filter(tenant=poor).update(payment_method_id="pm_card_visa")
+        assert services.bill(as_of=FIRST.date(), now=FIRST).collected == 1
+
+    def declined(self, sign_up: SignUpCall, card: str) -> Invoice:
+        subscribe(sign_up)
+        Customer.objects.update(payment_method_id=card)
+        services.bill(as_of=FIRST.date(), now=FIRST)
+        services.bill(as_of=FIRST.date(), now=FIRST)  # leaves it to an operator
+        invoice = Invoice.objects.get(kind="fee")
+        assert (invoice.state, invoice.payments.count()) == (InvoiceState.OPEN, 1)
+        Customer.objects.update(payment_method_id="pm_card_visa")
+        return invoice
+
+    @pytest.mark.parametrize(
+        "card", ["pm_card_authenticationRequired", "pm_card_visa_chargeDeclinedInsufficientFunds"]
+    )
+    def test_another_try_can_succeed_and_the_first_one_no_more(
+        self, sign_up: SignUpCall, card: str
+    ) -> None:
+        invoice = self.declined(sign_up, card)
+        first = invoice.payments.get()
+        assert first.failure_message
+        outcome = services.invoice_retry(invoice=invoice, now=FIRST)
+        assert outcome == PaymentState.SUCCEEDED
+        invoice.refresh_from_db()
+        assert (invoice.state, invoice.note) == (InvoiceState.PAID, "")
+        assert payments.intent_get(intent_id=first.payment_intent_id).status == "canceled"
+        assert services.invoice_retry(invoice=invoice, now=FIRST) is None
+        assert self.charges(invoice.tenant) == [677, 29_00]
+
+    @pytest.mark.parametrize("name", ["intent_cancel", "intent_create"])
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_dying_around_another_try_charges_once(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+    ) -> None:
+        invoice = self.declined(sign_up, "pm_card_authenticationRequired")
+        real = getattr(payments, name)
+
+        def dying(**parameters: Any) -> None:
+            if when == "after":
+                real(**parameters)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, name, dying)
+            with pytest.raises(KeyboardInterrupt):
+                services.invoice_retry(invoice=invoice, now=FIRST)
+        services.invoice_retry(invoice=invoice, now=FIRST)
+        invoice.refresh_from_db()
+        assert invoice.state == InvoiceState.PAID
+        assert self.charges(invoice.tenant) == [677, 29_00]
+
+    def charges(self, tenant: Tenant) -> list[int]:
+        """Return what the tenant's cards were charged, oldest first."""
+        customer = Customer.objects.get(tenant=tenant).stripe_id
+        client: stripe.StripeClient = stripe_client()
+        charges = client.v1.charges.list({"customer": customer, "limit": 100})
+        return [charge.amount for charge in charges if charge.paid][::-1]
