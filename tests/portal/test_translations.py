@@ -1,0 +1,103 @@
+"""Every catalogue says everything, in words that can be filled in, and compiles without gettext."""
+
+import re
+import shutil
+from collections import Counter
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.pofile import read_po
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from django.utils import translation
+from django.utils.translation import gettext, ngettext
+
+LOCALE = Path(settings.BASE_DIR) / "locale"
+CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/django.po"))
+
+# What must come through a translation unharmed: what Python fills in, and the tags of HTML.
+KEPT = re.compile(r"%\(\w+\)[a-z]|%[ds]|</?\w+[^>]*>")
+
+
+def _messages(catalogue: Path) -> list[Message]:
+    with catalogue.open("rb") as file:
+        messages = read_po(file, locale=catalogue.parts[-3], abort_invalid=True)
+    return [message for message in messages if message.id]
+
+
+def _forms(text: str | list[str] | tuple[str, ...] | None) -> list[str]:
+    """Return the plural forms of a msgid or msgstr, or its only one."""
+    return [text or ""] if isinstance(text, str | None) else list(text)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Return a copy of the Japanese catalogue, not compiled, in a folder of its own."""
+    copy = tmp_path / "ja" / "LC_MESSAGES" / "django.po"
+    copy.parent.mkdir(parents=True)
+    shutil.copy(LOCALE / "ja" / "LC_MESSAGES" / "django.po", copy)
+    return copy
+
+
+def _compile(tmp_path: Path) -> str:
+    """Run the command over this folder; return what it said."""
+    said = StringIO()
+    with override_settings(LOCALE_PATHS=[tmp_path]):
+        call_command("translations", stdout=said)
+    return said.getvalue()
+
+
+def test_every_offered_language_but_the_original_has_a_catalogue() -> None:
+    offered = {code for code, _ in settings.LANGUAGES} - {"en"}
+    assert offered == {path.parts[-3] for path in CATALOGUES} == {"ja"}
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_nothing_is_left_untranslated_or_doubtful(catalogue: Path) -> None:
+    messages = _messages(catalogue)
+    assert messages
+    assert [m.id for m in messages if m.fuzzy or not all(map(str.strip, _forms(m.string)))] == []
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_placeholders_and_tags_are_those_of_the_original(catalogue: Path) -> None:
+    changed = [
+        (message.id, form)
+        for message in _messages(catalogue)
+        for form in _forms(message.string)
+        if Counter(KEPT.findall(form)) != Counter(KEPT.findall(_forms(message.id)[-1]))
+    ]
+    assert changed == []
+
+
+def test_a_compiled_catalogue_speaks(copied: Path, tmp_path: Path) -> None:
+    assert _compile(tmp_path) == "Compiled the catalogue of ja.\n"
+    with override_settings(LOCALE_PATHS=[tmp_path]), translation.override("ja"):
+        assert gettext("API key") == "API キー"
+        for count in (1, 2):  # Japanese has one form for both
+            text = ngettext("%(shown)s request", "%(shown)s requests", count)
+            assert text % {"shown": count} == f"{count} リクエスト"
+
+
+def test_a_catalogue_is_compiled_again_only_after_a_change(copied: Path, tmp_path: Path) -> None:
+    _compile(tmp_path)
+    assert _compile(tmp_path) == ""
+    copied.write_text(copied.read_text("utf-8").replace("API キー", "合言葉"), "utf-8")
+    assert _compile(tmp_path) == "Compiled the catalogue of ja.\n"
+    with override_settings(LOCALE_PATHS=[tmp_path]), translation.override("ja"):
+        assert gettext("API key") == "合言葉"
+    assert sorted(path.name for path in copied.parent.iterdir()) == ["django.mo", "django.po"]
+
+
+def test_a_broken_catalogue_is_named_and_what_was_compiled_stays(
+    copied: Path, tmp_path: Path
+) -> None:
+    _compile(tmp_path)
+    compiled = copied.with_suffix(".mo").read_bytes()
+    copied.write_text(copied.read_text("utf-8") + "\nno keyword of a catalogue\n", "utf-8")
+    with pytest.raises(CommandError, match=re.escape(str(copied))):
+        _compile(tmp_path)
+    assert copied.with_suffix(".mo").read_bytes() == compiled
