@@ -1,7 +1,7 @@
 """`manage.py up`: what must be done before the processes of this version start.
 
-Migrations, seeds, the backend's stack, the usage plans. Safe to repeat, also after a crash halfway;
-`make run` calls it at each start, a production installation at each release.
+Catalogues, migrations, seeds, the backend's stack, the usage plans. Safe to repeat, also after a
+crash halfway; `make run` calls it at each start, a production installation at each release.
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ class Command(BaseCommand):
     help = "Migrate, seed, deploy the backend's stack and mirror the usage plans to the gateway."
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        call_command("translations", stdout=self.stdout)
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed", stdout=self.stdout)
         if not settings.DEBUG:  # in development whitenoise reads the apps' own folders
