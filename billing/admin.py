@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
@@ -29,9 +30,9 @@ from billing.models import (
     StripeEvent,
     Subscription,
 )
-from billing.money import display
+from billing.money import display, display_unit
 from billing.pdf import invoice_pdf
-from tenants.admin_tools import ReadOnly
+from tenants.admin_tools import ReadOnly, operator
 from tenants.models import Tenant
 
 
@@ -45,7 +46,24 @@ class PriceVersionInline(ReadOnly, TabularInline):
 
     model = PriceVersion
     extra = 0
-    fields = ["currency", "number", "monthly_fee", "created_at"]
+    fields = ["currency", "number", "fee", "tiers", "created_at"]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
+        prices: QuerySet[PriceVersion] = super().get_queryset(request)
+        return prices.prefetch_related("tiers")
+
+    @admin.display(description=_("monthly fee"))
+    def fee(self, price: PriceVersion) -> str:
+        return display(price.monthly_fee, price.currency)
+
+    @admin.display(description=_("prices by tier"))
+    def tiers(self, price: PriceVersion) -> str:
+        steps = [
+            (tier.up_to or "∞", display_unit(tier.unit_amount, price.currency))
+            for tier in price.tiers.all()
+        ]
+        return format_html_join(mark_safe("<br>"), "≤ {}: {}", steps) or "–"
 
 
 @admin.register(Plan)
@@ -64,7 +82,7 @@ class PlanAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        form.save_price(plan=obj, now=timezone.now())
+        form.save_price(plan=obj, actor=operator(request), now=timezone.now())
 
     @admin.display(description=_("subscribers"))
     def subscribers(self, plan: Plan) -> str:

@@ -1,20 +1,68 @@
 """The operator's form for a plan: its own fields, and a new price."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
 
-from billing import services
-from billing.models import Currency, Plan
+from billing import selectors, services
+from billing.models import Currency, Overage, Plan
 from billing.tiers import Tier
+from tenants.models import User
+
+OPEN_END = "*"
+
+
+class TiersField(forms.CharField):
+    """Graduated prices, a line each: the last request of the step (* for no end), and its price.
+
+    Cleans to a list of tiers, None where nothing was typed.
+    """
+
+    widget = UnfoldAdminTextareaWidget
+
+    def clean(self, value: Any) -> list[Tier] | None:
+        text = super().clean(value)
+        tiers = [self._tier(line) for line in text.splitlines() if line.strip()]
+        if not tiers:
+            return None
+        ends = [tier.up_to for tier in tiers if tier.up_to is not None]
+        if tiers[-1].up_to is not None or len(ends) != len(tiers) - 1:
+            raise ValidationError(_now("The last line, and only that, begins with *."))
+        if ends != sorted(set(ends)):
+            raise ValidationError(_now("Each line must reach further than the one before it."))
+        return tiers
+
+    def _tier(self, line: str) -> Tier:
+        """Raise ValidationError, naming the line."""
+        end, _space, price = line.strip().partition(" ")
+        try:
+            tier = Tier(None if end == OPEN_END else int(end), Decimal(price.strip()))
+        except (ValueError, InvalidOperation) as error:
+            raise ValidationError(
+                _now("“%(line)s” is not a number of requests and a price."), params={"line": line}
+            ) from error
+        if not (tier.unit_amount.is_finite() and 0 <= tier.unit_amount < 10**8):
+            raise ValidationError(_now("“%(line)s” has no such price."), params={"line": line})
+        if tier.unit_amount != round(tier.unit_amount, 4):
+            raise ValidationError(_now("“%(line)s” has over four decimals."), params={"line": line})
+        if tier.up_to is not None and tier.up_to < 1:
+            raise ValidationError(_now("“%(line)s” holds no request."), params={"line": line})
+        return tier
 
 
 class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Edit a plan. A new fee makes the next price version; subscriptions keep the one they have."""
+    """Edit a plan. A new price makes the next version; subscriptions keep the one they have."""
 
     new_currency = forms.ChoiceField(
         label=_("New price in"),
@@ -25,9 +73,18 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
     new_monthly_fee = forms.IntegerField(
         label=_("New monthly fee"),
         min_value=0,
+        max_value=10**12,
         required=False,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text=_("In minor units: 2900 is $29.00, 4500 is ¥4,500. Tiers are carried over."),
+        help_text=_("In minor units: 2900 is $29.00, 4500 is ¥4,500."),
+    )
+    new_tiers = TiersField(
+        label=_("New prices by tier"),
+        required=False,
+        help_text=_(
+            "For usage, a line per step: its last request and the price of one, in minor units, "
+            "such as “1000 0”, “100000 0.2”, “* 0.1”. Empty: those of the version before."
+        ),
     )
 
     class Meta:
@@ -39,24 +96,30 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        has_fee = data.get("new_monthly_fee") is not None
-        if bool(data.get("new_currency")) != has_fee:
+        currency, has_fee = data.get("new_currency"), data.get("new_monthly_fee") is not None
+        if bool(currency) != has_fee or (data.get("new_tiers") and not currency):
             raise ValidationError(_("A new price needs both a currency and a fee."))
+        overage = data.get("overage", self.instance.overage)
+        if currency and overage == Overage.PRICED and not self._tiers(currency):
+            self.add_error("new_tiers", _now("Without tiers, usage of this plan would be free."))
         return data
 
-    def save_price(self, *, plan: Plan, now: datetime) -> None:
+    def _tiers(self, currency: str) -> Sequence[Tier]:
+        """Return the tiers typed, else those of the version before."""
+        typed: list[Tier] | None = self.cleaned_data.get("new_tiers")
+        if typed is not None or self.instance.pk is None:
+            return typed or []
+        return selectors.price_tiers(plan=self.instance, currency=currency)
+
+    def save_price(self, *, plan: Plan, actor: User, now: datetime) -> None:
         """Make the next price version, where a new fee was given."""
         currency = self.cleaned_data.get("new_currency")
-        if not currency:
-            return
-        latest = plan.prices.filter(currency=currency).order_by("-number").first()
-        tiers = (
-            [Tier(tier.up_to, tier.unit_amount) for tier in latest.tiers.all()] if latest else []
-        )
-        services.price_set(
-            plan=plan,
-            currency=currency,
-            monthly_fee=self.cleaned_data["new_monthly_fee"],
-            tiers=tiers,
-            now=now,
-        )
+        if currency:
+            services.price_set(
+                plan=plan,
+                currency=currency,
+                monthly_fee=self.cleaned_data["new_monthly_fee"],
+                tiers=self._tiers(currency),
+                actor=actor,
+                now=now,
+            )

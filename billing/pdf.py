@@ -5,6 +5,7 @@ The font is Noto Sans CJK from a package of its own, so that names in them can b
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -45,9 +46,17 @@ def _text(pdf: FPDF, size: float, colour: tuple[int, int, int] = INK) -> None:
 
 
 def _row(pdf: FPDF, left: str, right: str, *, size: float = 10, height: float = 7) -> None:
+    """Print a text, over several lines where it is long, and what it comes to."""
     _text(pdf, size)
-    pdf.cell(WIDTH * 0.7, height, left)
-    pdf.cell(WIDTH * 0.3, height, right, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    wide = WIDTH * 0.7
+    needed: Any = pdf.multi_cell(wide, height, left, dry_run=True, output="HEIGHT")
+    if pdf.will_page_break(needed):
+        pdf.add_page()
+    top = pdf.get_y()
+    pdf.set_x(LEFT + wide)
+    pdf.cell(WIDTH - wide, height, right, align="R")
+    pdf.set_xy(LEFT, top)
+    pdf.multi_cell(wide, height, left, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def _rule(pdf: FPDF) -> None:

@@ -26,6 +26,7 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.money import display, display_unit
+from billing.tiers import Tier
 from tenants.models import QuotaPeriod, Tenant
 from tenants.periods import period_of
 
@@ -65,6 +66,12 @@ def plans_public(*, currency: str) -> list[PlanCard]:
     for price in prices.order_by("number").prefetch_related("tiers"):
         latest[price.plan_id] = price
     return [_card(plan, latest[plan.pk]) for plan in plans if plan.pk in latest]
+
+
+def price_tiers(*, plan: Plan, currency: str) -> list[Tier]:
+    """Return the steps of a plan's latest price; none where it is not priced by usage."""
+    latest = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
+    return [Tier(tier.up_to, tier.unit_amount) for tier in latest.tiers.all()] if latest else []
 
 
 def _card(plan: Plan, price: PriceVersion) -> PlanCard:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db import transaction
 
 import tenants.services
+from billing import selectors
 from billing.models import (
     Currency,
     ExtensionPack,
@@ -18,14 +19,20 @@ from billing.models import (
     PriceVersion,
 )
 from billing.tiers import Tier
-from tenants.models import UsagePlan
+from tenants.models import UsagePlan, User
 
 NO_TIERS: tuple[Tier, ...] = ()
 
 
 @transaction.atomic
 def price_set(
-    *, plan: Plan, currency: str, monthly_fee: int, tiers: Sequence[Tier], now: datetime
+    *,
+    plan: Plan,
+    currency: str,
+    monthly_fee: int,
+    tiers: Sequence[Tier],
+    now: datetime,
+    actor: User | None = None,
 ) -> PriceVersion:
     """Give a plan a new price: the next version. One that is the same already is left as it is.
 
@@ -33,10 +40,9 @@ def price_set(
     """
     Plan.objects.select_for_update().get(pk=plan.pk)
     latest = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
-    if latest is not None and latest.monthly_fee == monthly_fee:
-        current = [Tier(tier.up_to, tier.unit_amount) for tier in latest.tiers.all()]
-        if current == list(tiers):
-            return latest
+    current = selectors.price_tiers(plan=plan, currency=currency)
+    if latest is not None and (latest.monthly_fee, current) == (monthly_fee, list(tiers)):
+        return latest
     price = PriceVersion.objects.create(
         plan=plan,
         currency=currency,
@@ -46,6 +52,15 @@ def price_set(
     )
     for tier in tiers:
         PriceTier.objects.create(price=price, up_to=tier.up_to, unit_amount=tier.unit_amount)
+    tenants.services.audit_record(
+        action="price.set",
+        tenant=None,
+        actor=actor,
+        now=now,
+        target=f"{plan.code} {currency}",
+        number=price.number,
+        monthly_fee=monthly_fee,
+    )
     return price
 
 

@@ -1,0 +1,155 @@
+"""The operator's acts: prices by tier, another try at a card, a replayed event, a PDF."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from billing import services
+from billing.forms import NewPriceForm, TiersField
+from billing.models import (
+    Customer,
+    EventStatus,
+    Invoice,
+    InvoiceState,
+    OrderState,
+    Plan,
+    PriceVersion,
+    StripeEvent,
+    Subscription,
+)
+from billing.tiers import Tier
+from tenants.models import AuditEntry, User
+from tests.billing.conftest import SignUpCall, buy, subscribe
+from tests.billing.test_checkout import extension
+from tests.billing.test_collect import FIRST
+from tests.cast import PASSWORD
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def operator(shop: None, client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("operator@example.com", PASSWORD))
+    return client
+
+
+def act(operator: Client, model: str, action: str, row: Any) -> str:
+    """Choose an action for one row of a list; return what the page then says."""
+    answer = operator.post(
+        reverse(f"admin:billing_{model}_changelist"),
+        {"action": action, "_selected_action": [row.pk]},
+        follow=True,
+    )
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+class TestPrices:
+    def form(self, plan: Plan, **more: object) -> NewPriceForm:
+        kept = {name: getattr(plan, name) for name in ("code", "name", "overage", "position")}
+        return NewPriceForm(
+            {**kept, "usage_plan": plan.usage_plan_id, **more}, instance=plan
+        )  # fmt: skip
+
+    def test_new_tiers_are_a_new_version_and_old_subscriptions_keep_theirs(
+        self, operator: Client, sign_up: SignUpCall
+    ) -> None:
+        subscribe(sign_up, "payg")
+        plan = Plan.objects.get(code="payg")
+        address = reverse("admin:billing_plan_change", args=[plan.pk])
+        page = operator.get(address)
+        assert "100000" in page.content.decode()  # the steps are shown
+        data = {"new_currency": "USD", "new_monthly_fee": "0", "new_tiers": "1000 0\n* 0.25"}
+        for field in page.context["adminform"].form:
+            value = field.value()
+            data.setdefault(field.html_name, "" if value in {None, False} else value)
+        for formset in page.context["inline_admin_formsets"]:
+            for field in formset.formset.management_form:
+                data[field.html_name] = field.value()
+        assert operator.post(address, data).status_code == 302
+        price = PriceVersion.objects.get(plan=plan, currency="USD", number=2)
+        steps = price.tiers.values_list("up_to", "unit_amount")
+        assert list(steps) == [(1000, Decimal(0)), (None, Decimal("0.25"))]
+        assert Subscription.objects.get(plan=plan).price.number == 1
+        entry = AuditEntry.objects.filter(action="price.set").latest("id")
+        assert entry.actor is not None
+        assert (entry.target, entry.data["number"]) == ("payg USD", 2)
+
+    def test_without_new_tiers_the_old_ones_stay(self, shop: None) -> None:
+        form = self.form(Plan.objects.get(code="payg"), new_currency="JPY", new_monthly_fee=100)
+        assert form.is_valid(), form.errors
+        assert form._tiers("JPY") == [
+            Tier(1_000, Decimal(0)), Tier(100_000, Decimal("0.3")), Tier(None, Decimal("0.15"))
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("1000 0", "begins with *"),
+            ("* 1\n1000 2", "begins with *"),
+            ("* 1\n* 2", "begins with *"),
+            ("1000 0\n1000 1\n* 2", "reach further"),
+            ("1000 0\n10 1\n* 2", "reach further"),
+            ("many 1\n* 2", "“many 1”"),
+            ("10\n* 2", "“10”"),
+            ("* NaN", "no such price"),
+            ("* -1", "no such price"),
+            ("* 1e9", "no such price"),
+            ("* 0.00001", "four decimals"),
+            ("0 1\n* 2", "holds no request"),
+        ],
+    )
+    def test_bad_tiers_are_told(self, text: str, problem: str) -> None:
+        field = TiersField(required=False)
+        with pytest.raises(ValidationError, match=re.escape(problem)):
+            field.clean(text)
+
+    def test_a_plan_priced_by_tiers_needs_some(self, shop: None) -> None:
+        plan = Plan.objects.get(code="payg")
+        form = NewPriceForm(
+            {
+                "code": "metered", "name": "Metered", "usage_plan": plan.usage_plan_id,
+                "position": 9, "overage": "priced", "new_currency": "USD", "new_monthly_fee": 0,
+            }
+        )  # fmt: skip
+        assert "free" in str(form.errors["new_tiers"])
+
+    @pytest.mark.parametrize("half", [{"new_currency": "USD"}, {"new_monthly_fee": 1}])
+    def test_half_a_price_is_none(self, shop: None, half: dict[str, object]) -> None:
+        form = self.form(Plan.objects.get(code="starter"), **half)
+        assert "both a currency and a fee" in str(form.non_field_errors())
+
+
+def test_another_try_at_a_card(operator: Client, sign_up: SignUpCall) -> None:
+    subscribe(sign_up)
+    Customer.objects.update(payment_method_id="pm_card_visa_chargeDeclined")
+    services.bill(as_of=FIRST.date(), now=FIRST)
+    invoice = Invoice.objects.get(kind="fee")
+    assert "failed" in act(operator, "invoice", "collect", invoice)
+    Customer.objects.update(payment_method_id="pm_card_visa")
+    assert "succeeded" in act(operator, "invoice", "collect", invoice)
+    invoice.refresh_from_db()
+    assert invoice.state == InvoiceState.PAID
+    assert "not open" in act(operator, "invoice", "collect", invoice)
+    assert operator.get(reverse("admin:billing_invoice_pdf", args=[invoice.pk])).content.startswith(
+        b"%PDF"
+    )
+
+
+def test_a_replayed_event_settles_its_order(operator: Client, sign_up: SignUpCall) -> None:
+    order = buy(extension(sign_up("free").tenant, now=timezone.now()))
+    event = StripeEvent.objects.create(
+        event_id="evt_1",
+        type="checkout.session.completed",
+        object_id=order.checkout_session_id,
+        status=EventStatus.FAILED,
+        received_at=timezone.now(),
+    )
+    assert "1 event processed." in act(operator, "stripeevent", "replay", event)
+    order.refresh_from_db()
+    assert order.state == OrderState.FULFILLED

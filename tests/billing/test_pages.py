@@ -1,0 +1,171 @@
+"""The pages that money passes through, and Stripe's deliveries over HTTP."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import resolve, reverse
+from django.utils import timezone
+from pytest_django.live_server_helper import LiveServer
+
+from billing import payments
+from billing.models import Invoice, Order, OrderState, StripeEvent
+from portal.local.payments.server import LocalPayments
+from tenants.models import Member, QuotaGrant, Role, Tenant, User
+from tests.billing.conftest import SignUpCall, buy, events_of, pay, stripe_client
+from tests.cast import PASSWORD
+from tests.conftest import RunTasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BUY = {"pack": "extra-100", "token": "0123456789abcdef"}
+
+
+@pytest.fixture
+def tenant(sign_up: SignUpCall) -> Tenant:
+    return sign_up("free").tenant
+
+
+@pytest.fixture
+def browser(tenant: Tenant, owner: User, client: Client) -> Client:
+    client.force_login(owner)
+    return client
+
+
+def press_buy(browser: Client, **more: str) -> Order:
+    answer = browser.post(reverse("billing-extension-buy"), {**BUY, **more})
+    found = resolve(answer["Location"])
+    assert found.url_name == "billing-checkout"
+    return Order.objects.get(uuid=found.kwargs["order_uuid"])
+
+
+def said(answer: Any) -> str:
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+class TestBuying:
+    def test_from_the_pack_to_the_pdf(self, browser: Client) -> None:
+        order = press_buy(browser)
+        answer = browser.get(reverse("billing-checkout", args=[order.uuid]))
+        assert answer.status_code == 302
+        pay(answer["Location"])
+        back = reverse("billing-checkout-return", args=[order.uuid])
+        assert browser.get(back).context["order"]["state"] == "paid"  # before any webhook
+        row = browser.get(reverse("billing-invoices")).context["invoices"][0]
+        assert (row["total_display"], row["state"]) == ("$1.00", "paid")
+        pdf = browser.get(row["pdf_url"])
+        assert (pdf["Content-Type"], pdf.content[:4]) == ("application/pdf", b"%PDF")
+        bought = browser.get(reverse("billing")).context["extensions"][0]
+        assert (bought["requests"], bought["state"]) == (100, "fulfilled")
+
+    def test_pressed_twice_it_is_one_order(self, browser: Client) -> None:
+        assert press_buy(browser) == press_buy(browser)
+        assert press_buy(browser, token="another") != press_buy(browser)
+        assert Order.objects.count() == 2
+
+    def test_only_the_first_look_asks_stripe(
+        self, browser: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = buy(press_buy(browser))
+        back = reverse("billing-checkout-return", args=[order.uuid])
+        asked: list[str] = []
+        real = payments.checkout_get
+
+        def counted(*, session_id: str) -> payments.CheckoutState:
+            asked.append(session_id)
+            return real(session_id=session_id)
+
+        monkeypatch.setattr(payments, "checkout_get", counted)
+        assert browser.get(back, headers={"HX-Request": "true"}).status_code == 200
+        assert asked == []
+        for _ in range(2):
+            browser.get(back)
+        assert asked == [order.checkout_session_id]
+
+    def test_without_stripe_nothing_is_lost_and_the_page_says_so(
+        self, browser: Client, settings: Any
+    ) -> None:
+        order = press_buy(browser)
+        address = reverse("billing-checkout", args=[order.uuid])
+        here = settings.STRIPE_API_BASE
+        settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+        payments._client.cache_clear()
+        answer = browser.get(address, follow=True)
+        settings.STRIPE_API_BASE = here
+        payments._client.cache_clear()
+        assert "Nothing was charged" in said(answer)
+        assert browser.get(address).status_code == 302
+        order.refresh_from_db()
+        assert order.checkout_session_id
+
+    def test_an_unknown_pack_is_named(self, browser: Client) -> None:
+        answer = browser.post(reverse("billing-extension-buy"), {"pack": "<b>"}, follow=True)
+        assert "There is no pack “<b>” on sale." in said(answer)
+        assert not Order.objects.exists()
+
+    def test_a_developer_is_not_led_to_the_payment(self, browser: Client, tenant: Tenant) -> None:
+        order = press_buy(browser)
+        bob = User.objects.create_user("bob@example.com", PASSWORD)
+        Member.objects.create(
+            tenant=tenant, user=bob, role=Role.DEVELOPER, created_at=timezone.now()
+        )
+        browser.force_login(bob)
+        answer = browser.get(reverse("billing-checkout", args=[order.uuid]), follow=True)
+        assert "may not buy" in said(answer)
+        order.refresh_from_db()
+        assert order.checkout_session_id == ""
+
+    def test_a_card_is_saved_without_a_charge(self, browser: Client) -> None:
+        browser.post(reverse("billing-payment-method"), {"token": "card"})
+        buy(Order.objects.get())
+        browser.get(reverse("billing-checkout-return", args=[Order.objects.get().uuid]))
+        method = browser.get(reverse("billing")).context["payment_method"]
+        assert method == {"brand": "visa", "last_four": "4242", "exp": "12/2040"}
+        assert not Invoice.objects.exists()
+
+
+class TestDeliveries:
+    @pytest.fixture
+    def control(self, live_server: LiveServer, local_payments: LocalPayments) -> Iterator[str]:
+        local_payments.webhook_url = f"{live_server.url}{reverse('stripe-webhook')}"
+        yield f"{local_payments.url}/_sekisho/webhooks"
+        local_payments.webhook_url = None
+
+    def delivered(self, control: str) -> None:
+        """Wait until no delivery is under way."""
+        until = time.monotonic() + 20
+        while httpx.get(control).json()["pending"]:
+            assert time.monotonic() < until, httpx.get(control).text
+
+    def test_five_more_and_two_at_once_change_nothing(
+        self, tenant: Tenant, browser: Client, control: str, run_tasks: RunTasks
+    ) -> None:
+        order = buy(press_buy(browser))
+        self.delivered(control)
+        run_tasks("default")
+        order.refresh_from_db()
+        assert order.state == OrderState.FULFILLED
+        (event,) = (e for e in events_of(order) if e.type == "checkout.session.completed")
+        stored = StripeEvent.objects.count()
+
+        def again(times: int) -> None:
+            httpx.post(f"{control}/redeliver", json={"event": event.id, "times": times})
+
+        again(5)
+        at_once = [threading.Thread(target=again, args=[1]) for _ in range(2)]
+        for thread in at_once:
+            thread.start()
+        for thread in at_once:
+            thread.join()
+        self.delivered(control)
+        run_tasks("default")
+        answers = [d for d in httpx.get(control).json()["deliveries"] if d["event"] == event.id]
+        assert len(answers) == 8
+        assert StripeEvent.objects.count() == stored
+        assert QuotaGrant.objects.get().requests == 100
+        assert Invoice.objects.get().total == 100
+        charges = stripe_client().v1.charges.list({"payment_intent": order.payment_intent_id})
+        assert [charge.amount for charge in charges] == [100]
