@@ -159,6 +159,7 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
                 ('amount', models.PositiveBigIntegerField(verbose_name='amount (minor units)')),
                 ('requests', models.PositiveIntegerField(default=0, verbose_name='requests')),
+                ('starts_on', models.DateField(blank=True, null=True, verbose_name='counts from')),
                 ('period_start', models.DateField(verbose_name='period from')),
                 ('period_end', models.DateField(verbose_name='period until')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),

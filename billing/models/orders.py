@@ -34,8 +34,8 @@ class Order(models.Model):
 
     `amount` is in minor units. `token` is the form's, so that a doubled submission finds the first
     order. `attempt` counts Checkout Sessions: with the order's UUID it is the idempotency key.
-    `checked_at` is when Stripe was last asked about it, so that no order is asked about for ever
-    while another waits.
+    `starts_on` is the first day that a first month's price counts. `checked_at` is when Stripe was
+    last asked about it, so that no order is asked about for ever while another waits.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -53,6 +53,7 @@ class Order(models.Model):
     subscription = models.ForeignKey(
         Subscription, null=True, on_delete=models.PROTECT, related_name="orders"
     )
+    starts_on = models.DateField(_("counts from"), null=True, blank=True)
     period_start = models.DateField(_("period from"))
     period_end = models.DateField(_("period until"))
     created_by = models.ForeignKey(

@@ -18,12 +18,14 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
+from billing.money import prorated
 from billing.payments import CheckoutState
 from billing.services.invoices import order_invoice_issue
 from billing.services.orders import UNPAID, subscription_order
 from tenants import queue
 from tenants.errors import NotInThisState
-from tenants.models import GrantKind
+from tenants.models import GrantKind, QuotaPeriod, UsagePlan
+from tenants.periods import Period
 
 
 @transaction.atomic
@@ -83,9 +85,12 @@ def _deliver(order: Order, now: datetime) -> bool:
         case OrderPurpose.SUBSCRIPTION:
             today = now.astimezone(UTC).date()
             is_in_period = order.period_start <= today < order.period_end
-            if not (is_in_period and _is_awaited(order.subscription)):
+            is_offered = is_in_period or not order.amount  # saving a card is for no period
+            if not (is_offered and _is_awaited(order.subscription)):
                 return False
             _subscription_start(order.subscription, today, now)
+            if order.amount:
+                _credit_days_before(order, order.subscription.plan.usage_plan, today, now)
     return True
 
 
@@ -105,6 +110,31 @@ def _subscription_start(subscription: Subscription, today: date, now: datetime) 
     tenants.services.tenant_change_plan(
         tenant=subscription.tenant, usage_plan=subscription.plan.usage_plan, now=now
     )
+
+
+def _credit_days_before(order: Order, limits: UsagePlan, today: date, now: datetime) -> None:
+    """Give the quota of days that were paid but are over: Checkout was open over midnight (UTC).
+
+    The plan's own share counts from today; with this it is that of the days that were paid.
+    """
+    if order.starts_on is None or not limits.is_prorated:
+        return
+    month = Period(order.period_start, order.period_end)
+    if limits.quota_period != QuotaPeriod.MONTH or order.starts_on >= today:
+        return
+    paid, given = (
+        prorated(limits.quota_limit, days=(month.end - day).days, of=month.days)
+        for day in (order.starts_on, today)
+    )
+    if paid > given:
+        tenants.services.quota_grant(
+            tenant=order.tenant,
+            requests=paid - given,
+            kind=GrantKind.CREDIT,
+            source=f"order:{order.uuid}",
+            period_start=month.start,
+            now=now,
+        )
 
 
 def _card_keep(order: Order, checkout: CheckoutState) -> None:

@@ -47,7 +47,8 @@ def subscription_order(*, subscription: Subscription, actor: User | None, now: d
 def _first_month(subscription: Subscription, now: datetime) -> dict[str, Any]:
     """Return what the first month of a plan is if it begins today: the order's frozen fields."""
     month = period_of(QuotaPeriod.MONTH, now)
-    left = (month.end - now.astimezone(UTC).date()).days
+    today = now.astimezone(UTC).date()
+    left = (month.end - today).days
     with override(subscription.tenant.language):
         description = _("%(plan)s, %(left)d of %(days)d days") % {
             "plan": subscription.plan.name,
@@ -57,6 +58,7 @@ def _first_month(subscription: Subscription, now: datetime) -> dict[str, Any]:
     return {
         "description": description,
         "amount": prorated(subscription.price.monthly_fee, days=left, of=month.days),
+        "starts_on": today,
         "period_start": month.start,
         "period_end": month.end,
     }
@@ -133,9 +135,8 @@ def is_current(*, order: Order, now: datetime) -> bool:
         case OrderPurpose.EXTENSION:
             period = tenants.selectors.current_period(tenant=order.tenant, now=now)
             return order.period_start == period.start
-        case OrderPurpose.SUBSCRIPTION if order.subscription is not None:
-            today = _first_month(order.subscription, now)
-            return all(getattr(order, name) == today[name] for name in ("amount", "period_start"))
+        case OrderPurpose.SUBSCRIPTION:
+            return not order.amount or order.starts_on == now.astimezone(UTC).date()
     return True
 
 

@@ -10,7 +10,7 @@ from billing import payments, selectors, services
 from billing.models import Invoice, Order, OrderState, Subscription, SubscriptionState
 from billing.services import checkout
 from tenants.errors import Refused
-from tenants.models import QuotaGrant, Tenant
+from tenants.models import Entitlement, QuotaGrant, Tenant
 from tests.billing.conftest import SignUpCall, buy, pay, start, stripe_client
 from tests.conftest import RunTasks
 
@@ -57,6 +57,30 @@ class TestFirstMonth:
         order = services.order_check(order=first_month, now=NEXT_DAY)
         assert order.state == OrderState.FULFILLED
         assert Invoice.objects.get().total == 580
+
+    def test_paid_after_midnight_its_quota_is_that_of_the_days_paid(
+        self, first_month: Order
+    ) -> None:
+        buy(first_month, now=SIGNED_UP)
+        services.order_check(order=first_month, now=NEXT_DAY)
+        entitlement = Entitlement.objects.get()
+        assert entitlement.plan_requests == 2_000  # 10,000 * 6 / 30
+        assert entitlement.requests == 2_333  # 10,000 * 7 / 30
+        services.order_check(order=first_month, now=NEXT_DAY)
+        entitlement.refresh_from_db()
+        assert entitlement.requests == 2_333
+
+    def test_a_card_saved_in_the_next_month_begins_what_has_no_fee(
+        self, sign_up: SignUpCall
+    ) -> None:
+        order = sign_up("payg", now=SIGNED_UP).order
+        assert order is not None
+        assert start(order, now=SIGNED_UP) == start(order, now=NEXT_MONTH)
+        buy(order, now=NEXT_MONTH)
+        services.order_check(order=order, now=NEXT_MONTH)
+        begun = Subscription.objects.get(plan__code="payg")
+        assert (begun.state, begun.starts_on) == (SubscriptionState.ACTIVE, NEXT_MONTH.date())
+        assert not Invoice.objects.exists()
 
     def test_expired_it_can_still_be_had(self, first_month: Order) -> None:
         start(first_month, now=SIGNED_UP)

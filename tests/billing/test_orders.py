@@ -157,6 +157,30 @@ class TestExtension:
         assert extension(tenant).pk == extension(tenant).pk
         assert extension(tenant, form="2").pk != extension(tenant).pk
 
+    def test_a_form_sent_twice_at_once_is_one_order_and_one_session(
+        self, sign_up: SignUpCall
+    ) -> None:
+        tenant = sign_up("free").tenant
+        together = threading.Barrier(2)
+        found: list[tuple[int, str]] = []
+
+        def press() -> None:
+            together.wait()
+            order = extension(tenant)
+            try:
+                found.append((order.pk, start(order)))
+            except payments.PaymentUnavailable:  # Stripe is still at the other's request
+                found.append((order.pk, start(order)))
+            connection.close()
+
+        threads = [threading.Thread(target=press) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 2
+        assert len(set(found)) == 1
+
     def test_the_price_is_frozen(self, sign_up: SignUpCall) -> None:
         order = extension(sign_up("free").tenant)
         PackPrice.objects.filter(pack=order.pack).update(amount=999)
