@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from billing import payments, selectors, services
-from billing.models import Invoice, Order, OrderState, Subscription, SubscriptionState
+from billing.models import Customer, Invoice, Order, OrderState, Subscription, SubscriptionState
 from billing.services import checkout
 from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
@@ -57,6 +57,30 @@ class TestFirstMonth:
         order = services.order_check(order=first_month, now=NEXT_DAY)
         assert order.state == OrderState.FULFILLED
         assert Invoice.objects.get().total == 580
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_dying_around_the_end_of_yesterdays_offer_leaves_one_to_pay(
+        self, first_month: Order, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        start(first_month, now=SIGNED_UP)
+        real = payments.checkout_expire
+
+        def dying(*, session_id: str) -> None:
+            if when == "after":
+                real(session_id=session_id)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "checkout_expire", dying)
+            with pytest.raises(KeyboardInterrupt):
+                start(first_month, now=NEXT_DAY)
+        buy(first_month, now=NEXT_DAY)
+        checkout.orders_sweep(now=NEXT_DAY)
+        first_month.refresh_from_db()
+        assert (first_month.state, first_month.amount) == (OrderState.FULFILLED, 580)
+        customer = Customer.objects.get().stripe_id
+        charges = stripe_client().v1.charges.list({"customer": customer})
+        assert [charge.amount for charge in charges] == [580]
 
     def test_paid_after_midnight_its_quota_is_that_of_the_days_paid(
         self, first_month: Order

@@ -1,6 +1,6 @@
 """Charging the saved card: once per invoice, whatever dies, and again when somebody says so."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +59,27 @@ class TestCollect:
             and event.to_dict()["data"]["object"]["id"] == invoice.payments.get().payment_intent_id
         ]
         assert len(charges) == 1
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_a_day_later_stripe_has_forgotten_the_key_but_not_the_charge(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        tenant = subscribe(sign_up)
+        real = payments.intent_create
+
+        def dying(**parameters: Any) -> None:
+            if when == "after":
+                # Another key stands for one that is forgotten: only the metadata can tell.
+                real(**{**parameters, "idempotency_key": f"forgotten-{tenant.uuid}"})
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "intent_create", dying)
+            with pytest.raises(KeyboardInterrupt):
+                services.bill(as_of=FIRST.date(), now=FIRST)
+        services.bill(as_of=FIRST.date(), now=FIRST + timedelta(hours=24))
+        assert Invoice.objects.get(kind="fee").state == InvoiceState.PAID
+        assert self.charges(tenant) == [677, 29_00]
 
     def test_a_purchase_has_the_payment_that_paid_it(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
