@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -38,9 +37,9 @@ class TiersField(forms.CharField):
             return None
         ends = [tier.up_to for tier in tiers if tier.up_to is not None]
         if tiers[-1].up_to is not None or len(ends) != len(tiers) - 1:
-            raise ValidationError(_now("The last line, and only that, begins with *."))
+            raise ValidationError(_("The last line, and only that, begins with *."))
         if ends != sorted(set(ends)):
-            raise ValidationError(_now("Each line must reach further than the one before it."))
+            raise ValidationError(_("Each line must reach further than the one before it."))
         return tiers
 
     def _tier(self, line: str) -> Tier:
@@ -50,14 +49,14 @@ class TiersField(forms.CharField):
             tier = Tier(None if end == OPEN_END else int(end), Decimal(price.strip()))
         except (ValueError, InvalidOperation) as error:
             raise ValidationError(
-                _now("“%(line)s” is not a number of requests and a price."), params={"line": line}
+                _("“%(line)s” is not a number of requests and a price."), params={"line": line}
             ) from error
         if not (tier.unit_amount.is_finite() and 0 <= tier.unit_amount < 10**8):
-            raise ValidationError(_now("“%(line)s” has no such price."), params={"line": line})
+            raise ValidationError(_("“%(line)s” has no such price."), params={"line": line})
         if tier.unit_amount != round(tier.unit_amount, 4):
-            raise ValidationError(_now("“%(line)s” has over four decimals."), params={"line": line})
+            raise ValidationError(_("“%(line)s” has over four decimals."), params={"line": line})
         if tier.up_to is not None and tier.up_to < 1:
-            raise ValidationError(_now("“%(line)s” holds no request."), params={"line": line})
+            raise ValidationError(_("“%(line)s” holds no request."), params={"line": line})
         return tier
 
 
@@ -101,7 +100,7 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
             raise ValidationError(_("A new price needs both a currency and a fee."))
         overage = data.get("overage", self.instance.overage)
         if currency and overage == Overage.PRICED and not self._tiers(currency):
-            self.add_error("new_tiers", _now("Without tiers, usage of this plan would be free."))
+            self.add_error("new_tiers", _("Without tiers, usage of this plan would be free."))
         return data
 
     def _tiers(self, currency: str) -> Sequence[Tier]:

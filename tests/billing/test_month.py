@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.utils import translation
 
 from billing import services
 from billing.models import (
@@ -59,6 +60,18 @@ class TestFee:
         run = services.bill(as_of=FIRST.date(), now=FIRST, dry_run=True)
         assert len(run.would_write) == 1
         assert Invoice.objects.count() == 1
+
+    def test_its_lines_are_in_the_tenants_language(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tenant = subscribe(sign_up)
+        Tenant.objects.filter(pk=tenant.pk).update(language="ja")
+        monkeypatch.setattr(
+            "billing.services.monthly._", lambda text: f"{translation.get_language()}: {text}"
+        )
+        (invoice,) = services.bill(as_of=FIRST.date(), now=FIRST).written
+        assert invoice.lines.get().description == "ja: Starter, 2026-12"
+        assert translation.get_language() == "en"
 
     def test_one_tenants_failure_stops_no_other(
         self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
