@@ -70,6 +70,8 @@ def axe() -> Callable[[Page], None]:
     checker = Axe()
 
     def check(page: Page) -> None:
+        # A click returns before its page is there: half a document has no landmarks yet.
+        page.wait_for_load_state("load")
         results = checker.run(page)
         assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
 

@@ -69,10 +69,12 @@ def test_a_tenant_signs_up_runs_dry_and_buys_more(
     axe(page)
 
     page.get_by_role("link", name="Buy more requests").first.click()
+    expect(page).to_have_url(re.compile(r"/billing/extensions/$"))
     axe(page)
     page.get_by_role("button", name="Buy extra-100").or_(
         page.locator("button[name=pack][value=extra-100]")
     ).first.click()
+    expect(page.get_by_test_id("pay")).to_be_visible()
     axe(page)
     pay(page, DECLINED_CARD)
     expect(page.get_by_test_id("error")).to_contain_text("declined")
@@ -109,6 +111,7 @@ def test_a_key_is_created_and_revoked(visit: Visit, axe: Check, caller: Caller) 
 def test_a_paid_plan_begins_at_checkout(visit: Visit, axe: Check) -> None:
     page = visit()
     sign_up(page, organization="Bob Works", plan="starter")
+    expect(page.get_by_test_id("pay")).to_be_visible()
     axe(page)
     pay(page, GOOD_CARD)
     expect(page.get_by_text("Paid, and in effect")).to_be_visible()
