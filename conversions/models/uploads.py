@@ -80,6 +80,11 @@ class Upload(models.Model):
                 condition=models.Q(state__in=["waiting", "processing"]),
                 name="upload_unfinished",
             ),
+            models.Index(
+                fields=["deleted_at"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="upload_deleted",
+            ),
         ]
 
     def __str__(self) -> str:

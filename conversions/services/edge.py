@@ -59,7 +59,8 @@ def edge_sweep(*, now: datetime, limit: int = 500) -> int:
 def edge_verify() -> int:
     """Compare the rows with the table; have what differs published again. Return how many differ.
 
-    What the table has and no row knows, as of another database, is removed. Raise BackendError.
+    What the table has and no row knows, as of another database, is only logged: it does no harm,
+    and were this database the wrong one, removing it would. Raise BackendError.
     """
     there = backend.edge_revisions()
     differing = 0
@@ -73,9 +74,9 @@ def edge_verify() -> int:
         EdgeItem.objects.filter(pk=pk).update(
             published_revision=0, revision=max(revision, found + 1)
         )
-    for key in there:
-        backend.edge_delete(key=key)
-    return differing + len(there)
+    if there:
+        log.warning("edge.unknown_items", count=len(there))
+    return differing
 
 
 def _differences() -> Iterator[tuple[str, Body | None]]:

@@ -53,6 +53,15 @@ def forget() -> None:
 
 
 @pytest.fixture
+def storage_away() -> Iterator[None]:
+    """Nothing listens where AWS should be."""
+    with override_settings(AWS_ENDPOINT_URL="http://127.0.0.1:9"):
+        forget()
+        yield
+    forget()
+
+
+@pytest.fixture
 def tenant(stack: str, cast: Cast) -> Tenant:
     """Alice's tenant, known at the edge with the three seeded presets."""
     services.presets_seed(now=timezone.now())

@@ -86,7 +86,9 @@ def test_a_late_write_does_not_replace_a_newer_one(stack: str) -> None:
     assert (there("key#late") or {})["key_name"] == {"S": "new"}
 
 
-def test_verifying_finds_what_the_table_lost_has_too_much_or_is_ahead_in(tenant: Tenant) -> None:
+def test_verifying_finds_what_the_table_lost_or_is_ahead_in_and_removes_nothing(
+    tenant: Tenant,
+) -> None:
     sweep()
     services.edge_verify()
     assert services.edge_verify() == 0
@@ -95,9 +97,9 @@ def test_verifying_finds_what_the_table_lost_has_too_much_or_is_ahead_in(tenant:
     backend.edge_delete(key=mine.key)
     backend.edge_put(key=other.key, body={"presets": []}, revision=other.revision + 10)
     backend.edge_put(key="key#of-another-database", body={"plan": "free"}, revision=1)
-    assert services.edge_verify() == 3
+    assert services.edge_verify() == 2
     assert sweep() == 2
     assert services.edge_verify() == 0
-    assert there("key#of-another-database") is None
+    assert there("key#of-another-database") is not None
     for item in (mine, other):
         assert '"code": "thumb"' in (there(item.key) or {})["presets"]["S"]

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from conversions import backend, services
+from conversions import backend, services, tasks
 from conversions.models import Conversion, EdgeItem, Upload, UploadError, UploadState
 from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, STUCK_AFTER
 from tenants.errors import Refused
@@ -148,3 +148,18 @@ def test_a_message_that_nobody_understands_holds_up_no_other(
     assert upload.state == UploadState.DONE
     assert caplog.text.count("result.not_understood") == 4
     sqs.purge_queue(QueueUrl=queue)
+
+
+@pytest.mark.parametrize("task", [tasks.results_poll, tasks.edge_sweep, tasks.uploads_sweep])
+def test_a_task_that_cannot_reach_aws_leaves_it_to_the_next_run(
+    cast: Cast, storage_away: None, caplog: pytest.LogCaptureFixture, task: Callable[[], None]
+) -> None:
+    now = timezone.now() - LOOK_AFTER * 2
+    upload = Upload.objects.create(
+        tenant=cast.alice_corp, filename="a.jpg", declared_size=9, created_at=now, checked_at=now
+    )
+    task()
+    assert "backend.unreachable" in caplog.text
+    upload.refresh_from_db()
+    assert (upload.state, upload.checked_at) == (UploadState.WAITING, now)
+    assert not EdgeItem.objects.filter(published_revision__gt=0).exists()

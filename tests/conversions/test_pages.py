@@ -2,11 +2,11 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,7 +14,7 @@ from conversions.models import Conversion, ConversionState, Upload, UploadError,
 from portal.views.uploads import BUSY, SHOWN
 from tenants.models import Member, Role, Tenant, User
 from tests.cast import Cast
-from tests.conversions.conftest import finish, forget
+from tests.conversions.conftest import finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Post = Callable[[bytes], Upload]
@@ -29,15 +29,6 @@ def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
-
-
-@pytest.fixture
-def storage_away() -> Iterator[None]:
-    """Nothing listens where AWS should be."""
-    with override_settings(AWS_ENDPOINT_URL="http://127.0.0.1:9"):
-        forget()
-        yield
-    forget()
 
 
 def an_upload(tenant: Tenant, state: str = UploadState.DONE, **values: object) -> Upload:

@@ -12,10 +12,16 @@ logger = Logger()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer 200 with key, tenant and plan; 503 while the portal has not published the key yet."""
+    """Answer 200 with key, tenant and plan.
+
+    503 while the portal has not published the key yet; 500 where the gateway names none, as for a
+    method that asks for no key.
+    """
     key_id = event.get("requestContext", {}).get("identity", {}).get("apiKeyId")
     item = _item(key_id) if key_id else {}
     logger.info("ping", extra={"key_id": key_id, "known": bool(item)})
+    if not key_id:
+        return _answer(500, {"message": "The gateway did not say whose key this call came with."})
     if not item:
         return _answer(503, {"message": "This key is not known here yet. Try again in a moment."})
     return _answer(
