@@ -12,11 +12,11 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from portal.local.aws import upstream
+from portal.local.aws.context import context_of
 from portal.local.aws.integrations.base import Call, Integration, internal_error, timed_out
 from portal.local.aws.wire import Headers, Response
 
@@ -78,7 +78,6 @@ def event_of(call: Call, account_id: str) -> dict[str, Any]:
         body, encoded = request.body.decode(), False
     except UnicodeDecodeError:
         body, encoded = base64.b64encode(request.body).decode(), True
-    received = datetime.fromtimestamp(call.time, UTC)
     return {
         "resource": call.resource_path,
         "path": call.path,
@@ -89,32 +88,7 @@ def event_of(call: Call, account_id: str) -> dict[str, Any]:
         "multiValueQueryStringParameters": query or None,
         "pathParameters": dict(call.path_parameters) or None,
         "stageVariables": dict(call.stage_variables) or None,
-        "requestContext": {
-            "accountId": account_id,
-            "apiId": call.api_id,
-            "stage": call.stage,
-            "resourceId": call.resource_id,
-            "resourcePath": call.resource_path,
-            "httpMethod": request.method,
-            "path": f"/{call.stage}{call.path}",
-            "protocol": "HTTP/1.1",
-            "requestId": call.request_id,
-            "extendedRequestId": call.request_id,
-            "requestTime": received.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "requestTimeEpoch": int(call.time * 1000),
-            "domainName": request.header(b"host") or "",
-            "identity": {
-                "apiKey": call.api_key,
-                "apiKeyId": call.api_key_id,
-                "sourceIp": request.client_ip,
-                "userAgent": request.header(b"user-agent"),
-                "accessKey": None,
-                "accountId": None,
-                "caller": None,
-                "user": None,
-                "userArn": None,
-            },
-        },
+        "requestContext": {**context_of(call), "accountId": account_id},
         "body": body or None,
         "isBase64Encoded": encoded,
     }
