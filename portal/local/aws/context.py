@@ -6,11 +6,14 @@ and, for what is known only after the answer, of
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from portal.local.aws.integrations.base import Call
+if TYPE_CHECKING:  # integrations need this module in their turn
+    from portal.local.aws.integrations.base import Call
 
 ACCOUNT_ID = "000000000000"  # ministack's only account
 

@@ -1,51 +1,85 @@
 """MOCK: an answer without a backend, which is also how CORS preflight is served.
 
-The request template's `statusCode` picks the integration response by its selection pattern; the
-answer is the same for every call, so it is made once.
+The request template's `statusCode` picks the integration response by its selection pattern. Where
+no template depends on the call, the answer is made once.
 """
 
+import json
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from portal.local.aws.integrations.base import Call, Integration, internal_error
-from portal.local.aws.wire import Headers, Response
+from portal.local.aws.integrations.templates import (
+    RequestTemplates,
+    Responses,
+    fresh_context,
+    unsupported_media_type,
+)
+from portal.local.aws.vtl import TemplateFailed
+from portal.local.aws.wire import Response
+
+logger = logging.getLogger(__name__)
 
 _STATUS_CODE = re.compile(r'"?statusCode"?\s*:\s*"?(\d{3})')
-_HEADER = "method.response.header."
 
 
 def mock(definition: Mapping[str, Any], region: str) -> Integration | None:
+    """Returns None for other kinds."""
     if definition.get("type") != "MOCK":
         return None
-    template = (definition.get("requestTemplates") or {}).get("application/json") or ""
-    match = _STATUS_CODE.search(template)
-    chosen = _choose(match[1] if match else "200", definition.get("integrationResponses") or {})
-    response = _response(chosen) if chosen else internal_error()
+    templates, responses = RequestTemplates(definition), Responses(definition)
 
     async def answer(call: Call) -> Response:
-        return Response(response.status, response.body, list(response.headers))
+        context = fresh_context(call)
+        try:
+            body = templates.body(call, context)
+        except TemplateFailed as failure:
+            logger.error("%s: request template: %s", call.resource_path, failure)
+            return internal_error()
+        if body is None:
+            return unsupported_media_type()
+        status = _status(body)
+        return responses.answer(call, context, by=status, answer=Response(200))
 
-    return answer
+    if not _is_constant(definition):
+        return answer
+    known: list[Response] = []
+
+    async def repeat(call: Call) -> Response:
+        if not known:
+            known.append(await answer(call))
+        first = known[0]
+        return Response(first.status, first.body, list(first.headers))
+
+    return repeat
 
 
-def _choose(status_code: str, responses: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The response whose pattern matches, or else the one that has no pattern: the default."""
-    default = None
-    for response in responses.values():
-        pattern = response.get("selectionPattern")
-        if not pattern:
-            default = default or response
-        elif re.fullmatch(pattern, status_code):
-            return dict(response)
-    return default
+def _status(body: bytes) -> str:
+    """What the request template says; it may be no more than nearly JSON."""
+    text = body.decode("utf-8", "replace")
+    try:
+        document = json.loads(text)
+    except ValueError:
+        match = _STATUS_CODE.search(text)
+        return match[1] if match else "200"
+    return str(document.get("statusCode", 200)) if isinstance(document, dict) else "200"
 
 
-def _response(chosen: Mapping[str, Any]) -> Response:
-    headers: Headers = [(b"content-type", b"application/json")]
-    for target, source in (chosen.get("responseParameters") or {}).items():
-        if target.startswith(_HEADER) and source.startswith("'"):
-            name = target.removeprefix(_HEADER)
-            headers.append((name.encode("latin-1"), source.strip("'").encode("latin-1")))
-    body = (chosen.get("responseTemplates") or {}).get("application/json") or ""
-    return Response(int(chosen.get("statusCode") or 200), body.encode(), headers)
+def _is_constant(definition: Mapping[str, Any]) -> bool:
+    """Whether every call gets the same answer: no template refers to anything, and none is chosen
+    by the caller's headers."""
+    requests = definition.get("requestTemplates") or {}
+    if set(requests) - {"application/json"}:
+        return False
+    texts = list(requests.values())
+    for response in (definition.get("integrationResponses") or {}).values():
+        templates = response.get("responseTemplates") or {}
+        if set(templates) - {"application/json"}:
+            return False
+        texts += templates.values()
+        sources = (response.get("responseParameters") or {}).values()
+        if any(not source.startswith("'") for source in sources):
+            return False
+    return not any("$" in (text or "") or "#" in (text or "") for text in texts)
