@@ -9,7 +9,7 @@ from tenants.models import Tenant
 
 
 def uploads(*, tenant: Tenant) -> QuerySet[Upload]:
-    """Return a tenant's uploads that are not deleted, newest first, with their conversions."""
+    """Return a tenant's uploads that are not deleted, newest first, with variants and views."""
     return _with_variants(tenant).filter(deleted_at=None)
 
 
@@ -21,7 +21,7 @@ def upload(*, tenant: Tenant, upload_id: uuid.UUID, even_deleted: bool = False) 
 
 def _with_variants(tenant: Tenant) -> QuerySet[Upload]:
     mine = Upload.objects.filter(tenant=tenant).select_related("tenant")
-    return mine.prefetch_related("conversions")
+    return mine.prefetch_related("conversions", "views")
 
 
 def variant(*, tenant: Tenant, upload_id: uuid.UUID, conversion_id: int) -> Conversion | None:

@@ -13,6 +13,7 @@ os.environ.update(
     DEBUG="true",
     SECRET_KEY="tests-only",
     API_KEY_SECRET="tests-only",
+    GATEWAY_SECRET="tests-only-gateway-secret",
     STRIPE_SECRET_KEY="sk_test_tests",
     STRIPE_WEBHOOK_SECRET="whsec_tests",
     EMAIL_URL="memory:",

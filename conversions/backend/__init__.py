@@ -210,6 +210,31 @@ def result_delete(*, result: Result) -> None:
         client("sqs").delete_message(QueueUrl=outputs()[result.queue], ReceiptHandle=result.receipt)
 
 
+# --- What is known of uploads at the edge ---
+
+
+def upload_failed(*, tenant: str, upload: str, code: str, text: str) -> None:
+    """Let the API say why an upload failed."""
+    with errors_of("note a failure"):
+        client("dynamodb").update_item(
+            TableName=outputs()["UploadsTable"],
+            Key={"pk": {"S": tenant}, "sk": {"S": f"upload#{upload}"}},
+            UpdateExpression="SET failure = :failure",
+            ExpressionAttributeValues={
+                ":failure": {"M": {"code": {"S": code}, "text": {"S": text}}}
+            },
+        )
+
+
+def upload_forget(*, tenant: str, upload: str) -> None:
+    """Remove what is known of an upload; not there is as good."""
+    with errors_of("forget an upload"):
+        client("dynamodb").delete_item(
+            TableName=outputs()["UploadsTable"],
+            Key={"pk": {"S": tenant}, "sk": {"S": f"upload#{upload}"}},
+        )
+
+
 # --- The edge table ---
 
 

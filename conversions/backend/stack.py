@@ -65,6 +65,10 @@ def deploy(*, say: Callable[[str], None] = lambda text: None) -> Deployed:
         "CodeKey": f"functions-{hashlib.sha256(code).hexdigest()[:16]}.zip",
         "FilesBucket": files_bucket(),
         "EndpointUrl": settings.AWS_ENDPOINT_URL or "",
+        "SiteUrl": settings.SITE_URL,
+        "PortalUrl": settings.GATEWAY_PORTAL_URL,
+        "GatewaySecret": settings.GATEWAY_SECRET,
+        "Architecture": "x86_64",
     }
     with backend.errors_of("deploy"):
         backend.client("s3").put_object(
@@ -86,7 +90,7 @@ def _apply(parameters: dict[str, str], say: Callable[[str], None]) -> bool:
         stack = _wait()
     request: dict[str, Any] = {
         "StackName": settings.BACKEND_STACK_NAME,
-        "TemplateBody": TEMPLATE.read_text(encoding="utf-8"),
+        "TemplateURL": _template_url(parameters["CodeBucket"]),
         "Parameters": [
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ],
@@ -96,7 +100,7 @@ def _apply(parameters: dict[str, str], say: Callable[[str], None]) -> bool:
         say("Creating the stack.")
         backend.client("cloudformation").create_stack(**request)
     else:
-        if _is_current(stack, parameters, request["TemplateBody"]):
+        if _is_current(stack, parameters, TEMPLATE.read_text(encoding="utf-8")):
             return False
         say("Updating the stack.")
         try:
@@ -110,6 +114,14 @@ def _apply(parameters: dict[str, str], say: Callable[[str], None]) -> bool:
     if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise backend.BackendRefused(f"The stack ended in {status}: {_reasons()}")
     return True
+
+
+def _template_url(bucket: str) -> str:
+    key = "template.yaml"
+    backend.client("s3").put_object(Bucket=bucket, Key=key, Body=TEMPLATE.read_bytes())
+    if settings.AWS_ENDPOINT_URL:
+        return f"{settings.AWS_ENDPOINT_URL}/{bucket}/{key}"
+    return f"https://{bucket}.s3.{settings.AWS_REGION}.amazonaws.com/{key}"
 
 
 def _is_current(stack: dict[str, Any], parameters: dict[str, str], template: str) -> bool:

@@ -7,7 +7,14 @@ edge.py        what the functions know of keys and tenants
 
 from conversions.models.edge import EdgeItem
 from conversions.models.presets import Fit, Format, Preset
-from conversions.models.uploads import Conversion, ConversionState, Upload, UploadError, UploadState
+from conversions.models.uploads import (
+    Conversion,
+    ConversionState,
+    Upload,
+    UploadError,
+    UploadState,
+    VariantViews,
+)
 
 __all__ = [
     "Conversion",
@@ -19,4 +26,5 @@ __all__ = [
     "Upload",
     "UploadError",
     "UploadState",
+    "VariantViews",
 ]

@@ -44,7 +44,8 @@ class Upload(models.Model):
     `state` follows from what the functions have reported so far, in whatever order
     (services/results.py). `variants_expected` is None until they have looked at the file, and
     `checked_at` is when anybody last looked after it; the sweep looks at once where it is None.
-    An upload with `deleted_at` is gone for everybody; its objects are deleted in the background.
+    An upload with `deleted_at` is gone for everybody; its objects are deleted in the background, by
+    `purged_at`. Its row stays as long as a late report could make it anew.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -53,7 +54,9 @@ class Upload(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     filename = models.CharField(_("file name"), max_length=255)
-    declared_size = models.PositiveBigIntegerField(_("declared size"), help_text=_("Bytes."))
+    declared_size = models.PositiveBigIntegerField(
+        _("declared size"), null=True, help_text=_("Bytes.")
+    )
     declared_type = models.CharField(_("declared type"), max_length=100, blank=True)
     state = models.CharField(
         _("state"), max_length=10, choices=UploadState, default=UploadState.WAITING
@@ -68,6 +71,7 @@ class Upload(models.Model):
     checked_at = models.DateTimeField(_("last looked after"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
+    purged_at = models.DateTimeField(_("purged at"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("upload")
@@ -148,3 +152,25 @@ class Conversion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.upload} → {self.preset_code} v{self.preset_version}"
+
+
+class VariantViews(models.Model):
+    """How often the tenant told us that a variant was delivered, on one UTC day."""
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="views")
+    preset_code = models.CharField(_("preset"), max_length=40)
+    day = models.DateField(_("day (UTC)"))
+    views = models.PositiveBigIntegerField(_("views"))
+
+    class Meta:
+        verbose_name = _("views of a variant")
+        verbose_name_plural = _("views of variants")
+        ordering = ["-day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["upload", "preset_code", "day"], name="variant_views_per_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upload} {self.preset_code} {self.day}: {self.views}"

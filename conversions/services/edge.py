@@ -7,8 +7,10 @@ itself, which may have been made anew, or have lost its last minutes.
 """
 
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -17,6 +19,7 @@ from django.db.models import F, QuerySet
 
 from conversions import backend
 from conversions.models import EdgeItem, Preset
+from tenants import selectors as tenant_selectors
 from tenants.models import ApiKeyVersion, Tenant, VersionStatus
 
 log = structlog.get_logger(__name__)
@@ -31,12 +34,12 @@ def key_publish(*, version: ApiKeyVersion, now: datetime) -> None:
     """
     if version.gateway_id:
         _publish(_key_of(version), _key_body(version), now)
-        _publish(_tenant_key(version.api_key.tenant.uuid), _tenant_body(), now)
+        _tenant_publish(version.api_key.tenant, now)
 
 
 def tenant_publish(*, tenant: Tenant, now: datetime) -> None:
-    """Publish a tenant's presets, and its keys with the plan that they are on now."""
-    _publish(_tenant_key(tenant.uuid), _tenant_body(), now)
+    """Publish a tenant's presets and quota, and its keys with the plan that they are on now."""
+    _tenant_publish(tenant, now)
     for version in _versions().filter(api_key__tenant=tenant):
         _publish(_key_of(version), _key_body(version), now)
 
@@ -46,7 +49,7 @@ def edge_sweep(*, now: datetime, limit: int = 500) -> int:
 
     Raise BackendError where the table cannot be reached.
     """
-    for number, (key, body) in enumerate(_differences(), start=1):
+    for number, (key, body) in enumerate(_differences(now), start=1):
         _intend(key, body)
         if number == limit:
             break
@@ -79,26 +82,26 @@ def edge_verify() -> int:
     return differing
 
 
-def _differences() -> Iterator[tuple[str, Body | None]]:
+def _differences(now: datetime) -> Iterator[tuple[str, Body | None]]:
     """Find the items that the rows do not say as they should be, with what they should be."""
     said: dict[str, Body | None] = dict(
         EdgeItem.objects.filter(body__isnull=False).values_list("key", "body")
     )
-    presets = _tenant_body()
-    for uuid in Tenant.objects.values_list("uuid", flat=True):
-        if said.pop(_tenant_key(uuid), None) != presets:
-            yield _tenant_key(uuid), presets
-    for version in _versions().filter(status__in=KNOWN):
-        body = _key_body(version)
-        if said.pop(_key_of(version), None) != body:
-            yield _key_of(version), body
+    keys = _versions().filter(status__in=KNOWN)
+    bodies: Iterable[tuple[str, Body | None]] = chain(
+        _tenant_bodies(Tenant.objects.all(), now),
+        ((_key_of(version), _key_body(version)) for version in keys),
+    )
+    for key, body in bodies:
+        if said.pop(key, None) != body:
+            yield key, body
     for key in said:  # of keys that were revoked, and of tenants that are gone
         yield key, None
 
 
 def _versions() -> QuerySet[ApiKeyVersion]:
     versions = ApiKeyVersion.objects.select_related("api_key__tenant__usage_plan")
-    return versions.exclude(gateway_id="")
+    return versions.exclude(gateway_id="").exclude(status=VersionStatus.DELETED)
 
 
 def _key_of(version: ApiKeyVersion) -> str:
@@ -121,9 +124,34 @@ def _tenant_key(uuid: object) -> str:
     return f"tenant#{uuid}"
 
 
-def _tenant_body() -> Body:
-    presets = Preset.objects.filter(is_active=True).order_by("id")
-    return {"presets": [preset.recipe().to_mapping() for preset in presets]}
+def _tenant_publish(tenant: Tenant, now: datetime) -> None:
+    for key, body in _tenant_bodies(Tenant.objects.filter(pk=tenant.pk), now):
+        _publish(key, body, now)
+
+
+def _tenant_bodies(tenants: QuerySet[Tenant], now: datetime) -> Iterator[tuple[str, Body]]:
+    """Say what the functions should know of each tenant, in a handful of queries for all."""
+    found = list(tenants.select_related("usage_plan"))
+    presets = [
+        p.recipe().to_mapping() for p in Preset.objects.filter(is_active=True).order_by("id")
+    ]
+    quotas = tenant_selectors.quotas(tenants=found, now=now)
+    keys: dict[int, list[str]] = defaultdict(list)
+    # Keys that are gone count, too: what they used in this period is used.
+    for tenant_id, gateway_id in _versions().values_list("api_key__tenant_id", "gateway_id"):
+        keys[tenant_id].append(gateway_id)
+    for tenant in found:
+        quota = quotas[tenant.pk]
+        yield (
+            _tenant_key(tenant.uuid),
+            {
+                "presets": presets,
+                "limit": quota.limit,
+                "period_start": quota.period_start.isoformat(),
+                "period_end": quota.period_end.isoformat(),
+                "keys": sorted(keys[tenant.pk]),
+            },
+        )
 
 
 def _publish(key: str, body: Body | None, now: datetime) -> None:

@@ -3,9 +3,13 @@
 started   this is a picture, and these variants     variant   one variant is there
           will be made of it
 refused   the file cannot be converted, and why     failed    the state machine gave up
+created   an upload was made by the API             views     how often a variant was delivered
+
+A report about an upload of the API's carries where that came from, so that whichever report comes
+first makes its row.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import structlog
@@ -13,8 +17,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from conversions import backend
-from conversions.models import Conversion, ConversionState, Upload, UploadError, UploadState
-from tenants.models import Meter
+from conversions.models import (
+    Conversion,
+    ConversionState,
+    Upload,
+    UploadError,
+    UploadState,
+    VariantViews,
+)
+from tenants.models import ApiKeyVersion, Meter, Tenant
 from tenants.services import usage_record
 
 log = structlog.get_logger(__name__)
@@ -40,9 +51,11 @@ def results_poll(*, now: datetime, most: int = 50) -> int:
 def _take(result: backend.Result, now: datetime) -> bool:
     try:
         if result.queue == backend.DEAD:
-            work_died(body=result.body, now=now)
+            failed = work_died(body=result.body, now=now)
         else:
-            result_apply(body=result.body, now=now)
+            failed = result_apply(body=result.body, now=now)
+        if failed is not None:
+            _tell(failed)
     except (KeyError, IndexError, TypeError, ValueError, ValidationError):
         log.exception("result.not_understood", queue=result.queue)
         return False
@@ -50,49 +63,119 @@ def _take(result: backend.Result, now: datetime) -> bool:
     return True
 
 
+def _tell(upload: Upload) -> None:
+    """Let those who ask by the API know why an upload failed; the functions cannot tell them."""
+    backend.upload_failed(
+        tenant=str(upload.tenant.uuid),
+        upload=str(upload.uuid),
+        code=upload.error_code,
+        text=str(UploadError(upload.error_code).label),
+    )
+
+
 @transaction.atomic
-def result_apply(*, body: dict[str, Any], now: datetime) -> None:
-    """Apply one report. One that is about nothing we know (deleted since) is dropped."""
-    # The state machine's own failure knows only the object: uploads/<tenant>/<upload>/source.
-    uuid = body["upload"] if "upload" in body else body["key"].split("/")[2]
-    upload = _locked(uuid)
+def result_apply(*, body: dict[str, Any], now: datetime) -> Upload | None:
+    """Apply one report. One that is about nothing we know (deleted since) is dropped.
+
+    Return the upload where the report made it fail and the functions do not know.
+    """
+    if body["kind"] == "views":
+        _views(body)
+        return None
+    upload = _of_failure(body["input"]) if body["kind"] == "failed" else _of_report(body)
     if upload is None:
-        return
+        return None
     upload.checked_at = now
     for name in ("width", "height", "bytes", "format"):
         if body.get(name):
             setattr(upload, name, body[name])
     match body["kind"]:
+        case "created":
+            pass
         case "started":
-            _progress(upload, body["expected"], now)
+            _progress(upload, body["expected"], now, again=body.get("adds", False))
         case "variant":
             _variant(upload, body, now)
         case "refused":
             _fail(upload, _refusal(body), now)
         case "failed":
-            log.error("ingest.failed", upload=uuid, error=body["error"])
+            log.error("ingest.failed", upload=str(upload.uuid), error=body["error"])
             _fail(upload, UploadError.NOT_PROCESSED, now)
         case kind:
             raise ValueError(f"unknown kind of result: {kind}")
     upload.save()
+    return upload if body["kind"] == "failed" and upload.state == UploadState.FAILED else None
 
 
 @transaction.atomic
-def work_died(*, body: dict[str, Any], now: datetime) -> None:
-    """Note that a message of the state machine's was tried three times, in vain."""
-    upload = _locked(body["source"]["upload"])
-    if upload is not None:
-        log.error("work.died", upload=str(upload.uuid))
-        _fail(upload, UploadError.GAVE_UP, now)
-        upload.save()
+def work_died(*, body: dict[str, Any], now: datetime) -> Upload | None:
+    """Note that a message was tried three times, in vain; return the upload if it failed by that.
+
+    An upload that is done already, and was to be converted again, stays done.
+    """
+    upload = _locked(body["source"]["tenant"], body["source"]["upload"])
+    if upload is None:
+        return None
+    log.error("work.died", upload=str(upload.uuid))
+    _fail(upload, UploadError.GAVE_UP, now)
+    upload.save()
+    return upload if upload.state == UploadState.FAILED else None
 
 
-def _locked(uuid: str) -> Upload | None:
+def _of_report(body: dict[str, Any]) -> Upload | None:
+    """Return the upload that a report is about, made where it is a new one of the API's."""
+    tenant, uuid = body["tenant"], body["upload"]
+    if body.get("origin") == "api":
+        owner = Tenant.objects.filter(uuid=tenant).first()
+        if owner is not None:
+            Upload.objects.get_or_create(
+                uuid=uuid,
+                defaults={
+                    "tenant": owner,
+                    "filename": body["filename"],
+                    "created_at": datetime.fromisoformat(body["created_at"]),
+                    "checked_at": datetime.fromisoformat(body["created_at"]),
+                },
+            )
+    return _locked(tenant, uuid)
+
+
+def _of_failure(asked: dict[str, Any]) -> Upload | None:
+    """Return the upload that a failed execution was about, from what started it.
+
+    That was S3 with the object, uploads/<tenant>/<upload>/source, or a caller, whose key says which
+    tenant it was.
+    """
+    if "detail" in asked:
+        _root, tenant, uuid, _name = asked["detail"]["object"]["key"].split("/")
+        return _locked(tenant, uuid)
+    version = ApiKeyVersion.objects.select_related("api_key__tenant").filter(
+        gateway_id=asked["caller"]["key"]
+    )
+    key = version.first()
+    return _locked(str(key.api_key.tenant.uuid), asked["request"]["upload"]) if key else None
+
+
+def _locked(tenant: str, uuid: str) -> Upload | None:
     uploads = Upload.objects.select_for_update(of=("self",)).select_related("tenant")
-    upload = uploads.filter(uuid=uuid, deleted_at=None).first()
+    upload = uploads.filter(uuid=uuid, tenant__uuid=tenant, deleted_at=None).first()
     if upload is None:
         log.warning("result.unknown_upload", upload=uuid)
     return upload
+
+
+def _views(body: dict[str, Any]) -> None:
+    """Note a day's total; totals only grow, so an older one that comes late changes nothing."""
+    upload = _locked(body["tenant"], body["upload"])
+    if upload is None:
+        return
+    row, _is_new = VariantViews.objects.get_or_create(
+        upload=upload,
+        preset_code=body["preset"],
+        day=date.fromisoformat(body["day"]),
+        defaults={"views": body["views"]},
+    )
+    VariantViews.objects.filter(pk=row.pk, views__lt=body["views"]).update(views=body["views"])
 
 
 def _variant(upload: Upload, body: dict[str, Any], now: datetime) -> None:
@@ -122,13 +205,16 @@ def _variant(upload: Upload, body: dict[str, Any], now: datetime) -> None:
     _progress(upload, body["expected"], now)
 
 
-def _progress(upload: Upload, expected: list[str], now: datetime) -> None:
-    """Say how far it is: done once every expected variant, by its file's name, is there."""
+def _progress(upload: Upload, expected: list[str], now: datetime, *, again: bool = False) -> None:
+    """Say how far it is: done once every expected variant, by its file's name, is there.
+
+    What was done goes on only where it is converted `again`, to more variants.
+    """
     upload.variants_expected = len(expected)
     keys = upload.conversions.filter(state=ConversionState.DONE).values_list("key", flat=True)
     if set(expected) <= {key.rsplit("/", 1)[-1] for key in keys}:
         upload.state, upload.error_code, upload.finished_at = UploadState.DONE, "", now
-    elif upload.state == UploadState.WAITING:
+    elif upload.state == UploadState.WAITING or (again and upload.state == UploadState.DONE):
         upload.state = UploadState.PROCESSING
 
 

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 LOOK_AFTER = timedelta(minutes=2)  # without a word from the functions
 ABANDONED_AFTER = timedelta(seconds=backend.LINK_SECONDS)  # the form is no longer good
 STUCK_AFTER = timedelta(minutes=30)  # three tries of a function, and then some
+FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
 
 
 def upload_create(
@@ -110,10 +111,12 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
     nothing_comes = Q(state__in=[UploadState.DONE, UploadState.FAILED]) | Q(
         deleted_at__lt=now - ABANDONED_AFTER - STUCK_AFTER
     )
-    gone = Upload.objects.filter(nothing_comes, deleted_at__isnull=False).select_related("tenant")
-    for upload in gone.order_by("id")[:limit]:
+    gone = Upload.objects.filter(deleted_at__isnull=False).select_related("tenant")
+    for upload in gone.filter(nothing_comes, purged_at=None).order_by("id")[:limit]:
         backend.objects_delete(prefixes=upload.prefixes)
-        upload.delete()
+        backend.upload_forget(tenant=str(upload.tenant.uuid), upload=str(upload.uuid))
+        Upload.objects.filter(pk=upload.pk).update(purged_at=now)
+    gone.filter(purged_at__lt=now - FORGET_AFTER).delete()
 
 
 def _look_after(upload: Upload, now: datetime) -> None:

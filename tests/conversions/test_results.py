@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from conversions import services
 from conversions.models import Upload, UploadError, UploadState
-from tenants.models import Meter, UsageDay
+from tenants.models import ApiKeyVersion, Meter, UsageDay
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,8 @@ def waiting(cast: Cast) -> Upload:
 def started(upload: Upload, expected: list[str] | None = None) -> Report:
     about = {"bytes": 9, "width": 4, "height": 3, "format": "PNG"}
     names = NAMES if expected is None else expected
-    return {"kind": "started", "upload": str(upload.uuid), "expected": names, **about}
+    whose = {"tenant": str(upload.tenant.uuid), "upload": str(upload.uuid)}
+    return {"kind": "started", **whose, "expected": names, **about}
 
 
 def variant(upload: Upload, name: str, expected: list[str] | None = None) -> Report:
@@ -39,7 +40,9 @@ def variant(upload: Upload, name: str, expected: list[str] | None = None) -> Rep
 
 
 def failed(upload: Upload) -> Report:
-    return {"kind": "failed", "key": f"uploads/t/{upload.uuid}/source", "error": "x", "cause": "y"}
+    key = f"uploads/{upload.tenant.uuid}/{upload.uuid}/source"
+    asked = {"detail": {"object": {"key": key}}}
+    return {"kind": "failed", "input": asked, "error": "x", "cause": "y"}
 
 
 def apply(*reports: Report) -> None:
@@ -96,7 +99,8 @@ def test_reports_on_what_is_deleted_are_dropped(cast: Cast) -> None:
     upload = waiting(cast)
     services.upload_delete(upload=upload, actor=cast.alice, now=timezone.now())
     apply(variant(upload, NAMES[0]))
-    services.work_died(body={"source": {"upload": str(upload.uuid)}}, now=timezone.now())
+    source = {"tenant": str(upload.tenant.uuid), "upload": str(upload.uuid)}
+    services.work_died(body={"source": source}, now=timezone.now())
     upload.refresh_from_db()
     assert upload.state == UploadState.WAITING
     assert not UsageDay.objects.filter(meter=Meter.CONVERSIONS).exists()
@@ -105,3 +109,70 @@ def test_reports_on_what_is_deleted_are_dropped(cast: Cast) -> None:
 def test_a_report_of_a_kind_that_is_not_known_is_not_swallowed(cast: Cast) -> None:
     with pytest.raises(ValueError, match="unknown kind"):
         apply(started(waiting(cast)) | {"kind": "surprise"})
+
+
+def of_the_api(cast: Cast, **report: Any) -> Report:
+    """A report about an upload that no row is about yet."""
+    origin = {"origin": "api", "filename": "b.jpg", "created_at": "2026-11-24T10:00:00+00:00"}
+    whose = {"tenant": str(cast.alice_corp.uuid), "upload": "5b0e0e2c-9a53-4c3e-9c5b-8f1f6f1d2a11"}
+    return {**whose, **origin, **report}
+
+
+def test_whichever_report_comes_first_makes_the_row_of_an_upload_of_the_apis(cast: Cast) -> None:
+    begun = of_the_api(cast, kind="started", expected=NAMES, width=4, height=3, format="PNG")
+    apply(begun, of_the_api(cast, kind="created"), begun)
+    upload = Upload.objects.get(tenant=cast.alice_corp)
+    assert (upload.filename, upload.state) == ("b.jpg", UploadState.PROCESSING)
+    assert upload.created_at.isoformat() == "2026-11-24T10:00:00+00:00"
+
+
+def test_a_report_that_comes_after_its_upload_was_deleted_does_not_bring_it_back(
+    cast: Cast,
+) -> None:
+    apply(of_the_api(cast, kind="created"))
+    services.upload_delete(upload=Upload.objects.get(), actor=cast.alice, now=timezone.now())
+    apply(of_the_api(cast, kind="started", expected=NAMES))
+    assert Upload.objects.get().deleted_at is not None
+
+
+def test_another_tenants_upload_cannot_be_reported_on(cast: Cast) -> None:
+    upload = waiting(cast)
+    apply(started(upload) | {"tenant": str(cast.charlie_corp.uuid)})
+    upload.refresh_from_db()
+    assert upload.state == UploadState.WAITING
+
+
+def test_views_are_totals_that_may_come_late_and_twice(cast: Cast) -> None:
+    upload = waiting(cast)
+    whose = {"tenant": str(upload.tenant.uuid), "upload": str(upload.uuid)}
+    for total in (3, 7, 7, 5):
+        day = {"kind": "views", "preset": "web", "day": "2026-11-24", "views": total}
+        apply({**whose, **day})
+    assert [row.views for row in upload.views.all()] == [7]
+    apply({**whose, "tenant": str(cast.charlie_corp.uuid), **day, "views": 99})
+    assert [row.views for row in upload.views.all()] == [7]
+
+
+def test_more_variants_are_awaited_where_what_was_done_is_converted_again(cast: Cast) -> None:
+    upload = waiting(cast)
+    apply(started(upload), *(variant(upload, name) for name in NAMES))
+    more = [*NAMES, "avif-v1.avif"]
+    apply(started(upload, more) | {"adds": True})
+    upload.refresh_from_db()
+    assert (upload.state, upload.variants_expected) == (UploadState.PROCESSING, 3)
+    apply(variant(upload, "avif-v1.avif", more))
+    upload.refresh_from_db()
+    assert upload.state == UploadState.DONE
+
+
+def test_an_execution_that_a_caller_started_fails_only_their_own_upload(cast: Cast) -> None:
+    upload = waiting(cast)
+    for tenant, gateway_id in ((cast.alice_corp, "alices"), (cast.charlie_corp, "charlies")):
+        ApiKeyVersion.objects.filter(api_key__tenant=tenant).update(gateway_id=gateway_id)
+    states = []
+    for key in ("charlies", "nobodys", "alices"):
+        asked = {"caller": {"key": key}, "request": {"upload": str(upload.uuid)}}
+        apply({"kind": "failed", "input": asked, "error": "x", "cause": "y"})
+        upload.refresh_from_db()
+        states.append(upload.state)
+    assert states == [UploadState.WAITING, UploadState.WAITING, UploadState.FAILED]

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -80,8 +81,11 @@ def test_deleting_takes_the_objects_too(post: Post, photo: bytes, cast: Cast) ->
     assert [httpx.get(link).status_code for link in links] == [200, 200]
     services.upload_delete(upload=upload, actor=cast.alice, now=timezone.now())
     services.uploads_sweep(now=timezone.now())
-    assert not Upload.objects.exists()
     assert [httpx.get(link).status_code for link in links] == [404, 404]
+    services.uploads_sweep(now=timezone.now() + timedelta(days=14))
+    assert Upload.objects.exists()  # a late report must not make it anew
+    services.uploads_sweep(now=timezone.now() + timedelta(days=16))
+    assert not Upload.objects.exists()
 
 
 def test_a_second_deployment_changes_nothing(stack: str) -> None:

@@ -1,7 +1,15 @@
-"""Functions behind the gateway. No Django here: they are deployed as they stand.
+"""Functions behind the gateway and the state machine. No Django here: they are deployed as they
+stand, and none of them invokes another.
 
-ping.py            who am I, for a caller's first call
-inspect_source.py  look at an uploaded file before any work is planned
-convert.py         make a file's variants, and report each
+api.py             the sold API's own answers
+jobs.py            from the queue: convert uploads again
+views.py           from the stream: count deliveries
+inspect_source.py  the state machine's first step: look at an uploaded file
+convert.py         from the queue: make a file's variants, and report each
+meter.py           from the access log: count calls as they happen
+
+edge.py            what the portal publishes: whose a key is, what its tenant may do
+records.py         what is known of each upload and job
+counters.py        add to counts exactly once
 clients.py         boto3 clients, kept warm between invocations
 """

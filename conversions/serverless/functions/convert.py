@@ -7,67 +7,96 @@ the dead letters, where the portal finds it.
 """
 
 import json
-import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from conversions.imaging import ImageRefused, Recipe, open_source, render
+from conversions.serverless.functions import records
 from conversions.serverless.functions.clients import client
 
 logger = Logger()
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
-ABOUT = ("tenant", "upload", "bytes", "width", "height", "format")
+ABOUT = ("tenant", "upload", "bytes", "width", "height", "format", *records.ORIGIN)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> Any:
     """Work on a batch; return which messages failed (ReportBatchItemFailures)."""
-    failures = []
-    for record in event["Records"]:
-        try:
-            _convert(json.loads(record["body"]))
-        except Exception:
-            logger.exception("failed", extra={"message_id": record["messageId"]})
-            failures.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failures}
+    return process_partial_response(event, _convert, processor, context)
 
 
-def _convert(work: dict[str, Any]) -> None:
+def _convert(record: SQSRecord) -> None:
+    work = json.loads(record.body)
+    try:
+        _make(work)
+    except Exception:
+        logger.exception("failed", extra={"message_id": record.message_id})
+        raise
+
+
+def _make(work: dict[str, Any]) -> None:
     source = work["source"]
+    tenant, upload = source["tenant"], source["upload"]
     recipes = [Recipe.from_mapping(preset) for preset in json.loads(work["presets"])]
-    about = {name: source[name] for name in ABOUT}
-    about["expected"] = [recipe.name for recipe in recipes]
-    _report({"kind": "started", **about})
+    if "requested" in source:
+        recipes = [recipe for recipe in recipes if recipe.code in source["requested"]]
+    about = {name: source[name] for name in ABOUT if name in source}
+    about["expected"] = sorted(
+        records.upload_started(
+            tenant=tenant,
+            upload=upload,
+            expected=[recipe.name for recipe in recipes],
+            adds=work.get("adds", False),
+        )
+    )
+    records.report({"kind": "started", **about, "adds": work.get("adds", False)})
     body = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])["Body"]
     try:
         picture = open_source(body.read())
     except ImageRefused as refusal:
-        logger.warning("refused", extra={"upload": source["upload"], "code": refusal.code})
-        _report({"kind": "refused", **about, "code": refusal.code, "text": str(refusal)})
+        logger.warning("refused", extra={"upload": upload, "code": refusal.code})
+        records.upload_failed(tenant=tenant, upload=upload, code=refusal.code, text=str(refusal))
+        records.report({"kind": "refused", **about, "code": refusal.code, "text": str(refusal)})
         return
     for recipe in recipes:
-        variant = render(picture, recipe)
-        key = f"variants/{source['tenant']}/{source['upload']}/{recipe.name}"
+        made = render(picture, recipe)
+        key = f"variants/{tenant}/{upload}/{recipe.name}"
         client("s3").put_object(
             Bucket=source["bucket"],
             Key=key,
-            Body=variant.data,
+            Body=made.data,
             ContentType=recipe.format.media_type,
         )
-        _report(
+        variant = {
+            "preset": recipe.code,
+            "version": recipe.version,
+            "key": key,
+            "bytes": len(made.data),
+            "width": made.width,
+            "height": made.height,
+        }
+        records.variant_made(
+            tenant=tenant,
+            upload=upload,
+            name=recipe.name,
+            variant={**variant, "format": recipe.format.value},
+        )
+        records.report(
             {
                 "kind": "variant",
                 **about,
                 "preset": recipe.code,
                 "version": recipe.version,
-                "variant_key": key,
-                "variant_bytes": len(variant.data),
-                "variant_width": variant.width,
-                "variant_height": variant.height,
+                **{
+                    f"variant_{name}": variant[name] for name in ("key", "bytes", "width", "height")
+                },
             }
         )
-    logger.info("converted", extra={"upload": source["upload"], "variants": len(recipes)})
-
-
-def _report(result: dict[str, Any]) -> None:
-    client("sqs").send_message(QueueUrl=os.environ["RESULTS_QUEUE"], MessageBody=json.dumps(result))
+    logger.info("converted", extra={"upload": upload, "variants": len(recipes)})

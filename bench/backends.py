@@ -1,0 +1,331 @@
+"""What the gateway costs, backend by backend; and does a noisy tenant hurt a quiet one?
+
+    python -m bench.backends
+
+Starts everything that `make run` starts, on free ports, with data of its own, and calls the sold
+API over the loopback:
+
+- requests/s and p99 of each kind of backend, and beside it the same stack at ministack alone, where
+  that can serve it: its data plane answers 504 for some integrations, and is said so;
+- how long the live meter takes from a call to the portal's rows;
+- one tenant at its rate, alone and while another calls at ten times its own rate, in alternating
+  turns: the quiet one's p99 must not move by more than 20 %.
+
+Numbers are of this machine, now: compare them within one run only. Bounded in time and in calls.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+import httpx
+
+from portal.supervisor.environment import Ports
+from portal.supervisor.stack import Stack
+
+CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+CALLERS = 4
+LAYER, ALONE = "layer", "ministack alone"
+NEIGHBOUR_TARGET = 1.20
+NEIGHBOUR_RATE = 20  # requests/s that each of the two tenants has bought
+NOBODYS = "00000000-0000-4000-8000-000000000000"
+
+SETUP = """
+import json
+from django.utils import timezone
+from conversions import services as conversions
+from tenants.models import ApiKeyVersion, UsagePlan, User
+from tenants.services import (
+    api_key_value_reveal, reconcile, tenant_create, usage_plan_save,
+)
+now = timezone.now()
+values = {}
+for code, rate in (("endless", 10_000), ("quiet", RATE), ("noisy", RATE)):
+    plan = usage_plan_save(
+        usage_plan=UsagePlan(
+            code=code, name=code, rate_limit=rate, burst_limit=min(2 * rate, 5000),
+            quota_limit=10**9,
+        ),
+        now=now,
+    )
+    owner = User.objects.create_user(f"{code}@example.com", "bench-bench-bench")
+    tenant = tenant_create(name=code, owner=owner, usage_plan=plan, now=now)
+    reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=timezone.now)
+    conversions.tenant_publish(tenant=tenant, now=now)
+    version = ApiKeyVersion.objects.get(api_key__tenant=tenant)
+    values[code] = api_key_value_reveal(version=version, now=now)
+print("VALUES " + json.dumps(values))
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One route, and what stands behind it."""
+
+    name: str
+    method: str
+    path: str
+    body: dict[str, object] | None = None
+
+
+KINDS = (
+    Kind("MOCK (preflight, no key)", "OPTIONS", "/v1/ping"),
+    Kind("Lambda proxy", "GET", "/v1/ping"),
+    Kind("queue (SQS)", "POST", "/v1/jobs", {"uploads": [NOBODYS]}),
+    Kind(
+        "stream (Kinesis)", "POST", "/v1/events", {"events": [{"upload": NOBODYS, "preset": "web"}]}
+    ),
+    Kind("workflow (Step Functions)", "POST", "/v1/workflows/ingest", {"upload": NOBODYS}),
+    Kind("monolith (HTTP proxy)", "GET", "/v1/account/keys"),
+    Kind("monolith (HTTP, mapped)", "GET", "/v1/account/usage"),
+)
+
+
+@dataclass
+class Answers:
+    """What came back, and how long it took, in seconds."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return len(self.latencies) / self.seconds if self.seconds else 0.0
+
+    def quantile(self, part: float) -> float:
+        """Return a latency in milliseconds."""
+        ordered = sorted(self.latencies)
+        return 1000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0.0
+
+    def add(self, other: "Answers") -> None:
+        self.statuses += other.statuses
+        self.latencies += other.latencies
+        self.seconds += other.seconds
+
+
+async def call(
+    base: str, kind: Kind, key: str, *, seconds: float, callers: int, rate: float = 0
+) -> Answers:
+    """Call for a while: as fast as `callers` can, or at `rate` requests/s of them all together."""
+    found = Answers()
+    start = time.monotonic()
+    due = iter(range(1_000_000))
+
+    async def caller(client: httpx.AsyncClient) -> None:
+        while True:
+            if rate:
+                wait = start + next(due) / rate - time.monotonic()
+                if time.monotonic() + max(wait, 0) > start + seconds:
+                    return
+                if wait > 0:
+                    await asyncio.sleep(wait)
+            elif time.monotonic() > start + seconds:
+                return
+            began = time.monotonic()
+            answer = await client.request(
+                kind.method, base + kind.path, json=kind.body, headers={"x-api-key": key}
+            )
+            found.latencies.append(time.monotonic() - began)
+            found.statuses[answer.status_code] += 1
+
+    async with httpx.AsyncClient(timeout=30) as client:
+        await asyncio.gather(*(caller(client) for _ in range(callers)))
+    found.seconds = time.monotonic() - start
+    return found
+
+
+@contextmanager
+def ministack_alone(stack: Stack, directory: Path) -> Iterator[str]:
+    """ministack by itself, with the same backend deployed to it; yields its address."""
+    port = Ports.free().aws
+    environment = {
+        **stack.environment,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "STATE_DIR": str(directory / "state"),
+        "S3_DATA_DIR": str(directory / "s3"),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LOG_LEVEL": "ERROR",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ministack"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(port)
+        deploy = "from conversions.backend import stack; stack.deploy()"
+        # ENV_FILE would point it at the layer again.
+        subprocess.run(
+            [sys.executable, "manage.py", "shell", "--no-imports", "-c", deploy],
+            env={**environment, "ENV_FILE": os.devnull},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        yield environment["AWS_ENDPOINT_URL"]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for_port(port: int) -> None:
+    give_up = time.monotonic() + 30
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if time.monotonic() > give_up:
+            raise RuntimeError("ministack did not start")
+        time.sleep(0.05)
+
+
+def report(found: dict[tuple[str, str], Answers]) -> None:
+    """Print a line for each kind and place."""
+    print(f"\n{'backend':<28}{'at':<17}{'requests/s':>10}{'p50 ms':>8}{'p99 ms':>8}   answers")
+    for (kind, place), answers in found.items():
+        print(
+            f"{kind:<28}{place:<17}{answers.rate:>10,.0f}{answers.quantile(0.5):>8.1f}"
+            f"{answers.quantile(0.99):>8.1f}   {dict(answers.statuses)}"
+        )
+
+
+def key_at(url: str) -> str:
+    """Make a plan and a key at ministack, as the portal does at the layer; return its value."""
+    gateway = boto3.client("apigateway", endpoint_url=url, region_name="us-east-1", **CREDENTIALS)
+    plan = gateway.create_usage_plan(
+        name="bench",
+        apiStages=[{"apiId": "sekisho", "stage": "live"}],
+        throttle={"rateLimit": 1_000_000, "burstLimit": 1_000_000},
+        quota={"limit": 1_000_000_000, "period": "MONTH"},
+    )["id"]
+    key = gateway.create_api_key(name="bench", value="bench-backends-key-0123456789", enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    return str(key["value"])
+
+
+def kinds(
+    places: dict[str, tuple[str, str]], *, seconds: float, turns: int
+) -> dict[tuple[str, str], Answers]:
+    """Measure every kind of backend at each place (address and key), in turns."""
+    found = {(kind.name, place): Answers() for kind in KINDS for place in places}
+    for turn in range(-1, turns):
+        for kind in KINDS:
+            for place, (base, key) in places.items():
+                answers = asyncio.run(call(base, kind, key, seconds=seconds, callers=CALLERS))
+                if turn >= 0:  # the first one warms functions and pools
+                    found[kind.name, place].add(answers)
+    return found
+
+
+def neighbours(base: str, keys: dict[str, str], *, seconds: float, turns: int) -> float:
+    """Return by how much the quiet tenant's p99 moves while the other calls at 10 x its rate."""
+    ping = KINDS[1]
+
+    async def quiet() -> Answers:
+        return await call(
+            base, ping, keys["quiet"], seconds=seconds, callers=8, rate=NEIGHBOUR_RATE / 2
+        )
+
+    async def both() -> tuple[Answers, Answers]:
+        loud = call(
+            base, ping, keys["noisy"], seconds=seconds, callers=32, rate=10 * NEIGHBOUR_RATE
+        )
+        return await asyncio.gather(quiet(), loud)
+
+    alone, beside, noise = Answers(), Answers(), Answers()
+    for _ in range(turns):
+        alone.add(asyncio.run(quiet()))
+        mine, loud = asyncio.run(both())
+        beside.add(mine)
+        noise.add(loud)
+    ratio = beside.quantile(0.99) / alone.quantile(0.99)
+    print(f"\nA quiet tenant at {NEIGHBOUR_RATE // 2} requests/s, {turns} turns of {seconds:g} s")
+    print(
+        f"  alone           p50 {alone.quantile(0.5):6.1f} ms   p99 {alone.quantile(0.99):6.1f} ms"
+    )
+    print(
+        f"  beside a tenant p50 {beside.quantile(0.5):6.1f} ms   p99 {beside.quantile(0.99):6.1f} ms"
+    )
+    print(
+        f"  at 10 x its rate: {noise.rate:.0f} requests/s sent, "
+        f"{noise.statuses[200]} answered, {noise.statuses[429]} throttled"
+    )
+    print(f"  quiet answers: {dict(beside.statuses)}")
+    print(f"  p99 ratio {ratio:.2f} (target {NEIGHBOUR_TARGET})")
+    return ratio
+
+
+def live_lag(stack: Stack, base: str, key: str, *, times: int) -> list[float]:
+    """Return how many seconds pass from a call's answer to its being in the portal's rows."""
+    ask = (
+        "from django.db.models import Sum; from tenants.models import LiveDay; "
+        "import time, sys; start = time.time(); "
+        "count = lambda: LiveDay.objects.filter(version__api_key__tenant__name='endless')"
+        ".aggregate(n=Sum('requests'))['n'] or 0\n"
+        "print('COUNT', count())"
+    )
+
+    def counted() -> int:
+        printed = stack.manage("shell", "--no-imports", "-c", ask)
+        return int(printed.rpartition("COUNT")[2])
+
+    lags = []
+    with httpx.Client(headers={"x-api-key": key}, timeout=30) as client:
+        for _ in range(times):
+            before = counted()
+            while counted() != before:  # whatever is under way from before
+                before = counted()
+            assert client.get(f"{base}/v1/ping").status_code == 200  # noqa: S101
+            began = time.monotonic()
+            while counted() <= before:
+                if time.monotonic() > began + 60:
+                    return [float("inf")]
+            lags.append(time.monotonic() - began)
+    return lags
+
+
+def main() -> int:
+    """Run it all; the exit code says whether the neighbour's target was met."""
+    parser = argparse.ArgumentParser(prog="bench.backends", description="See the module's text.")
+    parser.add_argument("--turns", type=int, default=5, help="turns per kind (default: 5)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="per turn (default: 1)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        ports = Ports.free()
+        with Stack(var_dir=Path(directory), ports=ports) as stack:
+            base = stack.environment["API_BASE_URL"]
+            code = SETUP.replace("RATE", str(NEIGHBOUR_RATE))
+            printed = stack.manage("shell", "--no-imports", "-c", code)
+            keys = json.loads(printed.rpartition("VALUES ")[2])
+            lags = live_lag(stack, base, keys["endless"], times=5)
+            print(f"live meter: {statistics.median(lags):.1f} s from call to row (median of 5)")
+            with ministack_alone(stack, Path(directory) / "alone") as url:
+                places = {
+                    LAYER: (base, keys["endless"]),
+                    ALONE: (f"{url}/_aws/execute-api/sekisho/live", key_at(url)),
+                }
+                found = kinds(places, seconds=options.seconds, turns=options.turns)
+            report(found)
+            ratio = neighbours(base, keys, seconds=2 * options.seconds, turns=2 * options.turns)
+    return 0 if ratio <= NEIGHBOUR_TARGET else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
