@@ -55,6 +55,7 @@ RECEIVERS: dict[str, list[str]] = {
     "key.active": ["conversions.tasks.key_publish"],
     "key.revoked": ["conversions.tasks.key_publish"],
     "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
+    "quota.changed": ["conversions.tasks.tenant_publish"],
     "tenant.updated": ["conversions.tasks.tenant_publish"],
 }
 

@@ -190,6 +190,8 @@ API_BASE_URL = env.str(
     f"https://{BACKEND_API_ID}.execute-api.{AWS_REGION}.amazonaws.com/{BACKEND_STAGE}",
 ).rstrip("/")
 API_KEY_SECRET = env.str("API_KEY_SECRET")
+GATEWAY_SECRET = env.str("GATEWAY_SECRET")
+GATEWAY_PORTAL_URL = env.str("GATEWAY_PORTAL_URL", SITE_URL).rstrip("/")
 # GetUsage is 30-45 minutes late on AWS; a figure is settled once read again this much later.
 USAGE_LAG_SECONDS = env.int("USAGE_LAG_SECONDS", 45 * 60)
 USAGE_SETTLE_SECONDS = env.int("USAGE_SETTLE_SECONDS", 60 * 60)

@@ -92,6 +92,35 @@ def entitlement_requests(*, tenant: Tenant, now: datetime) -> int:
     return plan_requests(spans=list(spans), period=period)
 
 
+@dataclass(frozen=True)
+class Quota:
+    """What a tenant may use in the current period of UTC days, both included; None: no limit."""
+
+    limit: int | None
+    period_start: date
+    period_end: date
+
+
+def quotas(*, tenants: Iterable[Tenant], now: datetime) -> dict[int, Quota]:
+    """Return each tenant's quota by its id, in one query for most; needs their `usage_plan`."""
+    today = now.astimezone(UTC).date()
+    current = Entitlement.objects.filter(period_start__lte=today, period_end__gt=today)
+    stored = {(each.tenant_id, each.period_start, each.period_end): each for each in current}
+    found = {}
+    for tenant in tenants:
+        plan = tenant.usage_plan
+        period = period_of(plan.quota_period, now)
+        entitlement = stored.get((tenant.pk, period.start, period.end))
+        if plan.is_unlimited:
+            limit = None
+        elif entitlement is not None:
+            limit = entitlement.requests
+        else:
+            limit = entitlement_requests(tenant=tenant, now=now)
+        found[tenant.pk] = Quota(limit, period.start, period.end - timedelta(days=1))
+    return found
+
+
 def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
     """Return where the tenant stands in the quota period that `now` is in."""
     period = period_of(tenant.usage_plan.quota_period, now)

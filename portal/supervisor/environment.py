@@ -22,6 +22,7 @@ HEADER = """\
 SECRETS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(50),
     "API_KEY_SECRET": lambda: secrets.token_urlsafe(32),
+    "GATEWAY_SECRET": lambda: secrets.token_urlsafe(32),
     "STRIPE_SECRET_KEY": lambda: f"sk_test_{secrets.token_hex(24)}",
     "STRIPE_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(32)}",
     "OPERATOR_PASSWORD": lambda: secrets.token_urlsafe(12),
@@ -105,6 +106,7 @@ def _addresses(ports: Ports, var_dir: Path) -> dict[str, str]:
     aws = f"http://{HOST}:{ports.aws}"
     return {
         "SITE_URL": f"http://localhost:{ports.portal}",
+        "GATEWAY_PORTAL_URL": f"http://{HOST}:{ports.portal}",
         "REDIS_URL": f"redis://{HOST}:{ports.valkey}/0",
         "AWS_ENDPOINT_URL": aws,
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -6,6 +6,7 @@ a page that has been open for long still shows them.
 """
 
 import uuid
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -157,6 +158,9 @@ def _gallery(request: TenantRequest) -> dict[str, Any]:
 
 def _row(upload: Upload, now: datetime) -> dict[str, Any]:
     made = [each for each in upload.conversions.all() if each.state == ConversionState.DONE]
+    views: Counter[str] = Counter()
+    for day in upload.views.all():
+        views[day.preset_code] += day.views
     is_busy = (upload.checked_at or now) > now - BUSY
     return {
         "uuid": upload.uuid,
@@ -171,7 +175,7 @@ def _row(upload: Upload, now: datetime) -> dict[str, Any]:
         "created_at": upload.created_at,
         "ask_again": "" if upload.is_finished else "1s" if is_busy else "15s",
         "expected": upload.variants_expected,
-        "variants": made,
+        "variants": [{"is": each, "views": views[each.preset_code]} for each in made],
     }
 
 

@@ -10,6 +10,7 @@ from tenants.errors import NotInThisState, Refused
 from tenants.models import Entitlement, GrantKind, PlanSpan, QuotaGrant, Tenant
 from tenants.periods import period_of
 from tenants.services.audit import audit_record
+from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import reconcile_request
 
 
@@ -80,6 +81,7 @@ def quota_grant(
     audit_record(
         action="quota.granted", tenant=tenant, now=now, target=source, requests=requests, kind=kind
     )
+    outbox_publish(kind="quota.changed", tenant=tenant, now=now)
     reconcile_request(tenant=tenant, now=now)
     return grant
 
@@ -93,5 +95,6 @@ def quota_cap_set(*, tenant: Tenant, requests: int | None, now: datetime) -> Ent
         entitlement.cap_requests = requests
         entitlement.save(update_fields=["cap_requests"])
         audit_record(action="quota.capped", tenant=tenant, now=now, requests=requests)
+        outbox_publish(kind="quota.changed", tenant=tenant, now=now)
         reconcile_request(tenant=tenant, now=now)
     return entitlement
