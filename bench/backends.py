@@ -257,12 +257,9 @@ def neighbours(base: str, keys: dict[str, str], *, seconds: float, turns: int) -
         noise.add(loud)
     ratio = beside.quantile(0.99) / alone.quantile(0.99)
     print(f"\nA quiet tenant at {NEIGHBOUR_RATE // 2} requests/s, {turns} turns of {seconds:g} s")
-    print(
-        f"  alone           p50 {alone.quantile(0.5):6.1f} ms   p99 {alone.quantile(0.99):6.1f} ms"
-    )
-    print(
-        f"  beside a tenant p50 {beside.quantile(0.5):6.1f} ms   p99 {beside.quantile(0.99):6.1f} ms"
-    )
+    for name, answers in (("alone", alone), ("beside a tenant", beside)):
+        p50, p99 = answers.quantile(0.5), answers.quantile(0.99)
+        print(f"  {name:<16}p50 {p50:6.1f} ms   p99 {p99:6.1f} ms")
     print(
         f"  at 10 x its rate: {noise.rate:.0f} requests/s sent, "
         f"{noise.statuses[200]} answered, {noise.statuses[429]} throttled"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # integrations need this module in their turn
 
 
 def request_values(call: Call, mappings: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
-    """What the integration's request is given: {"header" | "querystring" | "path": {name: values}}."""
+    """What the integration's request is given: values by name, of each place."""
     found: dict[str, dict[str, list[str]]] = {"header": {}, "querystring": {}, "path": {}}
     for target, source in mappings.items():
         place, _, name = target.removeprefix("integration.request.").partition(".")
@@ -55,22 +55,17 @@ def parameters_of(call: Call) -> dict[str, dict[str, str]]:
 def _of_request(call: Call, source: str) -> list[str]:
     if (common := _common(call, source)) is not None:
         return common
-    place, _, name = source.removeprefix("method.request.").partition(".")
-    request = call.request
-    match place:
-        case "path":
-            return [call.path_parameters[name]] if name in call.path_parameters else []
-        case "querystring":
-            return request.query.get(name, [])[-1:]
-        case "multivaluequerystring":
-            return request.query.get(name, [])
-        case "header":
-            return _headers(request.headers, name)[-1:]
-        case "multivalueheader":
-            return _headers(request.headers, name)
-    if source.startswith("method.request.body"):
-        return _body(request.body, source.removeprefix("method.request.body"))
-    return []
+    rest = source.removeprefix("method.request.")
+    if rest.startswith("body"):
+        return _body(call.request.body, rest.removeprefix("body"))
+    place, _, name = rest.partition(".")
+    if place == "path":
+        values = [call.path_parameters[name]] if name in call.path_parameters else []
+    elif place.endswith("querystring"):
+        values = call.request.query.get(name, [])
+    else:
+        values = _headers(call.request.headers, name)
+    return values if place.startswith("multivalue") else values[-1:]
 
 
 def _of_answer(call: Call, source: str, answer: Response) -> list[str]:

@@ -18,8 +18,11 @@ import airspeed
 
 from portal.local.aws import json_path
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "'": "\\'", "/": "\\/", "\b": "\\b", "\f": "\\f", "\n": "\\n",
-            "\r": "\\r", "\t": "\\t"}  # fmt: skip
+# Apache's StringEscapeUtils; that one also escapes slashes, which AWS was seen to leave alone.
+_ESCAPES = str.maketrans(
+    {"\\": r"\\", '"': r"\"", "'": r"\'", "\b": r"\b", "\f": r"\f", "\n": r"\n"}
+    | {"\r": r"\r", "\t": r"\t"}
+)
 _REFERENCE = re.compile(r"(?<!\\)\$(?!!)(?=\{?(?:input|context|stageVariables|util)\b)")
 
 
@@ -88,11 +91,7 @@ class Util:
     """`$util`."""
 
     def escapeJavaScript(self, text: Any) -> str:  # noqa: N802
-        """Escape as Apache's StringEscapeUtils does; slashes stay, as AWS was seen to leave them."""
-        return "".join(
-            _ESCAPES.get(c, c) if c != "/" else c
-            for c in _text(text)
-        )  # fmt: skip
+        return _text(text).translate(_ESCAPES)
 
     def parseJson(self, text: Any) -> Any:  # noqa: N802
         try:

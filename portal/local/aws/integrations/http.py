@@ -1,8 +1,8 @@
 """HTTP and HTTP_PROXY: a real call of an upstream, over the network.
 
 A proxy passes the caller's method, query, headers and body on, and the upstream's answer back;
-mappings add to the request, and win over what the caller sent. Without "proxy" only what mappings and templates say is
-sent, and integration responses make the answer.
+mappings add to the request, and win over what the caller sent. Without "proxy" only what mappings
+and templates say is sent, and integration responses make the answer.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
 Redirects are the caller's to follow. `x-api-key` goes upstream, as the real service sends it.
 """
