@@ -1,22 +1,27 @@
 """Every address of the portal."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
+import billing.api
 import tenants.api
 from portal.accounts import SignUpView
-from portal.views import billing, dashboard, keys, organisation, public, uploads, webhooks
+from portal.views import billing as billing_pages
+from portal.views import dashboard, keys, organisation, public, uploads, webhooks
+from portal.views.api import NothingView
 
 urlpatterns = [
     path("", include(public.urlpatterns)),
     path("", include(dashboard.urlpatterns)),
     path("", include(keys.urlpatterns)),
-    path("", include(billing.urlpatterns)),
+    path("", include(billing_pages.urlpatterns)),
     path("", include(uploads.urlpatterns)),
     path("", include(organisation.urlpatterns)),
     path("", include(webhooks.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
+    path("api/v1/", include(billing.api.urlpatterns)),
+    re_path("^api/v1/.*/$", NothingView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("accounts/signup/", SignUpView.as_view(), name="account_signup"),
     path("accounts/", include("allauth.urls")),

@@ -1,28 +1,26 @@
 """The management API of this app: keys and usage, for a tenant's own automation.
 
 Thin over services and selectors. Every query starts from the caller's tenant, so that a stranger's
-things are not found.
+things are not found. The reading part is sold through the gateway, too (tenants/callers.py).
 """
 
 import uuid
 from datetime import UTC, timedelta
 from typing import Any
 
-from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from tenants import selectors, services
+from tenants.callers import TenantView
 from tenants.errors import Refused
-from tenants.models import ApiKey, ApiKeyVersion, Member, User
-from tenants.permissions import Act, may
+from tenants.models import ApiKey, ApiKeyVersion
+from tenants.permissions import Act
 
 MOST_DAYS = 400
 USAGE_FIELDS = (
@@ -80,22 +78,6 @@ class UsageSerializer(serializers.Serializer[Any]):
     days = UsageDaySerializer(many=True)
 
 
-class TenantView(APIView):
-    """A view for a member of the tenant that the session has chosen (else their oldest)."""
-
-    def member(self, request: Request, act: Act | None = None) -> Member:
-        """Return the caller's membership: 404 without one, 403 where the role is not enough."""
-        user = request.user
-        if not isinstance(user, User):
-            raise Http404
-        member = selectors.membership(user=user, tenant_uuid=request.session.get("tenant"))
-        if member is None:
-            raise Http404
-        if act is not None and not may(member, act):
-            raise PermissionDenied(f"The role {member.role!r} may not do this.")
-        return member
-
-
 def _key(version: ApiKeyVersion, **extra: Any) -> dict[str, Any]:
     return {
         "uuid": version.api_key.uuid,
@@ -121,7 +103,7 @@ class KeysView(TenantView):
     @extend_schema(responses=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the keys that are not revoked, oldest first."""
-        keys = selectors.api_keys(tenant=self.member(request).tenant)
+        keys = selectors.api_keys(tenant=self.caller(request).tenant)
         rows = [_key(selectors.newest_version(api_key=key)) for key in keys]
         return Response(KeySerializer(rows, many=True).data)
 
@@ -177,7 +159,7 @@ class UsageView(TenantView):
     )
     def get(self, request: Request) -> Response:
         """Return where the tenant stands, and a row for each day."""
-        tenant = self.member(request).tenant
+        tenant = self.caller(request).tenant
         asked = UsageQuerySerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
         now = timezone.now()

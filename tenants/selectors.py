@@ -218,6 +218,13 @@ def newest_version(*, api_key: ApiKey) -> ApiKeyVersion:
     return max(api_key.versions.all(), key=lambda version: version.pk)
 
 
+def version_in_use(*, gateway_id: str) -> ApiKeyVersion | None:
+    """Return the version with this id in the gateway, unless it is revoked or was never active."""
+    versions = ApiKeyVersion.objects.select_related("api_key__tenant__usage_plan")
+    in_use = versions.filter(status__in=[VersionStatus.ACTIVE, VersionStatus.RETIRING])
+    return in_use.filter(gateway_id=gateway_id).first() if gateway_id else None
+
+
 def last_used(*, tenant: Tenant) -> dict[int, date]:
     """Return the last UTC day on which each key was used, by the key's id."""
     used = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS, used__gt=0)

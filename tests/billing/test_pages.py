@@ -16,6 +16,7 @@ from billing import payments
 from billing.models import Invoice, Order, OrderState, StripeEvent
 from portal.local.payments.server import LocalPayments
 from tenants.models import Member, QuotaGrant, Role, Tenant, User
+from tenants.services import tenant_create
 from tests.billing.conftest import SignUpCall, buy, events_of, pay, stripe_client
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
@@ -58,6 +59,18 @@ class TestBuying:
         assert (row["total_display"], row["state"]) == ("$1.00", "paid")
         pdf = browser.get(row["pdf_url"])
         assert (pdf["Content-Type"], pdf.content[:4]) == ("application/pdf", b"%PDF")
+        listed = browser.get("/api/v1/invoices/").json()
+        assert [(each["number"], each["total"]) for each in listed] == [(row["number"], 100)]
+        invoice = browser.get(f"/api/v1/invoices/{row['number']}/").json()
+        assert [line["amount"] for line in invoice["lines"]] == [100]
+        strangers = Client()
+        other = User.objects.create_user("charlie@example.org", PASSWORD)
+        usage_plan = order.tenant.usage_plan
+        tenant_create(name="Charlie Corp", owner=other, usage_plan=usage_plan, now=timezone.now())
+        strangers.force_login(other)
+        assert strangers.get("/api/v1/invoices/").json() == []
+        assert strangers.get(f"/api/v1/invoices/{row['number']}/").status_code == 404
+        assert strangers.get(row["pdf_url"]).status_code == 404
         bought = browser.get(reverse("billing")).context["extensions"][0]
         assert (bought["requests"], bought["state"]) == (100, "fulfilled")
 

@@ -1,0 +1,67 @@
+"""The management API of this app: a tenant's invoices. Amounts are in minor units of a currency."""
+
+from typing import Any
+
+from django.http import Http404
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import selectors
+from tenants.callers import TenantView
+
+
+class InvoiceSerializer(serializers.Serializer[Any]):
+    """An issued invoice. `total` is `subtotal` and `tax`; the period's end is not included."""
+
+    number = serializers.CharField()
+    kind = serializers.CharField()
+    state = serializers.CharField()
+    currency = serializers.CharField()
+    subtotal = serializers.IntegerField()
+    tax = serializers.IntegerField()
+    total = serializers.IntegerField()
+    period_start = serializers.DateField()
+    period_end = serializers.DateField()
+    issued_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField(allow_null=True)
+
+
+class InvoiceLineSerializer(serializers.Serializer[Any]):
+    """What, how many, at what price each; `amount` is rounded once."""
+
+    description = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_amount = serializers.DecimalField(max_digits=16, decimal_places=4)
+    amount = serializers.IntegerField()
+
+
+class InvoiceDetailSerializer(InvoiceSerializer):
+    lines = InvoiceLineSerializer(many=True)
+
+
+class InvoicesView(TenantView):
+    @extend_schema(responses=InvoiceSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List the issued invoices, newest first."""
+        invoices = selectors.invoices(tenant=self.caller(request).tenant)
+        return Response(InvoiceSerializer(invoices, many=True).data)
+
+
+class InvoiceView(TenantView):
+    @extend_schema(responses=InvoiceDetailSerializer)
+    def get(self, request: Request, number: str) -> Response:
+        """Return an invoice with its lines."""
+        tenant = self.caller(request).tenant
+        invoice = selectors.invoice_by_number(tenant=tenant, number=number)
+        if invoice is None:
+            raise Http404
+        return Response(InvoiceDetailSerializer(invoice).data)
+
+
+urlpatterns = [
+    path("invoices/", InvoicesView.as_view(), name="api-invoices"),
+    path("invoices/<str:number>/", InvoiceView.as_view(), name="api-invoice"),
+]
