@@ -1,0 +1,5 @@
+const answer = await fetch("https://api.example.com/v1/ping", {
+  headers: { "x-api-key": process.env.API_KEY },
+});
+if (!answer.ok) throw new Error(await answer.text());
+console.log((await answer.json()).tenant.name);

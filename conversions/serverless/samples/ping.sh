@@ -1,0 +1,2 @@
+curl --fail-with-body "https://api.example.com/v1/ping" \
+  --header "x-api-key: $API_KEY"
