@@ -71,6 +71,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
     "publish to the edge": ("conversions.tasks.edge_sweep", settings.SWEEP_SECONDS),
     "sweep uploads": ("conversions.tasks.uploads_sweep", 60),
+    "forget old live figures": ("tenants.tasks.live_prune", 3600),
     "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),
     "forget old news": ("portal.tasks.outbox_prune", 24 * 3600),
 }

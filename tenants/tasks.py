@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from tenants import gateway, queue
 from tenants.models import GatewayPlan, UsagePlan
-from tenants.services import mirrors, reconcile, reconciling, usage
+from tenants.services import live, mirrors, reconcile, reconciling, usage
 
 
 @shared_task
@@ -60,3 +60,9 @@ def usage_sync(mirror_id: int) -> None:
     usage.usage_sync(mirror=mirror, now=now)
     for tenant in usage.tenants_to_reconcile_after_sync(mirror=mirror, now=now):
         reconciling.reconcile_request(tenant=tenant, now=now, lane=reconciling.ROUTINE)
+
+
+@shared_task
+def live_prune() -> None:
+    """Forget live figures that are no longer needed."""
+    live.live_prune(now=timezone.now())

@@ -4,6 +4,7 @@ people.py      users, tenants, members, holds
 plans.py       usage plans, their mirrors in the gateway, which tenant held which plan when
 keys.py        API keys and their versions
 usage.py       usage by version, meter and UTC day
+live.py        the live meter's figures: seconds old, never billed
 quota.py       entitlements, grants, leases
 outbox.py      news for the apps above, and what has been done with it
 audit.py       who did what, when, from where
@@ -11,6 +12,7 @@ audit.py       who did what, when, from where
 
 from tenants.models.audit import AuditEntry
 from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
+from tenants.models.live import LiveDay, LiveMeter, LiveMinute
 from tenants.models.outbox import OutboxEvent
 from tenants.models.people import Hold, HoldReason, Member, Role, Tenant, TenantState, User
 from tenants.models.plans import GatewayPlan, PlanSpan, QuotaPeriod, UsagePlan
@@ -28,6 +30,9 @@ __all__ = [
     "HoldReason",
     "KeySlot",
     "Lease",
+    "LiveDay",
+    "LiveMeter",
+    "LiveMinute",
     "Member",
     "Meter",
     "OutboxEvent",

@@ -13,6 +13,7 @@ from tenants.services.api_keys import (
 )
 from tenants.services.audit import audit_record
 from tenants.services.holds import hold_lift, hold_place
+from tenants.services.live import live_record
 from tenants.services.outbox import outbox_publish
 from tenants.services.quota import quota_cap_set, quota_grant
 from tenants.services.tenants import tenant_change_plan, tenant_create, tenant_update
@@ -27,6 +28,7 @@ __all__ = [
     "audit_record",
     "hold_lift",
     "hold_place",
+    "live_record",
     "outbox_publish",
     "quota_cap_set",
     "quota_grant",

@@ -23,6 +23,8 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.periods import Period, period_of
+from tenants.selectors.live import live_as_of as live_as_of
+from tenants.selectors.live import live_used as live_used
 
 
 @dataclass(frozen=True)
