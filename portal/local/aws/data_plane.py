@@ -13,13 +13,15 @@ from portal.local.aws.admission import Admission
 from portal.local.aws.clock import Clock
 from portal.local.aws.deployments import Deployments, Stage
 from portal.local.aws.gateway_responses import (
+    API_CONFIGURATION_ERROR,
+    INTERNAL_ERROR,
     MISSING_AUTHENTICATION_TOKEN,
     REQUEST_TOO_LARGE,
     UNKNOWN_STAGE,
     GatewayResponse,
+    Refused,
 )
 from portal.local.aws.integrations import Call
-from portal.local.aws.integrations.base import internal_error
 from portal.local.aws.routes import Route
 from portal.local.aws.wire import Request, Response
 
@@ -75,9 +77,11 @@ class DataPlane:
         )
         try:
             return await route.integration(call)
+        except Refused as refused:
+            return refused.response.response()
         except Exception:
             logger.exception("%s %s failed", request.method, route.resource_path)
-            return internal_error()
+            return INTERNAL_ERROR.response()
 
     def _admit(
         self, stage: Stage, route: Route, request: Request
@@ -87,7 +91,7 @@ class DataPlane:
             return REQUEST_TOO_LARGE.response(), None
         if route.authorization != "NONE":
             logger.error("%s: %s is not supported", route.resource_path, route.authorization)
-            return internal_error(), None
+            return API_CONFIGURATION_ERROR.response(), None
         if not route.api_key_required:
             return None, None
         key = request.header(b"x-api-key")

@@ -1,7 +1,8 @@
 """What a caller sees when API Gateway itself refuses: one row per gateway response type.
 
-Statuses, messages and error types are API Gateway's:
-https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+Types and statuses are those of
+https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html;
+messages and error types are what the service was seen to send.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,17 @@ class GatewayResponse:
     error_type: str
 
     def response(self) -> Response:
+        """The answer of an API that customises nothing."""
         headers = [(b"x-amzn-ErrorType", self.error_type.encode())]
         return Response.of_json(self.status, {"message": self.message}, headers)
+
+
+class Refused(Exception):
+    """The gateway answers this call itself, with `response`: an integration cannot."""
+
+    def __init__(self, response: GatewayResponse) -> None:
+        super().__init__(response.type)
+        self.response = response
 
 
 INVALID_API_KEY = GatewayResponse("INVALID_API_KEY", 403, "Forbidden", "ForbiddenException")
@@ -38,4 +48,25 @@ REQUEST_TOO_LARGE = GatewayResponse(
     "HTTP content length exceeded 10485760 bytes.",
     "RequestEntityTooLargeException",
 )
+UNSUPPORTED_MEDIA_TYPE = GatewayResponse(
+    "UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type", "BadRequestException"
+)
+# Nothing was deployed there, so nothing is customised: this one alone is never rendered.
 UNKNOWN_STAGE = GatewayResponse("DEFAULT_4XX", 403, "Forbidden", "ForbiddenException")
+
+_FAILED = "InternalServerErrorException"
+# The backend cannot be reached, or was too slow.
+INTEGRATION_FAILURE = GatewayResponse(
+    "INTEGRATION_FAILURE", 504, "Network error communicating with endpoint", _FAILED
+)
+INTEGRATION_TIMEOUT = GatewayResponse(
+    "INTEGRATION_TIMEOUT", 504, "Endpoint request timed out", _FAILED
+)
+# The API was set up wrongly: no such function, no integration response for what the backend said.
+API_CONFIGURATION_ERROR = GatewayResponse(
+    "API_CONFIGURATION_ERROR", 500, "Internal server error", _FAILED
+)
+# A template failed, or something in here did.
+INTERNAL_ERROR = GatewayResponse("DEFAULT_5XX", 500, "Internal server error", _FAILED)
+# A function failed, or gave an answer that is no response.
+BAD_GATEWAY = GatewayResponse("DEFAULT_5XX", 502, "Internal server error", _FAILED)

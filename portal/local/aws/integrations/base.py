@@ -1,9 +1,10 @@
-"""What every integration is given, and the answers that API Gateway gives for a failed one."""
+"""What every integration is given, and what stands in for one that cannot be made."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from portal.local.aws.gateway_responses import API_CONFIGURATION_ERROR, Refused
 from portal.local.aws.wire import Request, Response
 
 logger = logging.getLogger(__name__)
@@ -27,18 +28,8 @@ class Call(NamedTuple):
     api_key: str | None
 
 
+# Raises Refused where the gateway has to answer itself.
 Integration = Callable[[Call], Awaitable[Response]]
-
-
-def internal_error(status: int = 500) -> Response:
-    """API Gateway's own answer where a backend is wrong (502) or the configuration is (500)."""
-    headers = [(b"x-amzn-ErrorType", b"InternalServerErrorException")]
-    return Response.of_json(status, {"message": "Internal server error"}, headers)
-
-
-def timed_out() -> Response:
-    headers = [(b"x-amzn-ErrorType", b"InternalServerErrorException")]
-    return Response.of_json(504, {"message": "Endpoint request timed out"}, headers)
 
 
 def unsupported(definition: Mapping[str, Any] | None) -> Integration:
@@ -48,6 +39,6 @@ def unsupported(definition: Mapping[str, Any] | None) -> Integration:
 
     async def answer(call: Call) -> Response:
         logger.error("%s: unsupported integration %s %s", call.resource_path, kind, uri)
-        return internal_error()
+        raise Refused(API_CONFIGURATION_ERROR)
 
     return answer

@@ -16,12 +16,18 @@ from urllib.parse import quote
 
 import httpx
 
-from portal.local.aws.integrations.base import Call, Integration, internal_error, timed_out
+from portal.local.aws.gateway_responses import (
+    INTEGRATION_FAILURE,
+    INTEGRATION_TIMEOUT,
+    INTERNAL_ERROR,
+    UNSUPPORTED_MEDIA_TYPE,
+    Refused,
+)
+from portal.local.aws.integrations.base import Call, Integration
 from portal.local.aws.integrations.templates import (
     RequestTemplates,
     Responses,
     fresh_context,
-    unsupported_media_type,
 )
 from portal.local.aws.mappings import request_values
 from portal.local.aws.vtl import TemplateFailed
@@ -59,9 +65,9 @@ def http(definition: Mapping[str, Any], region: str) -> Integration | None:
             body = call.request.body if is_proxy else templates.body(call, context)
         except TemplateFailed as failure:
             logger.error("%s: request template: %s", call.resource_path, failure)
-            return internal_error()
+            raise Refused(INTERNAL_ERROR) from failure
         if body is None:
-            return unsupported_media_type()
+            raise Refused(UNSUPPORTED_MEDIA_TYPE)
         values = request_values(call, mappings)
         _override(values, context.get("requestOverride") or {})
         query = dict(call.request.query) if is_proxy else {}
@@ -79,10 +85,10 @@ def http(definition: Mapping[str, Any], region: str) -> Integration | None:
                 timeout=timeout,
             )
         except httpx.TimeoutException:
-            return timed_out()
+            raise Refused(INTEGRATION_TIMEOUT) from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             logger.error("%s: %s: %s", call.resource_path, uri, error)
-            return internal_error(502)
+            raise Refused(INTEGRATION_FAILURE) from error
         found = Response(answer.status_code, answer.content, _kept(answer))
         if is_proxy:
             return found

@@ -17,7 +17,13 @@ from urllib.parse import quote
 
 from portal.local.aws import upstream
 from portal.local.aws.context import context_of
-from portal.local.aws.integrations.base import Call, Integration, internal_error, timed_out
+from portal.local.aws.gateway_responses import (
+    API_CONFIGURATION_ERROR,
+    BAD_GATEWAY,
+    INTEGRATION_TIMEOUT,
+    Refused,
+)
+from portal.local.aws.integrations.base import Call, Integration
 from portal.local.aws.wire import Headers, Response
 
 logger = logging.getLogger(__name__)
@@ -51,17 +57,17 @@ def lambda_proxy(definition: Mapping[str, Any], region: str) -> Integration | No
             try:
                 answer = await asyncio.wait_for(invocation, timeout)
             except TimeoutError:
-                return timed_out()
+                raise Refused(INTEGRATION_TIMEOUT) from None
         if answer.status != 200:
             logger.error("%s: invocation answered %d", function, answer.status)
-            return internal_error(500)
+            raise Refused(API_CONFIGURATION_ERROR)
         if answer.header(b"x-amz-function-error"):
             logger.error("%s: function error %s", function, answer.body.decode("utf-8", "replace"))
-            return internal_error(502)
+            raise Refused(BAD_GATEWAY)
         response = response_of(answer.body)
         if response is None:
             logger.error("%s: malformed proxy answer", function)
-            return internal_error(502)
+            raise Refused(BAD_GATEWAY)
         return response
 
     return invoke

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from portal.local.aws.integrations.base import Call, Integration, internal_error
+from portal.local.aws.gateway_responses import INTERNAL_ERROR, UNSUPPORTED_MEDIA_TYPE, Refused
+from portal.local.aws.integrations.base import Call, Integration
 from portal.local.aws.integrations.templates import (
     RequestTemplates,
     Responses,
     fresh_context,
-    unsupported_media_type,
 )
 from portal.local.aws.vtl import TemplateFailed
 from portal.local.aws.wire import Response
@@ -37,9 +37,9 @@ def mock(definition: Mapping[str, Any], region: str) -> Integration | None:
             body = templates.body(call, context)
         except TemplateFailed as failure:
             logger.error("%s: request template: %s", call.resource_path, failure)
-            return internal_error()
+            raise Refused(INTERNAL_ERROR) from failure
         if body is None:
-            return unsupported_media_type()
+            raise Refused(UNSUPPORTED_MEDIA_TYPE)
         status = _status(body)
         return responses.answer(call, context, by=status, answer=Response(200))
 

@@ -20,12 +20,17 @@ from urllib.parse import urlencode
 from botocore.session import get_session
 
 from portal.local.aws import upstream
-from portal.local.aws.integrations.base import Call, Integration, internal_error, timed_out
+from portal.local.aws.gateway_responses import (
+    INTEGRATION_TIMEOUT,
+    INTERNAL_ERROR,
+    UNSUPPORTED_MEDIA_TYPE,
+    Refused,
+)
+from portal.local.aws.integrations.base import Call, Integration
 from portal.local.aws.integrations.templates import (
     RequestTemplates,
     Responses,
     fresh_context,
-    unsupported_media_type,
 )
 from portal.local.aws.mappings import request_values
 from portal.local.aws.vtl import TemplateFailed
@@ -70,9 +75,9 @@ def service(definition: Mapping[str, Any], region: str) -> Integration | None:
             body = templates.body(call, context)
         except TemplateFailed as failure:
             logger.error("%s: request template: %s", call.resource_path, failure)
-            return internal_error()
+            raise Refused(INTERNAL_ERROR) from failure
         if body is None:
-            return unsupported_media_type()
+            raise Refused(UNSUPPORTED_MEDIA_TYPE)
         values = request_values(call, mappings)
         overrides = context.get("requestOverride") or {}
         headers = {key.lower(): given[-1] for key, given in values["header"].items()}
@@ -99,7 +104,7 @@ def service(definition: Mapping[str, Any], region: str) -> Integration | None:
         try:
             answer = await asyncio.wait_for(calling, timeout)
         except TimeoutError:
-            return timed_out()
+            raise Refused(INTEGRATION_TIMEOUT) from None
         by = _function_error(answer) if is_function else str(answer.status)
         if by not in ("", "200"):
             logger.warning("%s: %s answered %s: %.200r", call.resource_path, name, by, answer.body)

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.local.aws.context import context_of
-from portal.local.aws.integrations.base import Call, internal_error
+from portal.local.aws.gateway_responses import (
+    API_CONFIGURATION_ERROR,
+    INTERNAL_ERROR,
+    Refused,
+)
+from portal.local.aws.integrations.base import Call
 from portal.local.aws.mappings import parameters_of, response_headers
 from portal.local.aws.vtl import Input, Render, TemplateFailed, compiled
 from portal.local.aws.wire import Response
@@ -81,11 +86,14 @@ class Responses:
         ]
 
     def answer(self, call: Call, context: dict[str, Any], *, by: str, answer: Response) -> Response:
-        """The method's answer to a backend's, chosen `by` its status, or a function's error."""
+        """The method's answer to a backend's, chosen `by` its status, or a function's error.
+
+        Raises Refused where none is meant for it, or its template fails.
+        """
         chosen = self._choose(by)
         if chosen is None:
             logger.error("%s: no integration response for %r", call.resource_path, by)
-            return internal_error()
+            raise Refused(API_CONFIGURATION_ERROR)
         wanted = media_type(call.request.header(b"accept"))
         name = wanted if wanted in chosen.templates else next(iter(chosen.templates), JSON)
         render = chosen.templates.get(name)
@@ -96,7 +104,7 @@ class Responses:
                 body = render(given, context, call.stage_variables).encode()
         except TemplateFailed as failure:
             logger.error("%s: response template: %s", call.resource_path, failure)
-            return internal_error()
+            raise Refused(INTERNAL_ERROR) from failure
         override = context.get("responseOverride") or {}
         headers = response_headers(call, chosen.parameters, answer)
         headers |= {key: [str(value)] for key, value in (override.get("header") or {}).items()}
@@ -127,11 +135,6 @@ def fresh_context(call: Call) -> dict[str, Any]:
     context = context_of(call)
     identity = {name: "" if value is None else value for name, value in context["identity"].items()}
     return {**context, "identity": identity}
-
-
-def unsupported_media_type() -> Response:
-    headers = [(b"x-amzn-ErrorType", b"UnsupportedMediaTypeException")]
-    return Response.of_json(415, {"message": "Unsupported Media Type"}, headers)
 
 
 def _decoded(body: bytes) -> str:
