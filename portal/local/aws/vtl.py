@@ -3,27 +3,22 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
 
 A template is compiled once, at deployment. What it assigns to `$context.requestOverride` and to
-`$context.responseOverride` is in the context when it has run. A variable without a value renders as
-nothing, as API Gateway has it; Velocity would print its name.
+`$context.responseOverride` is in the context when it has run. A reference without a value prints
+nothing, as API Gateway has it; Velocity would print its name. Of Java's methods, strings have those
+that airspeed knows; what is no method of a value prints nothing either.
 """
 
 import base64
 import json
-import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TextIO
 from urllib.parse import quote_plus, unquote_plus
 
 import airspeed
 
 from portal.local.aws import json_path
-
-# Apache's StringEscapeUtils; that one also escapes slashes, which AWS was seen to leave alone.
-_ESCAPES = str.maketrans(
-    {"\\": r"\\", '"': r"\"", "'": r"\'", "\b": r"\b", "\f": r"\f", "\n": r"\n"}
-    | {"\r": r"\r", "\t": r"\t"}
-)
-_REFERENCE = re.compile(r"(?<!\\)\$(?!!)(?=\{?(?:input|context|stageVariables|util)\b)")
+from portal.local.aws.vtl_values import HeaderMap, Map, text_of, value_of
 
 
 class TemplateFailed(Exception):
@@ -31,91 +26,69 @@ class TemplateFailed(Exception):
 
 
 class Input:
-    """`$input`: the body (of the request, or of the backend's answer), and the parameters."""
+    """`$input`: the body (of the request, or of the backend's answer), and the parameters, by
+    "path", "querystring" and "header", whose names are in lower case."""
 
     def __init__(self, body: str, parameters: Mapping[str, Mapping[str, str]]) -> None:
-        self.body = body
+        self.body = body or "{}"
         self._parameters = parameters
 
     def json(self, path: str) -> str:
         """What a JSONPath leads to, as JSON; nothing is `""`, as the real service has it."""
-        found = self.path(path)
-        return '""' if found is None else json.dumps(found, ensure_ascii=False)
+        found = json_path.find(self._document(), path)
+        found = "" if found is None else found
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
     def path(self, path: str) -> Any:
         """What a JSONPath leads to, as a value. A body that is no JSON is `$` as text."""
-        return json_path.find(self._document(), path)
+        return value_of(json_path.find(self._document(), path))
 
     def params(self, name: str | None = None) -> Any:
         """One parameter, looked for in path, query and headers; or the three maps of all."""
-        places = {
-            place: _Parameters(self._parameters.get(place, {}))
-            for place in ("path", "querystring", "header")
-        }
+        path, query = Map(self._parameters["path"]), Map(self._parameters["querystring"])
+        headers = HeaderMap(self._parameters["header"])
         if name is None:
-            return _Parameters(places)
-        if name in places:
-            return places[name]
-        for place in places.values():
-            if name in place:
-                return place[name]
-        return ""
+            return Map({"path": path, "querystring": query, "header": headers})
+        return next((at[name] for at in (path, query, headers) if at.containsKey(name)), "")
 
     def _document(self) -> Any:
         try:
-            return json.loads(self.body) if self.body else {}
+            return json.loads(self.body)
         except ValueError:
             return self.body
 
 
-class _Parameters(dict[str, Any]):
-    """A map with the methods of Java's that templates use."""
-
-    def get(self, name: str, default: Any = "") -> Any:
-        return super().get(name, default)
-
-    def keySet(self) -> list[str]:  # noqa: N802  (Java's name)
-        return list(self)
-
-    def entrySet(self) -> list[dict[str, Any]]:  # noqa: N802
-        return [{"key": name, "value": value} for name, value in self.items()]
-
-    def containsKey(self, name: str) -> bool:  # noqa: N802
-        return name in self
-
-    def size(self) -> int:
-        return len(self)
-
-
 class Util:
-    """`$util`."""
+    """`$util`. Its methods raise TemplateFailed for what they cannot read."""
 
-    def escapeJavaScript(self, text: Any) -> str:  # noqa: N802
-        return _text(text).translate(_ESCAPES)
+    def escapeJavaScript(self, text: Any) -> str:  # noqa: N802  (Java's names, here and below)
+        """Escape for a JavaScript string. A quote becomes `\\'`, which JSON does not know."""
+        return json.dumps(text_of(text))[1:-1].replace("'", "\\'")
 
     def parseJson(self, text: Any) -> Any:  # noqa: N802
         try:
-            return json.loads(_text(text))
+            return value_of(json.loads(text_of(text)))
         except ValueError as error:
             raise TemplateFailed(f"parseJson: {error}") from None
 
     def urlEncode(self, text: Any) -> str:  # noqa: N802
-        return quote_plus(_text(text), safe="*-._")
+        return quote_plus(text_of(text), safe="*").replace("~", "%7E")
 
     def urlDecode(self, text: Any) -> str:  # noqa: N802
-        return unquote_plus(_text(text))
+        return unquote_plus(text_of(text))
 
     def base64Encode(self, text: Any) -> str:  # noqa: N802
-        return base64.b64encode(_text(text).encode()).decode()
+        return base64.b64encode(text_of(text).encode()).decode()
 
     def base64Decode(self, text: Any) -> str:  # noqa: N802
         try:
-            return base64.b64decode(_text(text), validate=True).decode("utf-8", "replace")
+            return base64.b64decode(text_of(text), validate=True).decode("utf-8", "replace")
         except ValueError as error:
             raise TemplateFailed(f"base64Decode: {error}") from None
 
 
 Render = Callable[[Input, dict[str, Any], Mapping[str, str]], str]
+_UTIL = Util()
 
 
 def compiled(source: str) -> Render:
@@ -126,13 +99,12 @@ def compiled(source: str) -> Render:
     """
     if "$" not in source and "#" not in source:
         return lambda _input, _context, _stage: source
-    # `$!name` is Velocity's quiet form: nothing where there is nothing.
+    template = airspeed.Template(source)
     try:
-        template = airspeed.Template(_REFERENCE.sub("$!", source))
         template.ensure_compiled()
     except airspeed.TemplateError as error:
         raise TemplateFailed(str(error)) from error
-    util = Util()
+    _print_as_java(template.root_element)
 
     def render(given: Input, context: dict[str, Any], stage_variables: Mapping[str, str]) -> str:
         context.setdefault("requestOverride", {"header": {}, "path": {}, "querystring": {}})
@@ -140,22 +112,29 @@ def compiled(source: str) -> Render:
         names = {
             "input": given,
             "context": context,
-            "stageVariables": dict(stage_variables),
-            "util": util,
+            "stageVariables": Map(stage_variables),
+            "util": _UTIL,
         }
         try:
             return str(template.merge(names))
-        except (
-            airspeed.TemplateError,
-            json_path.BadPath,
-            TypeError,
-            KeyError,
-            ValueError,
-        ) as error:
+        except airspeed.TemplateError as error:
             raise TemplateFailed(str(error)) from error
 
     return render
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _print_as_java(element: Any) -> None:
+    """Have every reference of a parsed template print `true` for True, and nothing for None."""
+    if isinstance(element, airspeed.FormalReference):
+        element.evaluate_raw = partial(_print, element)
+    parts = element if isinstance(element, list | tuple) else getattr(element, "__dict__", {})
+    for part in parts.values() if isinstance(parts, dict) else parts:
+        if isinstance(part, list | tuple) or hasattr(part, "evaluate"):
+            _print_as_java(part)
+
+
+def _print(reference: Any, stream: TextIO, namespace: Any, loader: Any) -> None:
+    if reference.expression is None:  # a dollar that names nothing
+        stream.write(reference.my_text())
+    else:
+        stream.write(text_of(reference.calculate(namespace, loader)))
