@@ -23,6 +23,7 @@ from tenants.models import (
     HoldReason,
     Lease,
     Member,
+    MethodLimit,
     QuotaGrant,
     Tenant,
     UsageDay,
@@ -30,6 +31,8 @@ from tenants.models import (
     User,
 )
 from tenants.services.reconciling import reconcile_request
+
+METHOD_FIELDS = ("method", "path", "rate_limit", "burst_limit")
 
 
 class MemberInline(ReadOnly, TabularInline):
@@ -149,6 +152,11 @@ class TenantAdmin(ModelAdmin):
         self.message_user(request, text % count, messages.SUCCESS)
 
 
+class MethodLimitInline(TabularInline):
+    model = MethodLimit
+    extra = 0
+
+
 class GatewayPlanInline(ReadOnly, TabularInline):
     model = GatewayPlan
     extra = 0
@@ -168,7 +176,7 @@ class UsagePlanAdmin(ModelAdmin):
     ]  # fmt: skip
     search_fields = ["name", "code"]
     list_filter = ["quota_period", "is_unlimited"]
-    inlines = [GatewayPlanInline]
+    inlines = [MethodLimitInline, GatewayPlanInline]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["code", "quota_period"] if obj else []
@@ -178,6 +186,21 @@ class UsagePlanAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: UsagePlan, form: Any, change: bool) -> None:
         services.usage_plan_save(usage_plan=obj, actor=operator(request), now=timezone.now())
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is MethodLimit and formset.has_changed():
+            limits = [
+                MethodLimit(**{name: each.cleaned_data[name] for name in METHOD_FIELDS})
+                for each in formset.forms
+                if each.cleaned_data and not each.cleaned_data.get("DELETE")
+            ]
+            services.usage_plan_save(
+                usage_plan=formset.instance,
+                method_limits=limits,
+                actor=operator(request),
+                now=timezone.now(),
+            )
+        formset.new_objects = formset.changed_objects = formset.deleted_objects = []
 
     @admin.display(description=_("tenants"))
     def tenant_count(self, usage_plan: UsagePlan) -> str:

@@ -16,7 +16,7 @@ What surprises: the wire's `values` of GetUsage is `items` in boto3; its paginat
 build_full_result() loses pages; pairs come without dates; map keys are key ids or values.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -66,15 +66,26 @@ class KeyState:
 
 
 @dataclass(frozen=True)
+class Throttle:
+    """A token bucket: requests a second flow in, `burst_limit` is what it holds."""
+
+    rate_limit: float
+    burst_limit: int
+
+
+MethodLimits = Mapping[str, Throttle]  # by the method's name in the gateway, "/v1/jobs/POST"
+
+
+@dataclass(frozen=True)
 class PlanState:
-    """A usage plan as the gateway has it. `stages` are "api id:stage"."""
+    """A usage plan as the gateway has it. `stages` are limits of methods by "api id:stage"."""
 
     id: str
     rate_limit: float | None
     burst_limit: int | None
     quota_limit: int | None
     quota_period: str
-    stages: tuple[str, ...]
+    stages: Mapping[str, MethodLimits]
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,13 @@ def _plan_state(answer: dict[str, Any]) -> PlanState:
         burst_limit=throttle.get("burstLimit"),
         quota_limit=quota.get("limit"),
         quota_period=quota.get("period", ""),
-        stages=tuple(f"{s['apiId']}:{s['stage']}" for s in answer.get("apiStages", [])),
+        stages={
+            f"{stage['apiId']}:{stage['stage']}": {
+                f"/{target.strip('/')}": Throttle(limit["rateLimit"], limit["burstLimit"])
+                for target, limit in stage.get("throttle", {}).items()
+            }
+            for stage in answer.get("apiStages", [])
+        },
     )
 
 
@@ -165,6 +182,7 @@ def usage_plan_create(
     quota_limit: int,
     quota_period: str,
     stage: str,
+    methods: MethodLimits,
 ) -> PlanState:
     """Create a usage plan. Raise GatewayNotFound where the API or its stage does not exist.
 
@@ -177,7 +195,16 @@ def usage_plan_create(
             name=name,
             throttle={"rateLimit": rate_limit, "burstLimit": burst_limit},
             quota={"limit": quota_limit, "period": quota_period, "offset": 0},
-            apiStages=[{"apiId": api_id, "stage": stage_name}],
+            apiStages=[
+                {
+                    "apiId": api_id,
+                    "stage": stage_name,
+                    "throttle": {
+                        target: {"rateLimit": limit.rate_limit, "burstLimit": limit.burst_limit}
+                        for target, limit in methods.items()
+                    },
+                }
+            ],
         )
     )
 
@@ -190,6 +217,7 @@ def usage_plan_update(
     quota_limit: int,
     quota_period: str,
     stage: str,
+    methods: MethodLimits,
 ) -> PlanState:
     """Make a usage plan what it should be, in one UpdateUsagePlan; none where it is already."""
     wanted = {
@@ -206,12 +234,27 @@ def usage_plan_update(
     # A new stage is opened before an old one is closed: keys are refused at no moment.
     if stage not in plan.stages:
         patches.append({"op": "add", "path": "/apiStages", "value": stage})
+    patches += _method_patches(stage, plan.stages.get(stage, {}), methods)
     patches += [
         {"op": "remove", "path": "/apiStages", "value": old} for old in plan.stages if old != stage
     ]
     if not patches:
         return plan
     return _plan_state(_call("update_usage_plan", usagePlanId=plan.id, patchOperations=patches))
+
+
+def _method_patches(stage: str, old: MethodLimits, new: MethodLimits) -> list[dict[str, str]]:
+    """Say what makes a stage's limits of methods new. A target carries its slashes as they are:
+    https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html."""
+    at = f"/apiStages/{stage}/throttle/"
+    patches = []
+    for target, limit in new.items():
+        if old.get(target) != limit:
+            for name, value in (("rateLimit", limit.rate_limit), ("burstLimit", limit.burst_limit)):
+                patches.append(
+                    {"op": "replace", "path": f"{at}{target}/{name}", "value": str(value)}
+                )
+    return patches + [{"op": "remove", "path": at + target} for target in old.keys() - new.keys()]
 
 
 # --- Keys ---

@@ -115,8 +115,12 @@ _PACKS = (
 
 
 @transaction.atomic
-def seed(*, now: datetime) -> None:
-    """Create the plans and packs of a new installation. What is there already is left alone."""
+def seed(*, now: datetime) -> list[UsagePlan]:
+    """Create the plans and packs of a new installation; return the usage plans that are new.
+
+    What is there already is left alone.
+    """
+    new = []
     for position, planned in enumerate(_PLANS):
         usage_plan = UsagePlan.objects.filter(code=planned.code).first()
         if usage_plan is None:
@@ -132,6 +136,7 @@ def seed(*, now: datetime) -> None:
                 ),
                 now=now,
             )
+            new.append(usage_plan)
         plan, is_new = Plan.objects.get_or_create(
             code=planned.code,
             defaults={
@@ -154,3 +159,4 @@ def seed(*, now: datetime) -> None:
         if is_new:
             for currency, amount in amounts.items():
                 PackPrice.objects.create(pack=pack, currency=currency, amount=amount)
+    return new

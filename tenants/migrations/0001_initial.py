@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('applied_burst_limit', models.PositiveIntegerField(null=True, verbose_name='applied burst limit')),
                 ('applied_quota_limit', models.PositiveBigIntegerField(null=True, verbose_name='applied quota')),
                 ('applied_quota_period', models.CharField(blank=True, max_length=5, verbose_name='applied period')),
+                ('applied_methods', models.JSONField(default=dict, verbose_name='applied limits of methods')),
                 ('applied_stage', models.CharField(blank=True, max_length=200, verbose_name='applied stage')),
                 ('applied_at', models.DateTimeField(null=True, verbose_name='applied at')),
                 ('read_at', models.DateTimeField(null=True, verbose_name='usage read at')),
@@ -97,6 +98,23 @@ class Migration(migrations.Migration):
                 'verbose_name': 'usage plan',
                 'verbose_name_plural': 'usage plans',
                 'ordering': ['quota_limit', 'code'],
+            },
+        ),
+        migrations.CreateModel(
+            name='MethodLimit',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('method', models.CharField(choices=[('ANY', 'ANY'), ('DELETE', 'DELETE'), ('GET', 'GET'), ('HEAD', 'HEAD'), ('OPTIONS', 'OPTIONS'), ('PATCH', 'PATCH'), ('POST', 'POST'), ('PUT', 'PUT')], max_length=7, verbose_name='method')),
+                ('path', models.CharField(help_text='As the reference writes it, for example /v1/uploads/{upload}.', max_length=200, validators=[django.core.validators.RegexValidator('^/[^\\s?#~]*[^\\s?#~/]$', 'Write it as in the reference.')], verbose_name='path')),
+                ('rate_limit', models.FloatField(validators=[django.core.validators.MinValueValidator(0.1), django.core.validators.MaxValueValidator(10000)], verbose_name='rate limit')),
+                ('burst_limit', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(5000)], verbose_name='burst limit')),
+                ('usage_plan', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='method_limits', to='tenants.usageplan')),
+            ],
+            options={
+                'verbose_name': 'limit of a method',
+                'verbose_name_plural': 'limits of methods',
+                'ordering': ['path', 'method'],
+                'constraints': [models.UniqueConstraint(fields=('usage_plan', 'path', 'method'), name='method_limit_once_per_plan')],
             },
         ),
         migrations.CreateModel(

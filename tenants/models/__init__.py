@@ -15,7 +15,7 @@ from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
 from tenants.models.live import LiveDay, LiveMeter, LiveMinute
 from tenants.models.outbox import OutboxEvent
 from tenants.models.people import Hold, HoldReason, Member, Role, Tenant, TenantState, User
-from tenants.models.plans import GatewayPlan, PlanSpan, QuotaPeriod, UsagePlan
+from tenants.models.plans import GatewayPlan, MethodLimit, PlanSpan, QuotaPeriod, UsagePlan
 from tenants.models.quota import Entitlement, GrantKind, Lease, QuotaGrant
 from tenants.models.usage import Meter, UsageDay, UsageRecord
 
@@ -35,6 +35,7 @@ __all__ = [
     "LiveMinute",
     "Member",
     "Meter",
+    "MethodLimit",
     "OutboxEvent",
     "PlanSpan",
     "QuotaGrant",

@@ -2,12 +2,14 @@
 
 import uuid
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models.keys import KeySlot
 from tenants.models.people import Tenant
+
+HTTP_METHODS = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class QuotaPeriod(models.TextChoices):
@@ -80,6 +82,50 @@ class UsagePlan(models.Model):
         return max(20, self.quota_limit // 100) if self.advance is None else self.advance
 
 
+class MethodLimit(models.Model):
+    """A throttle of one method, for each key, in place of the plan's own.
+
+    `rate_limit` is in requests per second. What all keys together may send is the stage's own.
+    """
+
+    usage_plan = models.ForeignKey(
+        UsagePlan, on_delete=models.CASCADE, related_name="method_limits"
+    )
+    method = models.CharField(
+        _("method"), max_length=7, choices=[(name, name) for name in HTTP_METHODS]
+    )
+    path = models.CharField(
+        _("path"),
+        max_length=200,
+        validators=[RegexValidator(r"^/[^\s?#~]*[^\s?#~/]$", _("Write it as in the reference."))],
+        help_text=_("As the reference writes it, for example /v1/uploads/{upload}."),
+    )
+    rate_limit = models.FloatField(
+        _("rate limit"), validators=[MinValueValidator(0.1), MaxValueValidator(10_000)]
+    )
+    burst_limit = models.PositiveIntegerField(
+        _("burst limit"), validators=[MinValueValidator(1), MaxValueValidator(5_000)]
+    )
+
+    class Meta:
+        verbose_name = _("limit of a method")
+        verbose_name_plural = _("limits of methods")
+        ordering = ["path", "method"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["usage_plan", "path", "method"], name="method_limit_once_per_plan"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.target
+
+    @property
+    def target(self) -> str:
+        """The gateway's name of the method, "/v1/jobs/POST"."""
+        return f"{self.path}/{self.method}"
+
+
 class GatewayPlan(models.Model):
     """One of a usage plan's two mirrors in API Gateway.
 
@@ -97,6 +143,7 @@ class GatewayPlan(models.Model):
     applied_burst_limit = models.PositiveIntegerField(_("applied burst limit"), null=True)
     applied_quota_limit = models.PositiveBigIntegerField(_("applied quota"), null=True)
     applied_quota_period = models.CharField(_("applied period"), max_length=5, blank=True)
+    applied_methods = models.JSONField(_("applied limits of methods"), default=dict)
     applied_stage = models.CharField(_("applied stage"), max_length=200, blank=True)
     applied_at = models.DateTimeField(_("applied at"), null=True)
     read_at = models.DateTimeField(_("usage read at"), null=True)
@@ -118,6 +165,12 @@ class GatewayPlan(models.Model):
         """The name in the gateway: readable, and unique by the UUID in it."""
         suffix = "" if self.slot == KeySlot.PRIMARY else "+"
         return f"sekisho {self.usage_plan.code}{suffix} {self.uuid}"
+
+    @property
+    def methods(self) -> dict[str, list[float]]:
+        """The plan's limits of methods: [rate, burst] by the gateway's name of the method."""
+        limits = self.usage_plan.method_limits.all()
+        return {limit.target: [limit.rate_limit, limit.burst_limit] for limit in limits}
 
     @property
     def quota_limit(self) -> int:

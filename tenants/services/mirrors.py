@@ -21,13 +21,16 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
     A crash between creation and note leaves a plan that the next run finds by its name. Raise
     GatewayError, noted on the row, where the gateway refuses or cannot be reached.
     """
-    plan = mirror.usage_plan
+    plan, methods = mirror.usage_plan, mirror.methods
     wanted: dict[str, Any] = {
         "rate_limit": plan.rate_limit,
         "burst_limit": plan.burst_limit,
         "quota_limit": mirror.quota_limit,
         "quota_period": plan.quota_period,
         "stage": stage(),
+        "methods": {
+            target: gateway.Throttle(rate, int(burst)) for target, (rate, burst) in methods.items()
+        },
     }
     try:
         found = gateway.usage_plan_find(name=mirror.gateway_name)
@@ -45,6 +48,7 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
         locked.applied_burst_limit = applied.burst_limit
         locked.applied_quota_limit = applied.quota_limit
         locked.applied_quota_period = applied.quota_period
+        locked.applied_methods = methods
         locked.applied_stage = wanted["stage"]
         locked.applied_at = now
         locked.error = ""
@@ -60,8 +64,16 @@ def is_applied(mirror: GatewayPlan) -> bool:
         mirror.applied_burst_limit,
         mirror.applied_quota_limit,
         mirror.applied_quota_period,
+        mirror.applied_methods,
         mirror.applied_stage,
-    ) == (plan.rate_limit, plan.burst_limit, mirror.quota_limit, plan.quota_period, stage())
+    ) == (
+        plan.rate_limit,
+        plan.burst_limit,
+        mirror.quota_limit,
+        plan.quota_period,
+        mirror.methods,
+        stage(),
+    )
 
 
 def mirrors_apply(*, usage_plan: UsagePlan, now: datetime) -> None:
@@ -73,4 +85,5 @@ def mirrors_apply(*, usage_plan: UsagePlan, now: datetime) -> None:
 def mirrors_stale() -> list[GatewayPlan]:
     """Return the mirrors that the gateway has not confirmed as they are."""
     mirrors = GatewayPlan.objects.select_related("usage_plan")
+    mirrors = mirrors.prefetch_related("usage_plan__method_limits")
     return [mirror for mirror in mirrors if not is_applied(mirror)]

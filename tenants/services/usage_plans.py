@@ -1,22 +1,28 @@
 """Usage plans: what an operator edits, and what the gateway then gets (mirrors.py)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
 
 from tenants import queue
-from tenants.models import GatewayPlan, KeySlot, Tenant, UsagePlan, User
+from tenants.models import GatewayPlan, KeySlot, MethodLimit, Tenant, UsagePlan, User
 from tenants.services.audit import audit_record
 
 
 @transaction.atomic
 def usage_plan_save(
-    *, usage_plan: UsagePlan, now: datetime, actor: User | None = None
+    *,
+    usage_plan: UsagePlan,
+    method_limits: Sequence[MethodLimit] | None = None,
+    now: datetime,
+    actor: User | None = None,
 ) -> UsagePlan:
     """Validate and save a usage plan with its two mirrors; the gateway follows on commit.
 
-    Raise django.core.exceptions.ValidationError where a limit is out of range.
+    `method_limits` take the place of those that it has; None leaves them as they are. Raise
+    django.core.exceptions.ValidationError where a limit is out of range.
     """
     usage_plan.full_clean()
     stored = UsagePlan.objects.select_for_update().filter(pk=usage_plan.pk).first()
@@ -26,6 +32,8 @@ def usage_plan_save(
         Tenant.objects.filter(usage_plan=usage_plan).update(
             reconcile_at=now, reconcile_revision=F("reconcile_revision") + 1
         )
+    if method_limits is not None:
+        _method_limits_set(usage_plan, method_limits)
     for slot in KeySlot:
         GatewayPlan.objects.get_or_create(usage_plan=usage_plan, slot=slot)
     audit_record(
@@ -37,9 +45,21 @@ def usage_plan_save(
         rate_limit=usage_plan.rate_limit,
         burst_limit=usage_plan.burst_limit,
         quota_limit=usage_plan.quota_limit,
+        methods={
+            limit.target: [limit.rate_limit, limit.burst_limit]
+            for limit in usage_plan.method_limits.all()
+        },
     )
     queue.on_commit("tenants.tasks.usage_plan_mirror", usage_plan.pk, queue="gateway_urgent")
     return usage_plan
+
+
+def _method_limits_set(usage_plan: UsagePlan, limits: Sequence[MethodLimit]) -> None:
+    usage_plan.method_limits.all().delete()
+    for limit in limits:
+        limit.pk, limit.usage_plan = None, usage_plan
+        limit.full_clean()
+        limit.save(force_insert=True)
 
 
 def _entitles_otherwise(old: UsagePlan, new: UsagePlan) -> bool:

@@ -80,6 +80,29 @@ def test_a_plans_new_rate_reaches_the_gateway(
         assert mirror.applied_rate_limit == 7
 
 
+def test_a_limit_of_a_method_reaches_the_gateway(
+    operator: Client, gateway_api: str, run_tasks: RunTasks
+) -> None:
+    plan = UsagePlan.objects.get(code="starter")
+    address = reverse("admin:tenants_usageplan_change", args=[plan.pk])
+    row = {"method": "POST", "path": "/v1/jobs", "rate_limit": "2", "burst_limit": "4"}
+    more = {f"method_limits-0-{name}": value for name, value in row.items()}
+    form = {**_form(operator.get(address)), **more, "method_limits-TOTAL_FORMS": "1"}
+    assert operator.post(address, {**form, "method_limits-0-path": "jobs"}).status_code == 200
+    assert operator.post(address, form).status_code == 302
+    run_tasks()
+    for mirror in GatewayPlan.objects.filter(usage_plan=plan):
+        found = gateway.usage_plan_find(name=mirror.gateway_name)
+        assert found is not None
+        assert list(found.stages.values()) == [{"/v1/jobs/POST": gateway.Throttle(2, 4)}]
+    limit = plan.method_limits.get()
+    kept = {"id": str(limit.pk), "usage_plan": str(plan.pk), "DELETE": "on"}
+    gone = {f"method_limits-0-{name}": value for name, value in kept.items()}
+    form = {**_form(operator.get(address)), **more, **gone}
+    assert operator.post(address, form).status_code == 302
+    assert not plan.method_limits.exists()
+
+
 def test_a_rate_out_of_range_is_told_and_not_saved(operator: Client) -> None:
     plan = UsagePlan.objects.get(code="starter")
     address = reverse("admin:tenants_usageplan_change", args=[plan.pk])

@@ -7,9 +7,10 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from conversions import reference
 from portal.celery import GATEWAY_QUEUES, SCHEDULE
 from tenants import gateway
-from tenants.models import User
+from tenants.models import MethodLimit, User
 from tests.cast import Cast
 from tests.conftest import RunTasks
 
@@ -33,6 +34,16 @@ class TestSeed:
     def test_a_chosen_password_is_used_and_not_printed(self) -> None:
         assert "chosen-by-somebody" not in run("seed")
         assert User.objects.get(email="operator@example.com").check_password("chosen-by-somebody")
+
+    def test_limits_of_methods_are_for_methods_that_are_sold_and_stay_an_operators(self) -> None:
+        run("seed")
+        for limit in MethodLimit.objects.all():
+            assert limit.method.lower() in reference.document()["paths"][limit.path]
+        jobs = MethodLimit.objects.get(usage_plan__code="free", path="/v1/jobs")
+        assert (jobs.rate_limit, jobs.burst_limit) == (1, 2)
+        MethodLimit.objects.all().delete()
+        run("seed")
+        assert not MethodLimit.objects.exists()
 
     def test_again_it_keeps_what_an_operator_changed(self) -> None:
         run("seed")

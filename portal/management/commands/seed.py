@@ -10,8 +10,9 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 import billing.services
 import conversions.services
+import tenants.services
 from portal.celery import SCHEDULE
-from tenants.models import User
+from tenants.models import MethodLimit, UsagePlan, User
 
 SEEDED = "From Sekisho's own schedule."
 
@@ -20,12 +21,28 @@ class Command(BaseCommand):
     help = "Create plans, packs, presets, the schedule and an operator, where they are missing."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        billing.services.seed(now=timezone.now())
+        now = timezone.now()
+        for usage_plan in billing.services.seed(now=now):
+            limits = method_limits_seed(usage_plan)
+            tenants.services.usage_plan_save(usage_plan=usage_plan, method_limits=limits, now=now)
         conversions.services.presets_seed()
         schedule_seed()
         password = operator_seed()
         if password is not None:
             self.stdout.write(f"Operator {settings.OPERATOR_EMAIL}, password {password}")
+
+
+def method_limits_seed(usage_plan: UsagePlan) -> list[MethodLimit]:
+    """Return lower limits for the calls of the sold API that start long work."""
+    return [
+        MethodLimit(
+            method="POST",
+            path=path,
+            rate_limit=usage_plan.rate_limit / 10,
+            burst_limit=max(1, usage_plan.burst_limit // 10),
+        )
+        for path in ("/v1/jobs", "/v1/workflows/ingest")
+    ]
 
 
 def operator_seed() -> str | None:
