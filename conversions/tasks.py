@@ -62,3 +62,16 @@ def uploads_sweep() -> None:
     """Look after what nobody reported on; delete the objects of what was deleted."""
     with _left_to_the_next_run("uploads_sweep"):
         services.uploads_sweep(now=timezone.now())
+
+
+@shared_task
+def live_poll() -> None:
+    """Fetch what the live meter has counted."""
+    with _left_to_the_next_run("live_poll"):
+        services.live_poll(now=timezone.now())
+
+
+@shared_task
+def live_probe() -> None:
+    """Give the live meter something to count when nobody else does."""
+    services.live_probe()

@@ -69,9 +69,12 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
     "write the month's invoices": ("billing.tasks.bill", 3600),
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
+    "read the live meter": ("conversions.tasks.live_poll", settings.LIVE_POLL_SECONDS),
     "publish to the edge": ("conversions.tasks.edge_sweep", settings.SWEEP_SECONDS),
     "sweep uploads": ("conversions.tasks.uploads_sweep", 60),
     "forget old live figures": ("tenants.tasks.live_prune", 3600),
     "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),
     "forget old news": ("portal.tasks.outbox_prune", 24 * 3600),
 }
+if settings.LIVE_PROBE_SECONDS:
+    SCHEDULE["probe the live meter"] = ("conversions.tasks.live_probe", settings.LIVE_PROBE_SECONDS)

@@ -1,7 +1,7 @@
 """The only Django-side package that talks to S3, SQS, DynamoDB and CloudFormation.
 
 Files, results and the edge table are here, the stack's deployment is in stack.py, the buckets that
-outlive it are in buckets.py.
+outlive it are in buckets.py, the live meter is read in live.py.
 
 Returns our dataclasses and raises our errors:
 

@@ -4,6 +4,7 @@ presets.py    how variants are made
 uploads.py    a file that is to come, and its end
 results.py    what the functions report
 edge.py       what the functions know of keys and tenants
+live.py       what the live meter has counted
 """
 
 from conversions.services.edge import (
@@ -12,6 +13,7 @@ from conversions.services.edge import (
     key_publish,
     tenant_publish,
 )
+from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
 from conversions.services.results import result_apply, results_poll, work_died
 from conversions.services.uploads import upload_create, upload_delete, upload_retry, uploads_sweep
@@ -20,6 +22,8 @@ __all__ = [
     "edge_sweep",
     "edge_verify",
     "key_publish",
+    "live_poll",
+    "live_probe",
     "preset_save",
     "presets_seed",
     "result_apply",

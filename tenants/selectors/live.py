@@ -9,13 +9,18 @@ from django.db.models import Sum
 from tenants.models import LiveDay, LiveMeter, LiveMinute
 
 
+def live_meter() -> LiveMeter | None:
+    """Return how far the meter has come; None: it was never seen."""
+    return LiveMeter.objects.filter(pk=LiveMeter.ONLY).first()
+
+
 def live_as_of() -> datetime | None:
     """Return the moment up to which the live figures hold all calls.
 
     None: the meter was never seen. A margin (LIVE_MARGIN_SECONDS) lies between it and the newest
     line: lines come out of order, and a call is logged under the time at which it began.
     """
-    meter = LiveMeter.objects.filter(pk=LiveMeter.ONLY).first()
+    meter = live_meter()
     if meter is None:
         return None
     return meter.come_to - timedelta(seconds=settings.LIVE_MARGIN_SECONDS)

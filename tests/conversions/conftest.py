@@ -5,6 +5,7 @@ process, which are errors here.
 """
 
 import io
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from PIL import Image
 from conversions import backend, services
 from conversions.backend.stack import deploy
 from conversions.models import Upload
+from conversions.serverless.functions import clients
 from tenants import gateway
 from tenants.models import Tenant
 from tests.cast import Cast
@@ -67,6 +69,27 @@ def tenant(stack: str, cast: Cast) -> Tenant:
     services.presets_seed(now=timezone.now())
     services.tenant_publish(tenant=cast.alice_corp, now=timezone.now())
     return cast.alice_corp
+
+
+@pytest.fixture
+def meter_table(stack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The table of the meter, as the function finds it on Lambda."""
+    name = backend.outputs()["LiveTable"]
+    assert settings.AWS_ENDPOINT_URL is not None
+    monkeypatch.setenv("AWS_ENDPOINT_URL", settings.AWS_ENDPOINT_URL)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", settings.AWS_REGION)
+    monkeypatch.setenv("LIVE_TABLE", name)
+    clients.client.cache_clear()
+    clients.table.cache_clear()
+    yield name
+    clients.client.cache_clear()
+    clients.table.cache_clear()
+
+
+@pytest.fixture
+def key_id() -> str:
+    """The gateway's id of a key that nothing was counted for yet."""
+    return f"key-{uuid.uuid4()}"
 
 
 @pytest.fixture

@@ -150,7 +150,9 @@ def test_a_message_that_nobody_understands_holds_up_no_other(
     sqs.purge_queue(QueueUrl=queue)
 
 
-@pytest.mark.parametrize("task", [tasks.results_poll, tasks.edge_sweep, tasks.uploads_sweep])
+@pytest.mark.parametrize(
+    "task", [tasks.results_poll, tasks.edge_sweep, tasks.uploads_sweep, tasks.live_poll]
+)
 def test_a_task_that_cannot_reach_aws_leaves_it_to_the_next_run(
     cast: Cast, storage_away: None, caplog: pytest.LogCaptureFixture, task: Callable[[], None]
 ) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from random import uniform
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -76,7 +77,8 @@ def _add(table: str, events: list[Event], expires: int | None) -> int:
             attempt += 1
             if attempt == ATTEMPTS or not CONFLICTS & set(codes):
                 raise
-            time.sleep(0.02 * 2**attempt)
+            # Each waits for a time of its own, so that one of them gets through.
+            time.sleep(uniform(0, 0.04) * 2**attempt)  # noqa: S311
         else:
             break
     return len(events)

@@ -1,0 +1,82 @@
+"""The live meter's figures, fetched into the rows that pages and leases read.
+
+Each poll reads the last minutes again, since their counts still grow, and one older minute in its
+turn, for lines that came late. After a time away it catches up from where it stopped, a bounded
+number of minutes a poll. When nobody calls, a poll is one read of how far the meter has come and
+four cheap queries a minute.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import structlog
+from django.conf import settings
+
+from conversions.backend.live import LiveReach, live_reach, live_read
+from tenants import selectors
+from tenants.services import live_record
+from tenants.services.live import MINUTES_TAKEN
+
+log = structlog.get_logger(__name__)
+
+MINUTE = timedelta(minutes=1)
+LAST = 3  # minutes that every poll reads
+LATE = 59  # older ones, in turn; a prime, so that any rhythm of polls comes to each of them
+MOST = 60  # minutes that one poll catches up
+PROBE_TIMEOUT = 10
+
+
+def live_poll(*, now: datetime) -> int:
+    """Bring our rows up to what the meter has counted; return how many of them changed.
+
+    Raise BackendError: what was not read is read by the next poll.
+    """
+    reach = live_reach()  # first: whatever it speaks of is in the minutes that are read after it
+    if reach is None:
+        return 0
+    missing, read_to = _missing(reach, now)
+    minutes = {*missing, *(_floor(now) - MINUTE * back for back in range(LAST)), _late(now)}
+    counts = [each for minute in sorted(minutes) for each in live_read(minute=minute)]
+    # A line from the future says nothing about what came until now.
+    newest_at = min(reach.newest_at, now)
+    return live_record(counts=counts, newest_at=newest_at, read_to=read_to, now=now)
+
+
+def _missing(reach: LiveReach, now: datetime) -> tuple[list[datetime], datetime]:
+    """Return the next minutes to read, oldest first, and up to when all are read after that.
+
+    The first poll of all begins at midnight, for the sake of today's figures, or with the log.
+    """
+    meter = selectors.live_meter()
+    if meter is None:
+        first = max(
+            _floor(now).replace(hour=0, minute=0), min(_floor(reach.oldest_at), _floor(now))
+        )
+    else:
+        first = max(_floor(meter.read_to), _floor(now - MINUTES_TAKEN) + MINUTE)
+    count = (_floor(now) - first) // MINUTE + 1
+    minutes = [first + MINUTE * number for number in range(min(count, MOST))]
+    return minutes, now if count <= MOST else minutes[-1] + MINUTE
+
+
+def _late(now: datetime) -> datetime:
+    """Return the one of the older minutes whose turn it is: each has the same turn all its time."""
+    turn = int(now.timestamp()) // settings.LIVE_POLL_SECONDS % LATE
+    newest = _floor(now) - MINUTE * LAST
+    return newest - MINUTE * ((int(newest.timestamp()) // 60 - turn) % LATE)
+
+
+def _floor(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def live_probe() -> None:
+    """Send the sold API a call that needs no key and costs no quota.
+
+    It is logged as any other, so the meter moves also when nobody calls: one that stands still is
+    broken, not idle.
+    """
+    try:
+        httpx.options(f"{settings.API_BASE_URL}/v1/ping", timeout=PROBE_TIMEOUT).raise_for_status()
+    except httpx.HTTPError as error:
+        log.warning("live.probe_failed", error=str(error))
