@@ -241,7 +241,7 @@ class LeaseInline(ReadOnly, TabularInline):
     extra = 0
     fields = [
         "version", "gateway_plan", "limit_requests", "pending_limit", "seen_used",
-        "seen_remaining", "seen_at", "is_owed",
+        "seen_remaining", "seen_at", "live_used", "live_at", "is_owed",
     ]  # fmt: skip
 
 

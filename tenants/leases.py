@@ -25,7 +25,8 @@ class Position:
 
     `rate` is in requests per second, `burst` in requests. `opened_at` is when the key was first
     enabled under this lease (None: never, so nothing can have been used), `closed_at` when it was
-    disabled for good.
+    disabled for good. `live_used` is what the live meter has counted of the calls up to `live_at`
+    (None: it is off), if it lost none.
     """
 
     limit: int
@@ -42,6 +43,8 @@ class Position:
     seen_remaining: int | None = None
     seen_at: datetime | None = None
     seen_since: datetime | None = None
+    live_used: int = 0
+    live_at: datetime | None = None
     rate: float = 0.0
     burst: int = 0
 
@@ -77,19 +80,35 @@ def used_at_most(position: Position, rules: Rules, now: datetime) -> int:
     """Return Û: the most that the version can have used by `now`, in requests.
 
     A settled figure alone is not believed: it says nothing of the time that GetUsage has not told
-    of yet (docs/adr/0004). It only means that no burst was under way.
+    of yet (docs/adr/0004). It only means that no burst was under way. The live meter tells of most
+    of that time.
     """
     if position.opened_at is None:
         return 0
     if is_dry(position) or _is_final(position, rules):
         return position.seen_used
-    read_until = (position.seen_at or position.opened_at) - rules.lag
     used_until = min(now, position.closed_at) if position.closed_at else now
-    unread = max((used_until - read_until).total_seconds(), 0)
-    unseen = int(position.rate * unread)
+    read_until = (position.seen_at or position.opened_at) - rules.lag
+    most = position.seen_used + int(position.rate * _seconds(read_until, used_until))
     if not is_settled(position, rules):
-        unseen += position.burst
-    return max(position.seen_used, min(position.ceiling, position.seen_used + unseen))
+        most += position.burst
+    if position.live_at is not None and _is_live_believed(position):
+        unread = _seconds(position.live_at, used_until)
+        unseen = int(position.rate * unread) + position.burst if unread else 0
+        most = min(most, position.live_used + unseen)
+    return max(position.seen_used, min(position.ceiling, most))
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return max((end - start).total_seconds(), 0)
+
+
+def _is_live_believed(position: Position) -> bool:
+    """Say whether the live meter has counted all: what GetUsage, which is later, has seen.
+
+    A meter that has lost lines has less, and is not believed until the period ends.
+    """
+    return position.live_used >= position.seen_used
 
 
 def _is_final(position: Position, rules: Rules) -> bool:

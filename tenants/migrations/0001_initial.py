@@ -204,6 +204,8 @@ class Migration(migrations.Migration):
                 ('seen_remaining', models.BigIntegerField(null=True, verbose_name='remaining')),
                 ('seen_at', models.DateTimeField(null=True, verbose_name='read at')),
                 ('seen_since', models.DateTimeField(null=True, verbose_name='same since')),
+                ('live_used', models.PositiveBigIntegerField(default=0, verbose_name='counted live')),
+                ('live_at', models.DateTimeField(null=True, verbose_name='counted live up to')),
                 ('opened_at', models.DateTimeField(null=True, verbose_name='opened at')),
                 ('closed_at', models.DateTimeField(null=True, verbose_name='closed at')),
                 ('is_owed', models.BooleanField(default=False, verbose_name='owed')),

@@ -86,7 +86,8 @@ class Lease(models.Model):
     `pending_limit` is what it would make of it, and the larger of the two counts. `revision` goes
     up with each attempt and tells a late answer from a current one. `written_*` describe the last
     confirmed write: the N that was set, and what was then seen as used. `seen_*` is the newest
-    reading of GetUsage, `seen_since` when this very figure was first read. Nothing is used before
+    reading of GetUsage, `seen_since` when this very figure was first read; `live_used` is what the
+    live meter had counted of the calls up to `live_at`. Nothing is used before
     `opened_at`, when the key was first enabled under this lease, nor after `closed_at`.
     """
 
@@ -106,6 +107,8 @@ class Lease(models.Model):
     seen_remaining = models.BigIntegerField(_("remaining"), null=True)
     seen_at = models.DateTimeField(_("read at"), null=True)
     seen_since = models.DateTimeField(_("same since"), null=True)
+    live_used = models.PositiveBigIntegerField(_("counted live"), default=0)
+    live_at = models.DateTimeField(_("counted live up to"), null=True)
     opened_at = models.DateTimeField(_("opened at"), null=True)
     closed_at = models.DateTimeField(_("closed at"), null=True)
     is_owed = models.BooleanField(_("owed"), default=False)

@@ -5,6 +5,7 @@ notes what will be set; UpdateUsage is called; a second transaction notes that i
 the second never comes, the larger of the two leases counts until a reading tells which is in force.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from tenants import gateway, leases
+from tenants import gateway, leases, selectors
 from tenants.models import (
     ApiKeyVersion,
     Entitlement,
@@ -206,6 +207,8 @@ def _position(lease: Lease) -> leases.Position:
         seen_remaining=lease.seen_remaining,
         seen_at=lease.seen_at,
         seen_since=lease.seen_since,
+        live_used=lease.live_used,
+        live_at=lease.live_at,
         rate=plan.rate_limit,
         burst=plan.burst_limit,
     )
@@ -229,6 +232,7 @@ def _step_next(
     Tenant.objects.select_for_update().get(pk=tenant.pk)
     entitlement.refresh_from_db()
     held = _held(entitlement)
+    _live_see(entitlement, held)
     for lease in held:
         _settle_pending(lease)
         _shrink_closed(lease, now)
@@ -269,6 +273,32 @@ def _step_next(
             lease.is_owed = is_owed
             lease.save(update_fields=["is_owed"])
     return None
+
+
+def _live_see(entitlement: Entitlement, held: list[Lease]) -> None:
+    """Note on each lease what the live meter has counted since the lease's counter began.
+
+    The counter begins with the period, or with the version's move to this plan: no later than
+    the key was first enabled there.
+    """
+    as_of = selectors.live_as_of()
+    if as_of is None:
+        return
+    opens_at = Period(entitlement.period_start, entitlement.period_end).opens_at
+    versions: dict[datetime, list[int]] = defaultdict(list)
+    for lease in held:
+        if lease.opened_at is not None:
+            versions[max(opens_at, lease.opened_at)].append(lease.version_id)
+    used = {
+        (since, version): requests
+        for since, ids in versions.items()
+        for version, requests in selectors.live_used(versions=ids, since=since).items()
+    }
+    for lease in held:
+        if lease.opened_at is not None:
+            lease.live_used = used[max(opens_at, lease.opened_at), lease.version_id]
+            lease.live_at = as_of
+    Lease.objects.bulk_update(held, ["live_used", "live_at"])
 
 
 def _is_held_back(lease: Lease) -> bool:

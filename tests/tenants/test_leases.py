@@ -62,6 +62,38 @@ class TestUsedAtMost:
         assert leases.used_at_most(final, LATE, NOW) == 30
 
 
+class TestLiveMeter:
+    LIVE = replace(
+        OPEN, seen_used=30, seen_remaining=70, seen_at=NOW, seen_since=NOW,
+        live_used=40, live_at=at(seconds=-2),
+    )  # fmt: skip
+
+    def test_the_time_that_no_reading_tells_of_is_seconds(self) -> None:
+        assert leases.used_at_most(self.LIVE, LATE, NOW) == 40 + 2 * 10 + 20
+        off = replace(self.LIVE, live_at=None)
+        assert leases.used_at_most(off, LATE, NOW) == 100
+
+    def test_one_that_is_behind_makes_us_slower_not_wrong(self) -> None:
+        behind = replace(self.LIVE, live_at=at(minutes=-5))
+        assert leases.used_at_most(behind, LATE, NOW) == 100
+        assert leases.used_at_most(behind, EXACT, NOW) == 50
+
+    def test_one_that_has_lost_lines_is_not_believed(self) -> None:
+        assert leases.used_at_most(replace(self.LIVE, live_used=29), LATE, NOW) == 100
+
+    def test_a_key_that_was_disabled_before_the_newest_line_is_known_exactly(self) -> None:
+        closed = replace(self.LIVE, closed_at=at(seconds=-3))
+        assert leases.used_at_most(closed, LATE, NOW) == 40
+        still_open_then = replace(self.LIVE, closed_at=at(seconds=-1))
+        assert leases.used_at_most(still_open_then, LATE, NOW) == 40 + 10 + 20
+
+    def test_more_than_the_lease_has_never_passed(self) -> None:
+        assert leases.used_at_most(replace(self.LIVE, live_used=140), LATE, NOW) == 100
+
+    def test_a_release_frees_at_once_what_the_meter_knows_to_be_unused(self) -> None:
+        assert leases.next_write(self.LIVE, 0, LATE, NOW) == Write(limit=80, remaining=0)
+
+
 class TestDry:
     def test_a_zero_from_before_the_last_write_is_stale(self) -> None:
         raised = replace(
