@@ -1,10 +1,15 @@
 """What every integration is given, and what stands in for one that cannot be made."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
-from portal.local.aws.gateway_responses import API_CONFIGURATION_ERROR, Refused
+from portal.local.aws.gateway_responses import (
+    API_CONFIGURATION_ERROR,
+    INTEGRATION_TIMEOUT,
+    Refused,
+)
 from portal.local.aws.wire import Request, Response
 
 logger = logging.getLogger(__name__)
@@ -30,6 +35,21 @@ class Call(NamedTuple):
 
 # Raises Refused where the gateway has to answer itself.
 Integration = Callable[[Call], Awaitable[Response]]
+
+
+_under_way: set[asyncio.Task[Response]] = set()
+
+
+async def within(seconds: float, calling: Coroutine[Any, Any, Response]) -> Response:
+    """A backend's answer. Raises Refused when it takes too long; the backend then works on, as it
+    does on AWS. (ministack cannot be interrupted: it would be waited for.)"""
+    task = asyncio.create_task(calling)
+    _under_way.add(task)  # the loop itself would forget it
+    task.add_done_callback(_under_way.discard)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        raise Refused(INTEGRATION_TIMEOUT)
+    return task.result()
 
 
 def unsupported(definition: Mapping[str, Any] | None) -> Integration:

@@ -1,18 +1,18 @@
 """HTTP and HTTP_PROXY: a real call of an upstream, over the network.
 
-A proxy passes the caller's method, query, headers and body on, and the upstream's answer back;
-mappings add to the request, and win over what the caller sent. Without "proxy" only what mappings
-and templates say is sent, and integration responses make the answer.
+A proxy passes the caller's method, query, headers and body on, and the upstream's answer back.
+Mappings win over the caller's headers, and add to the caller's query. Without "proxy" only what
+mappings and templates say is sent, and integration responses make the answer.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
 Redirects are the caller's to follow. `x-api-key` goes upstream, as the real service sends it.
+Path parameters are decoded and encoded anew, so an encoded slash reaches the upstream as a slash.
 """
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -20,79 +20,75 @@ from portal.local.aws.gateway_responses import (
     INTEGRATION_FAILURE,
     INTEGRATION_TIMEOUT,
     INTERNAL_ERROR,
-    UNSUPPORTED_MEDIA_TYPE,
     Refused,
 )
 from portal.local.aws.integrations.base import Call, Integration
 from portal.local.aws.integrations.templates import (
+    JSON,
     RequestTemplates,
     Responses,
     fresh_context,
 )
-from portal.local.aws.mappings import request_values
-from portal.local.aws.vtl import TemplateFailed
+from portal.local.aws.mappings import header_pairs, request_values, with_stage_variables
 from portal.local.aws.wire import Headers, Response
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_TIMEOUT_MS = 29_000
-_STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.(\w+)\}")
 # Of one connection, not of the message (RFC 9110, 7.6.1); httpx makes its own.
 _HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
+    b"connection keep-alive proxy-authenticate proxy-connection te trailer transfer-encoding"
+    b" upgrade".split()
 )
-_OURS = _HOP_BY_HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
+_NOT_SENT = _HOP_BY_HOP | set(b"host content-length accept-encoding expect via".split())
+# The body comes decoded; its length and our date are added when it is sent.
+_NOT_KEPT = _HOP_BY_HOP | {b"content-length", b"content-encoding", b"via"}
 # Headers of an upstream's answer that API Gateway renames ("Important notes", REST APIs).
-_REMAPPED = frozenset(b"authorization date server www-authenticate".split())
+_REMAPPED = frozenset(b"date server www-authenticate x-amzn-requestid".split())
 
 _clients: dict[int, httpx.AsyncClient] = {}
 
 
 def http(definition: Mapping[str, Any], region: str) -> Integration | None:
-    """Returns None for other kinds."""
+    """Returns None for other kinds, and where a VPC link would lead."""
     if definition.get("type") not in ("HTTP", "HTTP_PROXY"):
+        return None
+    if definition.get("connectionType") == "VPC_LINK":
         return None
     is_proxy = definition["type"] == "HTTP_PROXY"
     uri: str = definition.get("uri") or ""
     mappings = definition.get("requestParameters") or {}
-    method: str = definition.get("httpMethod") or "GET"
+    method: str = definition.get("httpMethod") or "ANY"
     timeout = int(definition.get("timeoutInMillis") or _DEFAULT_TIMEOUT_MS) / 1000
     templates, responses = RequestTemplates(definition), Responses(definition)
 
     async def invoke(call: Call) -> Response:
         context = fresh_context(call)
+        body = call.request.body if is_proxy else templates.body(call, context)
+        values = request_values(call, mappings, context.get("requestOverride") or {})
+        query = [*(_pairs(call.request.query) if is_proxy else ()), *_pairs(values["querystring"])]
+        own = call.request.headers if is_proxy else _defaults(call)
         try:
-            body = call.request.body if is_proxy else templates.body(call, context)
-        except TemplateFailed as failure:
-            logger.error("%s: request template: %s", call.resource_path, failure)
-            raise Refused(INTERNAL_ERROR) from failure
-        if body is None:
-            raise Refused(UNSUPPORTED_MEDIA_TYPE)
-        values = request_values(call, mappings)
-        _override(values, context.get("requestOverride") or {})
-        query = dict(call.request.query) if is_proxy else {}
-        query |= values["querystring"]
-        headers = _headers(call.request.headers if is_proxy else [], values["header"])
-        if body and not is_proxy and all(name != b"content-type" for name, _ in headers):
-            headers.append((b"content-type", b"application/json"))
-        try:
-            answer = await _client().request(
-                call.request.method if method == "ANY" else method,
-                _address(uri, call, values["path"]),
-                params=[(name, value) for name, given in query.items() for value in given],
-                headers=headers,
-                content=body,
-                timeout=timeout,
-            )
-        except httpx.TimeoutException:
+            async with asyncio.timeout(timeout):
+                answer = await _client().request(
+                    call.request.method if method == "ANY" else method,
+                    _address(uri, call, values["path"], query),
+                    headers=_sent(call, own, values["header"]),
+                    content=body,
+                )
+        except TimeoutError:
             raise Refused(INTEGRATION_TIMEOUT) from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            logger.error("%s: %s: %s", call.resource_path, uri, error)
+            raise Refused(INTERNAL_ERROR) from error
+        except httpx.TransportError as error:
             logger.error("%s: %s: %s", call.resource_path, uri, error)
             raise Refused(INTEGRATION_FAILURE) from error
-        found = Response(answer.status_code, answer.content, _kept(answer))
+        status = answer.status_code
         if is_proxy:
-            return found
-        return responses.answer(call, context, by=str(found.status), answer=found)
+            return Response(status, answer.content, _kept(answer))
+        found = Response(status, answer.content, answer.headers.raw)
+        return responses.answer(call, context, by=str(status), answer=found)
 
     return invoke
 
@@ -103,42 +99,58 @@ def _client() -> httpx.AsyncClient:
     client = _clients.get(loop)
     if client is None:
         _clients.clear()
-        client = _clients[loop] = httpx.AsyncClient(follow_redirects=False, trust_env=False)
+        client = _clients[loop] = httpx.AsyncClient(
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx.Timeout(None),  # the integration's own covers all of a call
+            limits=httpx.Limits(max_connections=None),
+        )
     return client
 
 
-def _address(uri: str, call: Call, path: Mapping[str, list[str]]) -> str:
-    uri = _STAGE_VARIABLE.sub(lambda found: call.stage_variables.get(found[1], ""), uri)
+def _pairs(query: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, values in query.items() for value in values]
+
+
+def _address(
+    uri: str, call: Call, path: Mapping[str, list[str]], query: list[tuple[str, str]]
+) -> str:
+    uri = with_stage_variables(uri, call)
     for name, values in path.items():
-        uri = uri.replace(f"{{{name}}}", quote(values[-1], safe="/~"))
-    return uri
+        uri = uri.replace(f"{{{name}}}", _quoted(values[-1]))
+    if not query:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode(query)}"
 
 
-def _headers(own: Headers, mapped: Mapping[str, list[str]]) -> Headers:
-    """The caller's headers, less those of the connection and those that a mapping gives."""
-    replaced = {name.lower().encode("latin-1") for name in mapped}
-    kept = [(name, value) for name, value in own if name not in _OURS and name not in replaced]
-    added = [
-        (name.encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, values in mapped.items()
-        for value in values
-    ]
-    return kept + added
+def _quoted(value: str) -> str:
+    """A path parameter for a URI. It must not climb out of its place, so `..` is encoded too."""
+    dots = {".": "%2E", "..": "%2E%2E"}
+    return "/".join(dots.get(part) or quote(part, safe="~") for part in value.split("/"))
 
 
-def _override(values: dict[str, dict[str, list[str]]], overrides: Mapping[str, Any]) -> None:
-    """What a template assigned to $context.requestOverride wins over mappings."""
-    for place, given in values.items():
-        for name, value in (overrides.get(place) or {}).items():
-            given[name] = [str(value)]
+def _defaults(call: Call) -> Headers:
+    """The headers of a request that is no proxy's, where mappings do not say else."""
+    kind = call.request.header(b"content-type") or JSON
+    agent = f"AmazonAPIGateway_{call.api_id}"
+    return header_pairs({"accept": [JSON], "content-type": [kind], "user-agent": [agent]})
+
+
+def _sent(call: Call, own: Headers, mapped: Mapping[str, list[str]]) -> Headers:
+    """Headers for the upstream. What says who called cannot be forged by a caller."""
+    caller = ", ".join(
+        filter(None, (call.request.header(b"x-forwarded-for"), call.request.client_ip))
+    )
+    given = {"x-forwarded-for": [caller], "x-amzn-apigateway-api-id": [call.api_id], **mapped}
+    replaced = _NOT_SENT | {name.encode("latin-1") for name in given}
+    return [pair for pair in own if pair[0] not in replaced] + header_pairs(given)
 
 
 def _kept(answer: httpx.Response) -> Headers:
-    """An upstream's headers as API Gateway passes them on. The body is decoded already."""
-    kept: Headers = []
-    for name, value in answer.headers.raw:
-        lower = name.lower()
-        if lower in _HOP_BY_HOP or lower in (b"content-length", b"content-encoding"):
-            continue
-        kept.append((b"x-amzn-remapped-" + lower if lower in _REMAPPED else lower, value))
-    return kept
+    """An upstream's headers as API Gateway passes them on."""
+    lower = [(name.lower(), value) for name, value in answer.headers.raw]
+    return [
+        (b"x-amzn-remapped-" + name if name in _REMAPPED else name, value)
+        for name, value in lower
+        if name not in _NOT_KEPT
+    ]

@@ -20,10 +20,10 @@ from portal.local.aws.context import context_of
 from portal.local.aws.gateway_responses import (
     API_CONFIGURATION_ERROR,
     BAD_GATEWAY,
-    INTEGRATION_TIMEOUT,
     Refused,
 )
-from portal.local.aws.integrations.base import Call, Integration
+from portal.local.aws.integrations.base import Call, Integration, within
+from portal.local.aws.mappings import with_stage_variables
 from portal.local.aws.wire import Headers, Response
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,6 @@ def lambda_proxy(definition: Mapping[str, Any], region: str) -> Integration | No
     owner = _ACCOUNT.match(function)
     account_id = owner[2] if owner else "000000000000"
     function_region = owner[1] if owner else region
-    path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
     timeout = int(definition.get("timeoutInMillis") or _DEFAULT_TIMEOUT_MS) / 1000
     # ministack starts a process for each concurrent call, which is a second of a core's time. AWS
     # has room for thousands of those; a laptop is faster with a few that stay warm.
@@ -50,14 +49,13 @@ def lambda_proxy(definition: Mapping[str, Any], region: str) -> Integration | No
 
     async def invoke(call: Call) -> Response:
         event = json.dumps(event_of(call, account_id)).encode()
+        name = quote(with_stage_variables(function, call), safe="")
+        path = f"/2015-03-31/functions/{name}/invocations"
         async with warm:
             invocation = upstream.call(
                 "POST", path, service="lambda", region=function_region, body=event
             )
-            try:
-                answer = await asyncio.wait_for(invocation, timeout)
-            except TimeoutError:
-                raise Refused(INTEGRATION_TIMEOUT) from None
+            answer = await within(timeout, invocation)
         if answer.status != 200:
             logger.error("%s: invocation answered %d", function, answer.status)
             raise Refused(API_CONFIGURATION_ERROR)

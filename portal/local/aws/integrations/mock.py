@@ -5,22 +5,19 @@ no template depends on the call, the answer is made once.
 """
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from portal.local.aws.gateway_responses import INTERNAL_ERROR, UNSUPPORTED_MEDIA_TYPE, Refused
 from portal.local.aws.integrations.base import Call, Integration
 from portal.local.aws.integrations.templates import (
+    JSON,
     RequestTemplates,
     Responses,
     fresh_context,
+    media_type,
 )
-from portal.local.aws.vtl import TemplateFailed
 from portal.local.aws.wire import Response
-
-logger = logging.getLogger(__name__)
 
 _STATUS_CODE = re.compile(r'"?statusCode"?\s*:\s*"?(\d{3})')
 
@@ -33,13 +30,7 @@ def mock(definition: Mapping[str, Any], region: str) -> Integration | None:
 
     async def answer(call: Call) -> Response:
         context = fresh_context(call)
-        try:
-            body = templates.body(call, context)
-        except TemplateFailed as failure:
-            logger.error("%s: request template: %s", call.resource_path, failure)
-            raise Refused(INTERNAL_ERROR) from failure
-        if body is None:
-            raise Refused(UNSUPPORTED_MEDIA_TYPE)
+        body = templates.body(call, context)
         status = _status(body)
         return responses.answer(call, context, by=status, answer=Response(200))
 
@@ -48,6 +39,8 @@ def mock(definition: Mapping[str, Any], region: str) -> Integration | None:
     known: list[Response] = []
 
     async def repeat(call: Call) -> Response:
+        if media_type(call.request.header(b"content-type")) != JSON:
+            return await answer(call)
         if not known:
             known.append(await answer(call))
         first = known[0]
@@ -68,15 +61,15 @@ def _status(body: bytes) -> str:
 
 
 def _is_constant(definition: Mapping[str, Any]) -> bool:
-    """Whether every call gets the same answer: no template refers to anything, and none is chosen
-    by the caller's headers."""
+    """Whether every call with JSON, or without a body, gets the same answer: no template refers to
+    anything, and none is chosen by the caller's headers."""
     requests = definition.get("requestTemplates") or {}
-    if set(requests) - {"application/json"}:
+    if set(requests) - {JSON}:
         return False
     texts = list(requests.values())
     for response in (definition.get("integrationResponses") or {}).values():
         templates = response.get("responseTemplates") or {}
-        if set(templates) - {"application/json"}:
+        if set(templates) - {JSON}:
             return False
         texts += templates.values()
         sources = (response.get("responseParameters") or {}).values()

@@ -8,33 +8,32 @@ https://docs.aws.amazon.com/apigateway/latest/api/API_Integration.html#apigw-Typ
 Which protocol a service speaks, and how it names an action, is botocore's to know.
 """
 
-import asyncio
 import json
 import logging
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
 
 from portal.local.aws import upstream
-from portal.local.aws.gateway_responses import (
-    INTEGRATION_TIMEOUT,
-    INTERNAL_ERROR,
-    UNSUPPORTED_MEDIA_TYPE,
-    Refused,
-)
-from portal.local.aws.integrations.base import Call, Integration
+from portal.local.aws.integrations.base import Call, Integration, within
 from portal.local.aws.integrations.templates import (
+    JSON,
     RequestTemplates,
     Responses,
     fresh_context,
 )
-from portal.local.aws.mappings import request_values
-from portal.local.aws.vtl import TemplateFailed
-from portal.local.aws.wire import Headers, Response
+from portal.local.aws.mappings import (
+    Values,
+    header_pairs,
+    request_values,
+    with_stage_variables,
+)
+from portal.local.aws.wire import Response
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +43,7 @@ _URI = re.compile(
 _DEFAULT_TIMEOUT_MS = 29_000
 # What the URI calls a service, where botocore has another name for it.
 _NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
+_FORM = "application/x-www-form-urlencoded"
 
 
 class _Target(NamedTuple):
@@ -56,12 +56,13 @@ class _Target(NamedTuple):
 
 
 def service(definition: Mapping[str, Any], region: str) -> Integration | None:
-    """Returns None for other kinds, and for a service that botocore does not know."""
+    """Returns None for other kinds, and for a service whose actions cannot be called by name."""
     match = _URI.fullmatch(definition.get("uri") or "")
     if definition.get("type") != "AWS" or match is None:
         return None
     service_region, name, form, rest = match.groups()
-    if form == "action" and _protocol(name) is None:
+    metadata = _metadata(name) if form == "action" else None
+    if form == "action" and metadata is None:
         return None
     templates, responses = RequestTemplates(definition), Responses(definition)
     mappings = definition.get("requestParameters") or {}
@@ -71,42 +72,28 @@ def service(definition: Mapping[str, Any], region: str) -> Integration | None:
 
     async def invoke(call: Call) -> Response:
         context = fresh_context(call)
-        try:
-            body = templates.body(call, context)
-        except TemplateFailed as failure:
-            logger.error("%s: request template: %s", call.resource_path, failure)
-            raise Refused(INTERNAL_ERROR) from failure
-        if body is None:
-            raise Refused(UNSUPPORTED_MEDIA_TYPE)
-        values = request_values(call, mappings)
-        overrides = context.get("requestOverride") or {}
-        headers = {key.lower(): given[-1] for key, given in values["header"].items()}
-        headers |= {key.lower(): str(v) for key, v in (overrides.get("header") or {}).items()}
-        target = _action(name, rest, method, body) if form == "action" else None
-        target = target or _path(rest, method, values["querystring"], values["path"])
-        sent: Headers = [
-            (key.encode("latin-1"), value.encode("latin-1", "replace"))
-            for key, value in {
-                "content-type": "application/json",
-                **target.headers,
-                **headers,
-            }.items()
-        ]
+        body = templates.body(call, context)
+        values = request_values(call, mappings, context.get("requestOverride") or {})
+        filled = with_stage_variables(rest, call)
+        if metadata is None:
+            target = _path(call, filled, method, values)
+        else:
+            target = _action(metadata, filled, method, values["querystring"], body)
+        sent = {key: [value] for key, value in target.headers.items()} | values["header"]
         calling = upstream.call(
             target.method,
             target.path,
             service=name,
             region=service_region,
             query=target.query,
-            headers=sent,
+            headers=header_pairs(sent),
             body=body,
         )
-        try:
-            answer = await asyncio.wait_for(calling, timeout)
-        except TimeoutError:
-            raise Refused(INTEGRATION_TIMEOUT) from None
-        by = _function_error(answer) if is_function else str(answer.status)
-        if by not in ("", "200"):
+        answer = await within(timeout, calling)
+        by = str(answer.status)
+        if is_function and answer.header(b"x-amz-function-error"):
+            by = _function_error(answer)
+        if by != "200":
             logger.warning("%s: %s answered %s: %.200r", call.resource_path, name, by, answer.body)
         return responses.answer(call, context, by=by, answer=answer)
 
@@ -114,46 +101,43 @@ def service(definition: Mapping[str, Any], region: str) -> Integration | None:
 
 
 def _function_error(answer: Response) -> str:
-    """A function's error message, which a selection pattern is held against; "" without one."""
-    if not answer.header(b"x-amz-function-error"):
-        return "" if answer.status == 200 else str(answer.status)
+    """A function's error message, which a selection pattern is held against."""
     try:
-        return str(json.loads(answer.body).get("errorMessage") or "")
-    except (ValueError, AttributeError):
+        return str(json.loads(answer.body)["errorMessage"])
+    except (ValueError, TypeError, KeyError):
         return answer.body.decode("utf-8", "replace")
 
 
 @cache
-def _protocol(name: str) -> tuple[str, str, str] | None:
-    """A service's protocol, target prefix and version; None for one that botocore does not know."""
+def _metadata(name: str) -> Mapping[str, str] | None:
+    """What botocore knows of a service; None for an unknown one, and for one without actions."""
     try:
-        model = get_session().get_service_model(_NAMES.get(name, name))
-    except Exception:  # botocore raises several kinds for an unknown name
-        logger.exception("unknown service %s", name)
+        metadata: Mapping[str, str] = (
+            get_session().get_service_model(_NAMES.get(name, name)).metadata
+        )
+    except BotoCoreError as error:
+        logger.error("%s: %s", name, error)
         return None
-    metadata = model.metadata
-    return metadata["protocol"], metadata.get("targetPrefix", ""), metadata["apiVersion"]
+    return metadata if metadata["protocol"] in ("json", "query") else None
 
 
-def _action(name: str, action: str, method: str, body: bytes) -> _Target:
-    known = _protocol(name)
-    assert known is not None  # noqa: S101  (looked up when the method was deployed)
-    protocol, prefix, version = known
-    if protocol == "json" and not body.startswith(b"Action="):
+def _action(
+    metadata: Mapping[str, str], action: str, method: str, mapped: Values, body: bytes
+) -> _Target:
+    """SQS speaks both protocols; which of them is meant shows in what it is sent."""
+    if metadata["protocol"] == "json" and not mapped and body.lstrip()[:1] == b"{":
         headers = {
-            "x-amz-target": f"{prefix}.{action}",
-            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": f"{metadata['targetPrefix']}.{action}",
+            "content-type": f"application/x-amz-json-{metadata['jsonVersion']}",
         }
         return _Target("POST", "/", "", headers)
-    # The query protocol: the action and its version go beside what the template wrote.
-    query = urlencode({"Action": action, "Version": version})
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    return _Target(method, "/", query, headers)
+    named = {"Action": [action], "Version": [metadata["apiVersion"]]} | mapped
+    return _Target(method, "/", urlencode(named, doseq=True), {"content-type": _FORM})
 
 
-def _path(
-    rest: str, method: str, query: Mapping[str, list[str]], path: Mapping[str, list[str]]
-) -> _Target:
-    for key, values in path.items():
-        rest = rest.replace(f"{{{key}}}", values[-1])
-    return _Target(method, "/" + rest.lstrip("/"), urlencode(query, doseq=True), {})
+def _path(call: Call, rest: str, method: str, values: Mapping[str, Values]) -> _Target:
+    for key, given in values["path"].items():
+        rest = rest.replace(f"{{{key}}}", quote(given[-1], safe="/~"))
+    query = urlencode(values["querystring"], doseq=True)
+    kind = call.request.header(b"content-type") or JSON
+    return _Target(method, "/" + rest.lstrip("/"), query, {"content-type": kind})

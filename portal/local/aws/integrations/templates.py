@@ -1,9 +1,12 @@
 """What integrations that are no proxies share: request and response templates.
 
 The request's template is chosen by its content type, JSON without one; the answer's integration
-response by its selection pattern, and that one's template likewise.
+response by its selection pattern, and that one's template by what the caller accepts.
+
+Binary media types are not supported: every body is text, which CONVERT_TO_BINARY takes for Base64.
 """
 
+import base64
 import logging
 import re
 from collections.abc import Mapping
@@ -14,11 +17,13 @@ from portal.local.aws.context import context_of
 from portal.local.aws.gateway_responses import (
     API_CONFIGURATION_ERROR,
     INTERNAL_ERROR,
+    UNSUPPORTED_MEDIA_TYPE,
     Refused,
 )
 from portal.local.aws.integrations.base import Call
-from portal.local.aws.mappings import parameters_of, response_headers
+from portal.local.aws.mappings import header_pairs, parameters_of, response_headers
 from portal.local.aws.vtl import Input, Render, TemplateFailed, compiled
+from portal.local.aws.vtl_values import text_of
 from portal.local.aws.wire import Response
 
 logger = logging.getLogger(__name__)
@@ -45,17 +50,17 @@ class RequestTemplates:
             name.lower(): compiled(source or "") for name, source in templates.items()
         }
         self._behaviour = definition.get("passthroughBehavior") or "WHEN_NO_MATCH"
+        self._handling = definition.get("contentHandling")
 
-    def body(self, call: Call, context: dict[str, Any]) -> bytes | None:
-        """The body, or None where the content type is refused. Raises TemplateFailed."""
+    def body(self, call: Call, context: dict[str, Any]) -> bytes:
+        """The body. Raises Refused where the content type has no template, or that one fails."""
         render = self._templates.get(media_type(call.request.header(b"content-type")))
-        if render is not None:
-            given = Input(_decoded(call.request.body), parameters_of(call))
-            return render(given, context, call.stage_variables).encode()
         passes = self._behaviour == "WHEN_NO_MATCH" or (
             self._behaviour == "WHEN_NO_TEMPLATES" and not self._templates
         )
-        return call.request.body if passes else None
+        if render is None and not passes:
+            raise Refused(UNSUPPORTED_MEDIA_TYPE)
+        return _rendered(render, call, context, call.request.body, self._handling)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class _IntegrationResponse:
     pattern: re.Pattern[str] | None
     parameters: Mapping[str, str]
     templates: Mapping[str, Render]
+    handling: str | None
 
 
 class Responses:
@@ -73,14 +79,13 @@ class Responses:
         self._responses = [
             _IntegrationResponse(
                 status=int(each.get("statusCode") or 200),
-                pattern=re.compile(each["selectionPattern"])
-                if each.get("selectionPattern")
-                else None,
+                pattern=_pattern(each.get("selectionPattern")),
                 parameters=each.get("responseParameters") or {},
                 templates={
                     name.lower(): compiled(source or "")
                     for name, source in (each.get("responseTemplates") or {}).items()
                 },
+                handling=each.get("contentHandling"),
             )
             for each in (definition.get("integrationResponses") or {}).values()
         ]
@@ -94,31 +99,19 @@ class Responses:
         if chosen is None:
             logger.error("%s: no integration response for %r", call.resource_path, by)
             raise Refused(API_CONFIGURATION_ERROR)
-        wanted = media_type(call.request.header(b"accept"))
-        name = wanted if wanted in chosen.templates else next(iter(chosen.templates), JSON)
+        name = _accepted(chosen.templates, call.request.header(b"accept"))
         render = chosen.templates.get(name)
-        body = answer.body
-        try:
-            if render is not None:
-                given = Input(_decoded(answer.body), parameters_of(call))
-                body = render(given, context, call.stage_variables).encode()
-        except TemplateFailed as failure:
-            logger.error("%s: response template: %s", call.resource_path, failure)
-            raise Refused(INTERNAL_ERROR) from failure
+        body = _rendered(render, call, context, answer.body, chosen.handling)
         override = context.get("responseOverride") or {}
         headers = response_headers(call, chosen.parameters, answer)
-        headers |= {key: [str(value)] for key, value in (override.get("header") or {}).items()}
-        named = {key.lower() for key in headers}
-        pairs = [
-            (key.encode("latin-1"), value.encode("latin-1", "replace"))
-            for key, values in headers.items()
-            for value in values
-        ]
-        if "content-type" not in named:
-            content_type = name if render is not None else answer.header(b"content-type") or JSON
-            pairs.insert(0, (b"content-type", content_type.encode("latin-1")))
-        status = int(override.get("status") or chosen.status)
-        return Response(status, body if status != 204 else b"", pairs)
+        headers |= {
+            key.lower(): [text_of(value)] for key, value in override.get("header", {}).items()
+        }
+        headers.setdefault("content-type", [name])
+        status = override.get("status")
+        if not isinstance(status, int) or not 100 <= status <= 599:  # ignored, as AWS does
+            status = chosen.status
+        return Response(status, body if status != 204 else b"", header_pairs(headers))
 
     def _choose(self, by: str) -> _IntegrationResponse | None:
         default = None
@@ -137,5 +130,32 @@ def fresh_context(call: Call) -> dict[str, Any]:
     return {**context, "identity": identity}
 
 
-def _decoded(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
+def _pattern(source: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(source) if source else None
+    except re.error as error:
+        raise TemplateFailed(f"selection pattern {source!r}: {error}") from None
+
+
+def _accepted(templates: Mapping[str, Render], accept: str | None) -> str:
+    """The content type of the answer: one that is accepted, JSON, or the first that there is."""
+    for each in (accept or "").split(","):
+        if media_type(each) in templates:
+            return media_type(each)
+    return JSON if JSON in templates else next(iter(templates), JSON)
+
+
+def _rendered(
+    render: Render | None, call: Call, context: dict[str, Any], body: bytes, handling: str | None
+) -> bytes:
+    """A body as its content handling and its template make it. Raises Refused."""
+    try:
+        if handling == "CONVERT_TO_BINARY":
+            body = base64.b64decode(body, validate=True)
+        if render is None:
+            return body
+        given = Input(body.decode("utf-8", "replace"), parameters_of(call))
+        return render(given, context, call.stage_variables).encode()
+    except (TemplateFailed, ValueError) as failure:
+        logger.error("%s: a body: %s", call.resource_path, failure)
+        raise Refused(INTERNAL_ERROR) from failure
