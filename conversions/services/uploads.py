@@ -113,10 +113,16 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
     )
     gone = Upload.objects.filter(deleted_at__isnull=False).select_related("tenant")
     for upload in gone.filter(nothing_comes, purged_at=None).order_by("id")[:limit]:
-        backend.objects_delete(prefixes=upload.prefixes)
-        backend.upload_forget(tenant=str(upload.tenant.uuid), upload=str(upload.uuid))
+        _purge(upload)
         Upload.objects.filter(pk=upload.pk).update(purged_at=now)
-    gone.filter(purged_at__lt=now - FORGET_AFTER).delete()
+    for upload in gone.filter(purged_at__lt=now - FORGET_AFTER).order_by("id")[:limit]:
+        _purge(upload)  # a function that was late may have written once more
+        upload.delete()
+
+
+def _purge(upload: Upload) -> None:
+    backend.objects_delete(prefixes=upload.prefixes)
+    backend.upload_forget(tenant=str(upload.tenant.uuid), upload=str(upload.uuid))
 
 
 def _look_after(upload: Upload, now: datetime) -> None:

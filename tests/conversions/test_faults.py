@@ -11,7 +11,12 @@ from django.utils import timezone
 
 from conversions import backend, services, tasks
 from conversions.models import Conversion, EdgeItem, Upload, UploadError, UploadState
-from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, STUCK_AFTER
+from conversions.services.uploads import (
+    ABANDONED_AFTER,
+    FORGET_AFTER,
+    LOOK_AFTER,
+    STUCK_AFTER,
+)
 from tenants.errors import Refused
 from tenants.models import Meter, Tenant, UsageDay
 from tests.cast import Cast
@@ -130,9 +135,11 @@ def test_a_file_that_comes_after_its_deletion_does_not_stay(
     services.upload_delete(upload=upload, actor=cast.alice, now=now)
     services.uploads_sweep(now=now)
     httpx.post(form.url, data=form.fields, files={"file": photo}).raise_for_status()
-    services.uploads_sweep(now=now + ABANDONED_AFTER + STUCK_AFTER + A_SECOND)
-    assert not Upload.objects.exists()
+    purged_at = now + ABANDONED_AFTER + STUCK_AFTER + A_SECOND
+    services.uploads_sweep(now=purged_at)
     assert httpx.get(backend.link(key=upload.source_key)).status_code == 404
+    services.uploads_sweep(now=purged_at + FORGET_AFTER + A_SECOND)
+    assert not Upload.objects.exists()
 
 
 def test_a_message_that_nobody_understands_holds_up_no_other(
