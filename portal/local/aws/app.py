@@ -6,7 +6,6 @@ a call to a REST API, any address  our data plane
 everything else                    ministack, untouched
 """
 
-import re
 from collections.abc import Callable
 
 from portal.local.aws import upstream
@@ -33,8 +32,6 @@ from portal.local.aws.wire import (
     send_response,
 )
 
-_DEPLOYING = re.compile(r"/restapis/([^/]+)/(?:deployments|stages)(?:/|$)")
-
 
 class LocalAwsApp:
     """`started` is called once start-up is complete and requests are answered."""
@@ -43,7 +40,7 @@ class LocalAwsApp:
         self._started = started
         clock = Clock()
         self._faults = Faults()
-        self._deployments = Deployments()
+        self._deployments = Deployments(store)
         meter = Meter(store, clock)
         admission = Admission(store, meter)
         self._control = ControlPlane(
@@ -122,14 +119,15 @@ class LocalAwsApp:
     async def _forward(
         self, scope: Scope, receive: Receive, send: Send, authorization: str
     ) -> None:
-        await upstream.forward(scope, receive, send)
         path: str = scope["path"]
-        if path.startswith("/restapis/") and scope["method"] != "GET":
-            self._deployments.invalidate()
-            if match := _DEPLOYING.match(path):
-                await self._deployments.snapshot(match[1])
-        elif "/cloudformation/" in authorization:
-            self._deployments.invalidate()
+        if "/cloudformation/" in authorization or (
+            path.startswith("/restapis/") and scope["method"] != "GET"
+        ):
+            await self._deployments.before_change()
+            await upstream.forward(scope, receive, send)
+            self._deployments.after_change()
+        else:
+            await upstream.forward(scope, receive, send)
 
 
 def _host_and_authorization(scope: Scope) -> tuple[str, str]:

@@ -8,9 +8,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variabl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from portal.local.aws.gateway_responses import GatewayResponse
 
 if TYPE_CHECKING:  # integrations need this module in their turn
     from portal.local.aws.integrations.base import Call
@@ -47,6 +50,16 @@ def context_of(call: Call) -> dict[str, Any]:
             "user": None,
             "userArn": None,
         },
+    }
+
+
+def error_of(refusal: GatewayResponse) -> dict[str, str | None]:
+    """`$context.error`, of a call that the gateway answers itself."""
+    return {
+        "message": refusal.message,
+        "messageString": json.dumps(refusal.message),
+        "responseType": refusal.type,
+        "validationErrorString": refusal.validation_error,
     }
 
 

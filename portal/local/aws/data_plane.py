@@ -1,6 +1,7 @@
-"""A call to a deployed API: route, admit, invoke, answer.
+"""A call to a deployed API: route, admit, validate, invoke, answer.
 
-Every call is answered with the request id that its backend was given.
+What the gateway itself refuses is answered as the API's gateway responses say. Every call is
+answered with the request id that its backend was given.
 """
 
 import logging
@@ -9,11 +10,11 @@ from urllib.parse import unquote
 
 from portal.local.aws import upstream
 from portal.local.aws.addresses import Address
-from portal.local.aws.admission import Admission
+from portal.local.aws.admission import Admission, Verdict
 from portal.local.aws.clock import Clock
 from portal.local.aws.deployments import Deployments, Stage
 from portal.local.aws.gateway_responses import (
-    API_CONFIGURATION_ERROR,
+    AUTHORIZER_CONFIGURATION_ERROR,
     INTERNAL_ERROR,
     MISSING_AUTHENTICATION_TOKEN,
     REQUEST_TOO_LARGE,
@@ -54,13 +55,9 @@ class DataPlane:
             stage = await self._deployments.stage(address.api_id, address.stage)
         if stage is None:
             return UNKNOWN_STAGE.response()
-        matched = stage.routes.match(request.method, address.path)
-        if matched is None:
-            return MISSING_AUTHENTICATION_TOKEN.response()
-        route, path_parameters = matched
-        refusal, key_id = self._admit(stage, route, request)
-        if refusal is not None:
-            return refusal
+        matched = stage.snapshot.routes.match(request.method, address.path)
+        route, path_parameters = matched or (None, {})
+        refusal, key_id = self._admit(stage, route, request) if route else _NO_ROUTE
         call = Call(
             request=request,
             request_id=request_id,
@@ -68,39 +65,52 @@ class DataPlane:
             api_id=stage.api_id,
             stage=stage.name,
             stage_variables=stage.variables,
-            resource_id=route.resource_id,
-            resource_path=route.resource_path,
+            resource_id=route.resource_id if route else "",
+            resource_path=route.resource_path if route else "",
             path=unquote(address.path) if "%" in address.path else address.path,
             path_parameters=path_parameters,
             api_key_id=key_id,
             api_key=request.header(b"x-api-key") if key_id else None,
         )
-        try:
-            return await route.integration(call)
-        except Refused as refused:
-            return refused.response.response()
-        except Exception:
-            logger.exception("%s %s failed", request.method, route.resource_path)
-            return INTERNAL_ERROR.response()
+        outcome = await _outcome(route, refusal, call)
+        if isinstance(outcome, GatewayResponse):
+            return stage.snapshot.responses.answer(outcome, call)
+        return outcome
 
-    def _admit(
-        self, stage: Stage, route: Route, request: Request
-    ) -> tuple[Response | None, str | None]:
-        """A refusal, or the id of the key by which the call is let in (None: it needs none)."""
+    def _admit(self, stage: Stage, route: Route, request: Request) -> Verdict:
         if len(request.body) > _MAX_BODY_BYTES:
-            return REQUEST_TOO_LARGE.response(), None
+            return _TOO_LARGE
         if route.authorization != "NONE":
             logger.error("%s: %s is not supported", route.resource_path, route.authorization)
-            return API_CONFIGURATION_ERROR.response(), None
-        if not route.api_key_required:
-            return None, None
-        key = request.header(b"x-api-key")
-        verdict = self._admission.admit(
-            key, stage.api_id, stage.name, route.resource_path, request.method
-        )
-        if isinstance(verdict, GatewayResponse):
-            return verdict.response(), None
-        return None, verdict.key_id
+            return _NO_AUTHORIZER
+        at = (stage.api_id, stage.name, route.throttled_as, stage.limits.of(route.throttled_as))
+        if route.api_key_required:
+            return self._admission.admit(request.header(b"x-api-key"), *at)
+        return self._admission.admit_anybody(*at)
+
+
+_NO_ROUTE = Verdict(None, None)
+_TOO_LARGE = Verdict(REQUEST_TOO_LARGE, None)
+_NO_AUTHORIZER = Verdict(AUTHORIZER_CONFIGURATION_ERROR, None)
+
+
+async def _outcome(
+    route: Route | None, refusal: GatewayResponse | None, call: Call
+) -> Response | GatewayResponse:
+    """What comes of a call: a backend's answer, or the gateway response in place of it."""
+    if refusal is not None:
+        return refusal
+    if route is None:
+        return MISSING_AUTHENTICATION_TOKEN
+    if route.validation is not None and (invalid := route.validation.refusal(call)):
+        return invalid
+    try:
+        return await route.integration(call)
+    except Refused as refused:
+        return refused.response
+    except Exception:
+        logger.exception("%s %s failed", call.request.method, call.resource_path)
+        return INTERNAL_ERROR
 
 
 def _new_request_id() -> str:

@@ -12,12 +12,14 @@ from portal.local.aws.wire import Response
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """A refusal: its type, status, message, and what `x-amzn-ErrorType` says."""
+    """A refusal: its type, status, message, what `x-amzn-ErrorType` says, and, where a request is
+    not valid, why."""
 
     type: str
     status: int
     message: str
     error_type: str
+    validation_error: str | None = None
 
     def response(self) -> Response:
         """The answer of an API that customises nothing."""
@@ -48,6 +50,12 @@ REQUEST_TOO_LARGE = GatewayResponse(
     "HTTP content length exceeded 10485760 bytes.",
     "RequestEntityTooLargeException",
 )
+BAD_REQUEST_PARAMETERS = GatewayResponse(
+    "BAD_REQUEST_PARAMETERS", 400, "Invalid request parameters", "BadRequestException"
+)
+BAD_REQUEST_BODY = GatewayResponse(
+    "BAD_REQUEST_BODY", 400, "Invalid request body", "BadRequestException"
+)
 UNSUPPORTED_MEDIA_TYPE = GatewayResponse(
     "UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type", "BadRequestException"
 )
@@ -65,6 +73,13 @@ INTEGRATION_TIMEOUT = GatewayResponse(
 # The API was set up wrongly: no such function, no integration response for what the backend said.
 API_CONFIGURATION_ERROR = GatewayResponse(
     "API_CONFIGURATION_ERROR", 500, "Internal server error", _FAILED
+)
+# The method asks for an authorizer, of which the local AWS has none.
+AUTHORIZER_CONFIGURATION_ERROR = GatewayResponse(
+    "AUTHORIZER_CONFIGURATION_ERROR",
+    500,
+    "Internal server error",
+    "AuthorizerConfigurationException",
 )
 # A template failed, or something in here did.
 INTERNAL_ERROR = GatewayResponse("DEFAULT_5XX", 500, "Internal server error", _FAILED)

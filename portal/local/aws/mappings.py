@@ -35,7 +35,7 @@ def request_values(
     found: dict[str, Values] = {"header": {}, "querystring": {}, "path": {}}
     for target, source in mappings.items():
         place, _, name = target.removeprefix("integration.request.").partition(".")
-        values = _of_request(call, source)
+        values = values_of(call, source)
         if values and place in found:
             found[place][name.lower() if place == "header" else name] = values
     for place, given in found.items():
@@ -79,7 +79,8 @@ def with_stage_variables(uri: str, call: Call) -> str:
     return _STAGE_VARIABLE.sub(lambda found: call.stage_variables.get(found[1], ""), uri)
 
 
-def _of_request(call: Call, source: str) -> list[str]:
+def values_of(call: Call, source: str) -> list[str]:
+    """What a source that a request is read by gives; nothing where it has no value."""
     if (common := _common(call, source)) is not None:
         return common
     rest = source.removeprefix("method.request.")

@@ -12,18 +12,22 @@ from typing import Any
 from urllib.parse import unquote
 
 from portal.local.aws.integrations import Integration, integration_for
+from portal.local.aws.validation import Validation, Validations
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Route:
-    """A method of a resource, ready to be called."""
+    """A method of a resource, ready to be called. `throttled_as` is its name where limits are set:
+    "/path/METHOD", with ANY where the method is that."""
 
     resource_id: str
     resource_path: str
+    throttled_as: str
     api_key_required: bool
     authorization: str
+    validation: Validation | None
     integration: Integration
 
 
@@ -41,11 +45,11 @@ class _Node:
 class RouteTable:
     """Built once per deployment. Paths without parameters are found by one look-up."""
 
-    def __init__(self, resources: Iterable[Json], region: str) -> None:
+    def __init__(self, resources: Iterable[Json], validations: Validations, region: str) -> None:
         self._root = _Node()
         self._plain: dict[tuple[str, str], Route] = {}
         for resource in resources:
-            self._add(resource, region)
+            self._add(resource, validations, region)
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route for a percent-encoded path, with its decoded path parameters."""
@@ -57,7 +61,7 @@ class RouteTable:
             segments = []
         return _descend(self._root, method, segments, {})
 
-    def _add(self, resource: Json, region: str) -> None:
+    def _add(self, resource: Json, validations: Validations, region: str) -> None:
         path: str = resource["path"]
         node = self._root
         for part in path.strip("/").split("/") if path != "/" else []:
@@ -73,8 +77,10 @@ class RouteTable:
             route = Route(
                 resource_id=resource["id"],
                 resource_path=path,
+                throttled_as=f"{path.rstrip('/')}/{name}",
                 api_key_required=bool(definition.get("apiKeyRequired")),
                 authorization=definition.get("authorizationType") or "NONE",
+                validation=validations.of(definition),
                 integration=integration_for(definition.get("methodIntegration"), region),
             )
             node.methods[name] = route

@@ -1,4 +1,4 @@
-"""The one small SQLite file that keeps keys, plans and counters.
+"""The one small SQLite file that keeps keys, plans and counters, and what deployments serve.
 
 It is written through: a call is committed before it is answered. In WAL mode a commit is handed to
 the operating system, so it survives `kill -9`; with `synchronous=NORMAL` it is not forced to the
@@ -44,6 +44,12 @@ CREATE TABLE IF NOT EXISTS usage_day (
     pinned INTEGER NOT NULL,
     PRIMARY KEY (plan_id, key_id, day)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deployment (
+    api_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (api_id, id)
+);
 """
 
 

@@ -4,8 +4,9 @@ In memory and on the monotonic clock: a restart fills every bucket, as nobody wo
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,47 @@ class Limit:
     def capacity(self) -> float:
         """What the bucket holds: a rate without a burst still lets single requests through."""
         return float(max(self.burst, 1 if self.rate > 0 else 0))
+
+
+def method_name(written: str) -> str:
+    """A method as settings and usage plans write it, always as "/path/METHOD".
+
+    The leading slash may be missing, and `~1` may stand for a slash, as CloudFormation and patches
+    have it.
+    """
+    return "/" + written.replace("~1", "/").replace("~0", "~").strip("/")
+
+
+class MethodLimits:
+    """The throttles in a stage's method settings: each method's own, or what `*/*` says. Every
+    method then has that much to itself, from all callers together."""
+
+    def __init__(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        limits = {_method(key): limit for key, it in settings.items() if (limit := _limit(it))}
+        self._default = limits.pop(_ALL, None)
+        self._own = limits
+
+    def of(self, method: str) -> Limit | None:
+        """The limit of a method, "/path/METHOD"; None where there is none."""
+        return self._own.get(method, self._default)
+
+
+_ALL = "/*/*"
+
+
+def _method(key: str) -> str:
+    """CloudFormation writes a path before the method, and that may end in a slash."""
+    path, _, method = key.rpartition("/")
+    return f"{method_name(path).rstrip('/')}/{method}"
+
+
+def _limit(settings: Mapping[str, Any]) -> Limit | None:
+    """AWS fills in the account's limits where only other settings were made."""
+    if "throttlingRateLimit" not in settings and "throttlingBurstLimit" not in settings:
+        return None
+    rate = float(settings.get("throttlingRateLimit") or 0)
+    burst = int(settings.get("throttlingBurstLimit") or 0)
+    return Limit(rate, burst)
 
 
 class Bucket:

@@ -1,12 +1,19 @@
 """ministack, called in process: the only module that touches it.
 
-It is asked through its own ASGI application, as an outside client would. Two of its functions are
-also read directly, both with what a request's address means: they see every region, and they are
-what ministack itself would go by, so that nothing it would serve can slip past our admission.
+It is asked through its own ASGI application, as an outside client would. Read directly is only
+
+- what a request's address means: that sees every region, and is what ministack itself would go by,
+  so that nothing it would serve can slip past our admission;
+- which deployments there are, in every region;
+- the stacks of its CloudFormation, which works on its services without calling us, and drops some
+  of what a template says; its records have that resolved.
 
 ministack reads its settings at import, so `environment.prepare` must have run before.
 """
 
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import ministack.app
@@ -30,6 +37,43 @@ def custom_domain_target(host: str, path: str) -> tuple[str, str, str] | None:
     """(api id, stage or "", path) that a custom domain's base path mapping leads to."""
     target: tuple[str, str, str] | None = apigateway_v1.resolve_base_path_mapping(host, path)
     return target
+
+
+def deployments() -> dict[tuple[str, str], str]:
+    """The region of every deployment of a REST API, by the ids of both."""
+    return {
+        (api_id, deployment_id): region
+        for (_, region, api_id), found in apigateway_v1._deployments_v1.all_items()
+        for deployment_id in found
+    }
+
+
+def stacks_are_busy() -> bool:
+    """Whether CloudFormation is at work, so that what it makes is not complete."""
+    return any(
+        stack["StackStatus"].endswith("_IN_PROGRESS")
+        and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+        for stack in _stacks()
+    )
+
+
+def stack_resources(resource_type: str, api_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What stacks made for an API, of a type: ids, and properties with references resolved."""
+    for stack in _stacks():
+        if stack["StackStatus"] == "DELETE_COMPLETE":
+            continue
+        for resource in stack["_resources"].values():
+            properties = resource.get("Properties") or {}
+            if resource.get("ResourceType") == resource_type and (
+                properties.get("RestApiId") == api_id
+            ):
+                yield resource["PhysicalResourceId"], properties
+
+
+def _stacks() -> list[dict[str, Any]]:
+    """ministack loads its CloudFormation with the first call to it, or with its saved state."""
+    module = sys.modules.get("ministack.services.cloudformation")
+    return [stack for _, stack in module._stacks.all_items()] if module else []
 
 
 async def call(

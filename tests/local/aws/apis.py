@@ -41,9 +41,9 @@ class Api:
             parent = known[here]
         return parent
 
-    def method(self, path: str, method: str, *, keyed: bool) -> dict[str, str]:
+    def method(self, path: str, method: str, *, keyed: bool, **settings: Any) -> dict[str, str]:
         at = {"restApiId": self.id, "resourceId": self.resource(path), "httpMethod": method}
-        self.gateway.put_method(**at, authorizationType="NONE", apiKeyRequired=keyed)
+        self.gateway.put_method(**at, authorizationType="NONE", apiKeyRequired=keyed, **settings)
         return at
 
     def mock(
@@ -55,9 +55,10 @@ class Api:
         body: str = '{"ok":true}',
         status: str = "200",
         headers: dict[str, str] | None = None,
+        **settings: Any,
     ) -> None:
         """A MOCK method that answers `body`."""
-        at = self.method(path, method, keyed=keyed)
+        at = self.method(path, method, keyed=keyed, **settings)
         template = f'{{"statusCode": {status}}}'
         self.gateway.put_integration(
             **at, type="MOCK", requestTemplates={"application/json": template}
@@ -85,6 +86,19 @@ class Api:
         limit = {"timeoutInMillis": timeout_ms} if timeout_ms else {}
         self.gateway.put_integration(
             **at, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri, **limit
+        )
+
+    def set_stage(self, **values: str | None) -> None:
+        """Patch the stage `live`: paths without their first slash to values; None removes."""
+        self.gateway.update_stage(
+            restApiId=self.id,
+            stageName=STAGE,
+            patchOperations=[
+                {"op": "remove", "path": f"/{path}"}
+                if value is None
+                else {"op": "replace", "path": f"/{path}", "value": value}
+                for path, value in values.items()
+            ],
         )
 
     def deploy(self, stage: str = STAGE) -> None:
