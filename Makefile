@@ -36,7 +36,7 @@ help:
 	@echo "make lint         style, types, import contracts, migrations, deployment checks"
 	@echo "make bench        the benchmarks"
 	@echo "make screenshots  every page, light, dark, narrow and Japanese, into var/screenshots"
-	@echo "make lock         compile requirements*.in into the lock files"
+	@echo "make lock         compile requirements*.in, the functions' too, into the lock files"
 
 run:
 	$(call install,requirements.txt)
@@ -72,3 +72,4 @@ lock:
 	$(call install,requirements-dev.txt)
 	$(PY) -m uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements.in -o requirements.txt
 	$(PY) -m uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(PY) -m uv pip compile -q --generate-hashes --python-version 3.13 --python-platform x86_64-manylinux_2_28 conversions/serverless/requirements.in -o conversions/serverless/requirements.txt

@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from dotenv import load_dotenv
-from environs import Env
+from environs import Env, validate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -191,6 +191,13 @@ API_BASE_URL = env.str(
     "API_BASE_URL",
     f"https://{BACKEND_API_ID}.execute-api.{AWS_REGION}.amazonaws.com/{BACKEND_STAGE}",
 ).rstrip("/")
+# The local AWS runs functions under our own interpreter, which has all that they import; Lambda has
+# only what is in the package.
+BACKEND_PACKAGE = env.str(
+    "BACKEND_PACKAGE",
+    "lambda-arm64",
+    validate=validate.OneOf(["code", "lambda-arm64", "lambda-x86_64"]),
+)
 API_KEY_SECRET = env.str("API_KEY_SECRET")
 GATEWAY_SECRET = env.str("GATEWAY_SECRET")
 GATEWAY_PORTAL_URL = env.str("GATEWAY_PORTAL_URL", SITE_URL).rstrip("/")

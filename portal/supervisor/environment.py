@@ -28,7 +28,8 @@ SECRETS: dict[str, Callable[[], str]] = {
     "OPERATOR_PASSWORD": lambda: secrets.token_urlsafe(12),
 }
 
-# What suits one machine: figures by the second, and no mail server.
+# What suits one machine: figures by the second, no mail server, and functions packaged without what
+# they import, since the local AWS runs them under our own interpreter.
 DEFAULTS = {
     "DEBUG": "true",
     "EMAIL_VERIFICATION": "optional",
@@ -40,6 +41,7 @@ DEFAULTS = {
     "LIVE_POLL_SECONDS": "2",
     "LIVE_MARGIN_SECONDS": "1",
     "GATEWAY_CLAIM_SECONDS": "5",
+    "BACKEND_PACKAGE": "code",
 }
 
 
