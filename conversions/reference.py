@@ -76,6 +76,11 @@ def resources(template: str) -> dict[str, Json]:
     return found
 
 
+def outputs(template: str) -> set[str]:
+    """Return the names of a template's outputs."""
+    return set(yaml.load(template, Loader=_Loader)["Outputs"])  # noqa: S506  (it is safe)
+
+
 class _Loader(yaml.SafeLoader):
     """YAML with CloudFormation's short forms."""
 

@@ -9,13 +9,14 @@ from portal.views.access import SESSION_KEY
 from tenants import selectors
 from tenants.models import Member, User
 from tenants.permissions import acts_of
+from tenants.stages import api_base_url
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """Return the site's own facts, and the current tenant where a view has found one."""
     member = getattr(request, "member", None) or _member(request)
     return {
-        "api_base_url": settings.API_BASE_URL,
+        "api_base_url": api_base_url,  # a function: pages that show it ask
         "site_url": settings.SITE_URL,
         "member": member,
         "tenant": member.tenant if member else None,

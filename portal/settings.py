@@ -183,14 +183,12 @@ LIVE_PROBE_SECONDS = env.int("LIVE_PROBE_SECONDS", 30)
 AWS_REGION = env.str("AWS_DEFAULT_REGION", "us-east-1")
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", None)
 BACKEND_STACK_NAME = env.str("BACKEND_STACK_NAME", "sekisho")
-BACKEND_API_ID = env.str("BACKEND_API_ID", "sekisho")
+# `manage.py deploy_backend` stores which API it made and how callers reach it (tenants/stages.py).
+# What is set here wins: an API deployed otherwise, a custom domain, the local AWS's address.
+BACKEND_API_ID = env.str("BACKEND_API_ID", None)
 BACKEND_STAGE = env.str("BACKEND_STAGE", "live")
-# Where callers reach the stage. AWS's own address follows from the API's id; a custom domain or
-# the local AWS does not.
-API_BASE_URL = env.str(
-    "API_BASE_URL",
-    f"https://{BACKEND_API_ID}.execute-api.{AWS_REGION}.amazonaws.com/{BACKEND_STAGE}",
-).rstrip("/")
+_api_address = f"https://{BACKEND_API_ID}.execute-api.{AWS_REGION}.amazonaws.com/{BACKEND_STAGE}"
+API_BASE_URL = env.str("API_BASE_URL", _api_address if BACKEND_API_ID else "").rstrip("/")
 # The local AWS runs functions under our own interpreter, which has all that they import; Lambda has
 # only what is in the package.
 BACKEND_PACKAGE = env.str(

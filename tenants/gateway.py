@@ -181,14 +181,14 @@ def usage_plan_create(
     burst_limit: int,
     quota_limit: int,
     quota_period: str,
-    stage: str,
+    stages: tuple[str, ...],
     methods: MethodLimits,
 ) -> PlanState:
-    """Create a usage plan. Raise GatewayNotFound where the API or its stage does not exist.
+    """Create a usage plan. Raise GatewayNotFound where an API or its stage does not exist.
 
     Not idempotent: AWS makes a second plan of the same name, so look for it first.
     """
-    api_id, _, stage_name = stage.partition(":")
+    named = (stage.partition(":") for stage in stages)
     return _plan_state(
         _call(
             "create_usage_plan",
@@ -204,6 +204,7 @@ def usage_plan_create(
                         for target, limit in methods.items()
                     },
                 }
+                for api_id, _, stage_name in named
             ],
         )
     )
@@ -216,7 +217,7 @@ def usage_plan_update(
     burst_limit: int,
     quota_limit: int,
     quota_period: str,
-    stage: str,
+    stages: tuple[str, ...],
     methods: MethodLimits,
 ) -> PlanState:
     """Make a usage plan what it should be, in one UpdateUsagePlan; none where it is already."""
@@ -232,11 +233,14 @@ def usage_plan_update(
         if old != new
     ]
     # A new stage is opened before an old one is closed: keys are refused at no moment.
-    if stage not in plan.stages:
-        patches.append({"op": "add", "path": "/apiStages", "value": stage})
-    patches += _method_patches(stage, plan.stages.get(stage, {}), methods)
+    for stage in stages:
+        if stage not in plan.stages:
+            patches.append({"op": "add", "path": "/apiStages", "value": stage})
+        patches += _method_patches(stage, plan.stages.get(stage, {}), methods)
     patches += [
-        {"op": "remove", "path": "/apiStages", "value": old} for old in plan.stages if old != stage
+        {"op": "remove", "path": "/apiStages", "value": old}
+        for old in plan.stages
+        if old not in stages
     ]
     if not patches:
         return plan
@@ -255,6 +259,28 @@ def _method_patches(stage: str, old: MethodLimits, new: MethodLimits) -> list[di
                     {"op": "replace", "path": f"{at}{target}/{name}", "value": str(value)}
                 )
     return patches + [{"op": "remove", "path": at + target} for target in old.keys() - new.keys()]
+
+
+# --- Stages ---
+
+
+def stage_exists(*, stage: str) -> bool:
+    """Say whether there is such a stage, as "api id:stage"."""
+    api_id, _, name = stage.partition(":")
+    try:
+        _call("get_stage", restApiId=api_id, stageName=name)
+    except GatewayNotFound:
+        return False
+    return True
+
+
+def stage_delete(*, stage: str) -> None:
+    """Delete a stage, as "api id:stage"; gone already is as good."""
+    api_id, _, name = stage.partition(":")
+    try:
+        _call("delete_stage", restApiId=api_id, stageName=name)
+    except GatewayNotFound:
+        return
 
 
 # --- Keys ---

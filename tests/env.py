@@ -22,6 +22,7 @@ os.environ.update(
     LOG_LEVEL="WARNING",
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
+    BACKEND_API_ID="sekisho",
     BACKEND_PACKAGE="code",
     USAGE_LAG_SECONDS="0",
     USAGE_SETTLE_SECONDS="0",

@@ -1,34 +1,34 @@
-"""Deploy the serverless backend: package, create or update the stack, wait.
+"""Deploy the serverless backend: package it, show what would change, change it, wait.
 
-A second run with no change does nothing. A stack that is lost (the local AWS after `kill -9`) or
-failed halfway is made again; the API keeps its id locally, so usage plans keep pointing at it.
+A second run with no change does nothing, and one after a crash goes on: a stack that is busy is
+waited for, one that could not be created is made again. Where an update fails, CloudFormation
+brings back what was there, which has served all the while.
 
-A known limit: functions are packaged without Pillow and the other packages that they need. The
-local AWS runs them under its own interpreter, which has those; on Lambda they would be missing.
+packages.py     the functions' zip
+changes.py      what would be done
+operations.py   what is being done
 """
 
 import hashlib
-import io
-import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
 from django.conf import settings
 
-from conversions import backend
+from conversions import backend, reference
+from conversions.backend import packages
 from conversions.backend.buckets import code_bucket, files_bucket
+from conversions.backend.changes import ChangeSet, change_set_create
+from conversions.backend.operations import REVIEWED, Operation, Say, is_busy, stack_find
 
-ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = ROOT / "serverless" / "template.yaml"
-PACKAGED = ("imaging", "serverless/functions")
-BUSY_ENDS = "_IN_PROGRESS"
+# Nothing of such a stack has ever served.
 BROKEN = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
-STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}
-PATIENCE_SECONDS = 600
+DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+class Declined(Exception):
+    """The changes were shown, and are not wanted. Nothing was done."""
 
 
 @dataclass(frozen=True)
@@ -39,143 +39,142 @@ class Deployed:
     was_changed: bool
 
 
-def package() -> bytes:
-    """Return the zip with the functions and what they share: the same bytes for the same files."""
-    sources = [ROOT / "__init__.py", ROOT / "serverless" / "__init__.py"]
-    for folder in PACKAGED:
-        sources += sorted((ROOT / folder).glob("*.py"))
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for source in sources:
-            info = zipfile.ZipInfo(str(source.relative_to(ROOT.parent)), (1980, 1, 1, 0, 0, 0))
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, source.read_bytes())
-    return out.getvalue()
+def deploy(
+    *,
+    say: Say = lambda text: None,
+    agree: Callable[[ChangeSet], bool] = lambda changes: True,
+) -> Deployed:
+    """Bring the stack to what the files say, if `agree` does; return its outputs.
 
-
-def deploy(*, say: Callable[[str], None] = lambda text: None) -> Deployed:
-    """Bring the stack to what the files say; return its outputs.
-
-    Raise BackendError where AWS refuses, cannot be reached, or rolls back; the reason is in it.
+    Raise Declined, or BackendError where AWS refuses, cannot be reached, or rolls back; the reason
+    is in it.
     """
-    code = package()
+    stack = _at_rest(say)
+    request = _request()
+    kind = "UPDATE"
+    if stack is None or stack["StackStatus"] == REVIEWED:
+        # What cannot be created is rolled back, and then deleted, so that the next run can.
+        kind, request["OnStackFailure"] = "CREATE", "DELETE"
+    changes = change_set_create(kind=kind, request=request)
+    if changes is not None:
+        if not agree(changes):
+            _discard(changes, kind)
+            raise Declined
+        _run(changes.stack_id, "execute_change_set", say, ChangeSetName=changes.id)
+    elif stack is not None and _outputs_differ(stack):
+        _run(stack["StackId"], "update_stack", say, **request)
+    else:
+        return Deployed(outputs=backend.outputs(), was_changed=False)
+    backend.outputs.cache_clear()
+    return Deployed(outputs=backend.outputs(), was_changed=True)
+
+
+def _at_rest(say: Say) -> dict[str, Any] | None:
+    """Return the stack once nothing happens to it, and something can; None where there is none."""
+    stack = _stack()
+    if stack and is_busy(stack["StackStatus"]):
+        say("Another deployment is under way; waiting for it.")
+        Operation(stack["StackId"]).finish(say)
+        stack = _stack()
+    if stack and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
+        raise backend.BackendRefused(
+            "An update failed, and what was there before could not be brought back"
+            f" ({stack.get('StackStatusReason') or 'no reason was given'}). Mend what the stack's"
+            " events name, run `aws cloudformation continue-update-rollback --stack-name"
+            f" {settings.BACKEND_STACK_NAME}`, and then this again."
+        )
+    if stack and stack["StackStatus"] in BROKEN:
+        say(f"The stack is in {stack['StackStatus']}; it is made again.")
+        _delete(stack["StackId"], say)
+        return None
+    return stack
+
+
+def _stack() -> dict[str, Any] | None:
+    stack = stack_find(settings.BACKEND_STACK_NAME)
+    return None if stack is None or stack["StackStatus"] == "DELETE_COMPLETE" else stack
+
+
+def _delete(stack_id: str, say: Say) -> None:
+    _run(stack_id, "delete_stack", say, StackName=stack_id)
+
+
+def _discard(changes: ChangeSet, kind: str) -> None:
+    with backend.errors_of("delete_change_set"):
+        backend.client("cloudformation").delete_change_set(ChangeSetName=changes.id)
+    if kind == "CREATE":  # the stack was only there to be reviewed
+        _delete(changes.stack_id, lambda text: None)
+
+
+def _run(stack_id: str, call: str, say: Say, **parameters: Any) -> None:
+    """Make a call that sets off an operation, and wait for its end. Raise where it went wrong."""
+    operation = Operation(stack_id)
+    with backend.errors_of(call):
+        getattr(backend.client("cloudformation"), call)(**parameters)
+    status = operation.finish(say)
+    wanted = {"DELETE_COMPLETE"} if call == "delete_stack" else DONE
+    if status not in wanted:
+        raise backend.BackendRefused(f"The stack ended in {status}: {operation.reasons}")
+
+
+# --- What the stack should be ---
+
+
+def _request() -> dict[str, Any]:
+    """Return what every call that changes the stack needs; template and package are in S3."""
+    target = packages.target()
+    bucket = code_bucket()
     parameters = {
-        "ApiId": settings.BACKEND_API_ID,
-        "CodeBucket": code_bucket(),
-        "CodeKey": f"functions-{hashlib.sha256(code).hexdigest()[:16]}.zip",
+        "StageName": settings.BACKEND_STAGE,
+        "CodeBucket": bucket,
+        "CodeKey": _package_put(bucket, target),
         "FilesBucket": files_bucket(),
         "EndpointUrl": settings.AWS_ENDPOINT_URL or "",
         "SiteUrl": settings.SITE_URL,
         "PortalUrl": settings.GATEWAY_PORTAL_URL,
         "GatewaySecret": settings.GATEWAY_SECRET,
-        "Architecture": "x86_64",
     }
-    with backend.errors_of("deploy"):
-        backend.client("s3").put_object(
-            Bucket=parameters["CodeBucket"], Key=parameters["CodeKey"], Body=code
-        )
-        was_changed = _apply(parameters, say)
-    backend.outputs.cache_clear()
-    return Deployed(outputs=backend.outputs(), was_changed=was_changed)
-
-
-def _apply(parameters: dict[str, str], say: Callable[[str], None]) -> bool:
-    stack = _stack()
-    if stack and stack["StackStatus"].endswith(BUSY_ENDS):
-        say("Another deployment is under way; waiting for it.")
-        stack = _wait()
-    if stack and stack["StackStatus"] in BROKEN:
-        say(f"The stack is in {stack['StackStatus']}; it is made again.")
-        backend.client("cloudformation").delete_stack(StackName=settings.BACKEND_STACK_NAME)
-        stack = _wait()
-    request: dict[str, Any] = {
+    if target is not None:
+        parameters["Architecture"] = target.architecture
+    return {
         "StackName": settings.BACKEND_STACK_NAME,
-        "TemplateURL": _template_url(parameters["CodeBucket"]),
+        "TemplateURL": _template_put(bucket),
         "Parameters": [
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ],
         "Capabilities": ["CAPABILITY_IAM"],
     }
-    if stack is None:
-        say("Creating the stack.")
-        backend.client("cloudformation").create_stack(**request)
-    else:
-        if _is_current(stack, parameters, TEMPLATE.read_text(encoding="utf-8")):
-            return False
-        say("Updating the stack.")
-        try:
-            backend.client("cloudformation").update_stack(**request)
-        except ClientError as error:
-            if "No updates are to be performed" in str(error):
-                return False
-            raise
-    stack = _wait()
-    status = stack["StackStatus"] if stack else "gone"
-    if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise backend.BackendRefused(f"The stack ended in {status}: {_reasons()}")
-    return True
 
 
-def _template_url(bucket: str) -> str:
-    key = "template.yaml"
-    backend.client("s3").put_object(Bucket=bucket, Key=key, Body=TEMPLATE.read_bytes())
-    if settings.AWS_ENDPOINT_URL:
-        return f"{settings.AWS_ENDPOINT_URL}/{bucket}/{key}"
-    return f"https://{bucket}.s3.{settings.AWS_REGION}.amazonaws.com/{key}"
+def _package_put(bucket: str, target: packages.Target | None) -> str:
+    """Have the functions' package in the bucket; return its key."""
+    key = packages.name(target)
+    s3 = backend.client("s3")
+    with backend.errors_of("store the package"):
+        if s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 0:
+            s3.put_object(Bucket=bucket, Key=key, Body=packages.build(target))
+    return key
 
 
-def _is_current(stack: dict[str, Any], parameters: dict[str, str], template: str) -> bool:
-    """Say whether the stack has these parameters and this template already."""
-    known = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
-    if known != parameters:
-        return False
-    answer = backend.client("cloudformation").get_template(
-        StackName=settings.BACKEND_STACK_NAME, TemplateStage="Original"
-    )
-    return bool(answer["TemplateBody"] == template)
+def _template_put(bucket: str) -> str:
+    """Have the template in the bucket, being too long for a request; return its address.
+
+    A signed link has the address as the region and its partition write it, and CloudFormation reads
+    it by the caller's own permissions.
+    """
+    template = reference.TEMPLATE.read_bytes()
+    key = f"template-{hashlib.sha256(template).hexdigest()[:16]}.yaml"
+    s3 = backend.client("s3")
+    with backend.errors_of("store the template"):
+        s3.put_object(Bucket=bucket, Key=key, Body=template)
+        link = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+    return str(link).partition("?")[0]
 
 
-def _stack() -> dict[str, Any] | None:
-    try:
-        answer = backend.client("cloudformation").describe_stacks(
-            StackName=settings.BACKEND_STACK_NAME
-        )
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    stack: dict[str, Any] = answer["Stacks"][0]
-    return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+def _outputs_differ(stack: dict[str, Any]) -> bool:
+    """Say whether the template names other outputs than the stack has.
 
-
-def _wait() -> dict[str, Any] | None:
-    """Wait until the stack is at rest, looking ever less often."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    pause = 0.2
-    while time.monotonic() < deadline:
-        stack = _stack()
-        if stack is None or not stack["StackStatus"].endswith(BUSY_ENDS):
-            return stack
-        time.sleep(pause)
-        pause = min(pause * 1.5, 5)
-    raise backend.BackendUnavailable(f"The stack was still busy after {PATIENCE_SECONDS} s.")
-
-
-def _reasons() -> str:
-    """Return why resources failed in the last operation, the first one first."""
-    name = settings.BACKEND_STACK_NAME
-    failed: list[str] = []
-    pages = (
-        backend.client("cloudformation")
-        .get_paginator("describe_stack_events")
-        .paginate(StackName=name)
-    )
-    for event in (event for page in pages for event in page["StackEvents"]):  # newest first
-        status = event["ResourceStatus"]
-        if status.endswith("_FAILED"):
-            failed.insert(
-                0, f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
-            )
-        if event["LogicalResourceId"] == name and status in STARTS:
-            break
-    return "; ".join(failed) or "no reason was given"
+    AWS counts them as changes, ministack's change sets know resources only.
+    """
+    named = {item["OutputKey"] for item in stack.get("Outputs", [])}
+    return named != reference.outputs(reference.TEMPLATE.read_text("utf-8"))

@@ -4,7 +4,6 @@ import csv
 from datetime import UTC, date, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -16,6 +15,7 @@ from portal.views.keys import value_to_show
 from tenants import selectors
 from tenants.models import ApiKeyVersion, Tenant
 from tenants.selectors import DayRow
+from tenants.stages import api_base_url
 
 
 def _chart(rows: list[DayRow], limit: int | None) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def dashboard(request: TenantRequest) -> HttpResponse:
             "key": _key(version),
             "key_value": value,
             "plan": tenant.usage_plan,
-            "base_url": settings.API_BASE_URL,
+            "base_url": api_base_url(),
             "holds": selectors.holds_standing(tenant=tenant),
             **_figures(tenant),
         },

@@ -1,6 +1,5 @@
 """What anybody may see: the landing page, the plans, and what machines ask."""
 
-from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -8,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 import billing.selectors
+from tenants.stages import api_base_url
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -31,7 +31,7 @@ def _plans(request: HttpRequest) -> dict[str, object]:
 
 def reference(request: HttpRequest) -> HttpResponse:
     """The sold API's reference."""
-    return render(request, "portal/docs.html", {"nav": "docs", "base_url": settings.API_BASE_URL})
+    return render(request, "portal/docs.html", {"nav": "docs", "base_url": api_base_url()})
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ('applied_quota_limit', models.PositiveBigIntegerField(null=True, verbose_name='applied quota')),
                 ('applied_quota_period', models.CharField(blank=True, max_length=5, verbose_name='applied period')),
                 ('applied_methods', models.JSONField(default=dict, verbose_name='applied limits of methods')),
-                ('applied_stage', models.CharField(blank=True, max_length=200, verbose_name='applied stage')),
+                ('applied_stages', models.TextField(blank=True, verbose_name='applied stages')),
                 ('applied_at', models.DateTimeField(null=True, verbose_name='applied at')),
                 ('read_at', models.DateTimeField(null=True, verbose_name='usage read at')),
                 ('error', models.TextField(blank=True, verbose_name='last error')),
@@ -57,6 +57,22 @@ class Migration(migrations.Migration):
                 'verbose_name': 'gateway plan',
                 'verbose_name_plural': 'gateway plans',
                 'ordering': ['usage_plan', 'slot'],
+            },
+        ),
+        migrations.CreateModel(
+            name='GatewayStage',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('api_id', models.CharField(max_length=64, verbose_name='API id')),
+                ('name', models.CharField(max_length=128, verbose_name='name')),
+                ('base_url', models.URLField(max_length=500, verbose_name='address')),
+                ('ready_at', models.DateTimeField(null=True, verbose_name='ready at')),
+                ('is_closing', models.BooleanField(default=False, verbose_name='is being closed')),
+            ],
+            options={
+                'verbose_name': 'gateway stage',
+                'verbose_name_plural': 'gateway stages',
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
@@ -471,6 +487,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='planspan',
             constraint=models.UniqueConstraint(condition=models.Q(('ends_on', None)), fields=('tenant',), name='plan_span_one_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='gatewaystage',
+            constraint=models.UniqueConstraint(fields=('api_id', 'name'), name='gateway_stage_once'),
         ),
         migrations.AddConstraint(
             model_name='gatewayplan',

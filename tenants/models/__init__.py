@@ -2,6 +2,7 @@
 
 people.py      users, tenants, members, holds
 plans.py       usage plans, their mirrors in the gateway, which tenant held which plan when
+stages.py      the API's stages in the gateway
 keys.py        API keys and their versions
 usage.py       usage by version, meter and UTC day
 live.py        the live meter's figures: seconds old, never billed
@@ -17,6 +18,7 @@ from tenants.models.outbox import OutboxEvent
 from tenants.models.people import Hold, HoldReason, Member, Role, Tenant, TenantState, User
 from tenants.models.plans import GatewayPlan, MethodLimit, PlanSpan, QuotaPeriod, UsagePlan
 from tenants.models.quota import Entitlement, GrantKind, Lease, QuotaGrant
+from tenants.models.stages import GatewayStage
 from tenants.models.usage import Meter, UsageDay, UsageRecord
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "AuditEntry",
     "Entitlement",
     "GatewayPlan",
+    "GatewayStage",
     "GrantKind",
     "Hold",
     "HoldReason",

@@ -144,7 +144,7 @@ class GatewayPlan(models.Model):
     applied_quota_limit = models.PositiveBigIntegerField(_("applied quota"), null=True)
     applied_quota_period = models.CharField(_("applied period"), max_length=5, blank=True)
     applied_methods = models.JSONField(_("applied limits of methods"), default=dict)
-    applied_stage = models.CharField(_("applied stage"), max_length=200, blank=True)
+    applied_stages = models.TextField(_("applied stages"), blank=True)
     applied_at = models.DateTimeField(_("applied at"), null=True)
     read_at = models.DateTimeField(_("usage read at"), null=True)
     error = models.TextField(_("last error"), blank=True)

@@ -1,18 +1,18 @@
-"""Keep a usage plan's two mirrors in the gateway what the row says. Workers only."""
+"""Keep a usage plan's two mirrors in the gateway what the row says. Workers and commands only."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from tenants import gateway
 from tenants.models import GatewayPlan, UsagePlan
+from tenants.stages import stages_open
 
-
-def stage() -> str:
-    """Return the stage that the plans open, as "api id:stage"."""
-    return f"{settings.BACKEND_API_ID}:{settings.BACKEND_STAGE}"
+PAUSE_SECONDS = 20  # UpdateUsagePlan's limit: one in that time
+PATIENCE = 9  # pauses for one mirror, before the gateway's refusal is believed
 
 
 def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
@@ -22,17 +22,20 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
     GatewayError, noted on the row, where the gateway refuses or cannot be reached.
     """
     plan, methods = mirror.usage_plan, mirror.methods
+    stages = stages_open()
     wanted: dict[str, Any] = {
         "rate_limit": plan.rate_limit,
         "burst_limit": plan.burst_limit,
         "quota_limit": mirror.quota_limit,
         "quota_period": plan.quota_period,
-        "stage": stage(),
+        "stages": stages,
         "methods": {
             target: gateway.Throttle(rate, int(burst)) for target, (rate, burst) in methods.items()
         },
     }
     try:
+        if not stages:
+            raise gateway.GatewayNotFound("No stage is deployed yet (manage.py deploy_backend).")
         found = gateway.usage_plan_find(name=mirror.gateway_name)
         if found is None:
             applied = gateway.usage_plan_create(name=mirror.gateway_name, **wanted)
@@ -49,7 +52,7 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
         locked.applied_quota_limit = applied.quota_limit
         locked.applied_quota_period = applied.quota_period
         locked.applied_methods = methods
-        locked.applied_stage = wanted["stage"]
+        locked.applied_stages = " ".join(stages)
         locked.applied_at = now
         locked.error = ""
         locked.save()
@@ -65,14 +68,14 @@ def is_applied(mirror: GatewayPlan) -> bool:
         mirror.applied_quota_limit,
         mirror.applied_quota_period,
         mirror.applied_methods,
-        mirror.applied_stage,
+        mirror.applied_stages,
     ) == (
         plan.rate_limit,
         plan.burst_limit,
         mirror.quota_limit,
         plan.quota_period,
         mirror.methods,
-        stage(),
+        " ".join(stages_open()),
     )
 
 
@@ -87,3 +90,20 @@ def mirrors_stale() -> list[GatewayPlan]:
     mirrors = GatewayPlan.objects.select_related("usage_plan")
     mirrors = mirrors.prefetch_related("usage_plan__method_limits")
     return [mirror for mirror in mirrors if not is_applied(mirror)]
+
+
+def mirrors_follow(*, clock: Callable[[], datetime], say: Callable[[str], None]) -> None:
+    """Apply all mirrors that are stale, however long the gateway makes that last.
+
+    Commands that cannot leave it to the next sweep call this. Raise GatewayError.
+    """
+    for mirror in mirrors_stale():
+        for pauses_left in reversed(range(PATIENCE)):
+            try:
+                mirror_apply(mirror=mirror, now=clock())
+                break
+            except gateway.GatewayThrottled:
+                if not pauses_left:
+                    raise
+                say(f"{mirror} has to wait: the gateway changes one plan in {PAUSE_SECONDS} s.")
+                time.sleep(PAUSE_SECONDS)

@@ -47,39 +47,6 @@ def test_an_upload_survives_the_loss_of_stack_table_and_queues(
         assert finish(upload).state == UploadState.DONE
 
 
-@pytest.fixture
-def broken(tmp_path: Path) -> Path:
-    """A template that also wants a bucket which is there already."""
-    taken = "  Taken:\n    Type: AWS::S3::Bucket\n    Properties: {BucketName: !Ref CodeBucket}\n"
-    path = tmp_path / "template.yaml"
-    path.write_text(stack.TEMPLATE.read_text().replace("Resources:\n", f"Resources:\n{taken}", 1))
-    return path
-
-
-def test_a_creation_that_failed_is_made_again(
-    aws: Program, broken: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(stack, "TEMPLATE", broken)
-        with pytest.raises(backend.BackendRefused, match=r"ROLLBACK_COMPLETE: .*Validation failed"):
-            stack.deploy()
-    said: list[str] = []
-    assert stack.deploy(say=said.append).was_changed
-    assert said[0] == "The stack is in ROLLBACK_COMPLETE; it is made again."
-
-
-def test_an_update_that_failed_leaves_what_was(
-    aws: Program, broken: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = stack.deploy().outputs
-    with monkeypatch.context() as patch:
-        patch.setattr(stack, "TEMPLATE", broken)
-        with pytest.raises(backend.BackendRefused, match="UPDATE_ROLLBACK_COMPLETE: "):
-            stack.deploy()
-    assert not stack.deploy().was_changed
-    assert backend.outputs() == before
-
-
 def test_an_address_where_nothing_is_says_so_and_may_be_tried_again(aws: Program) -> None:
     aws.kill()
     with pytest.raises(backend.BackendUnavailable) as failure:

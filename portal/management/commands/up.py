@@ -25,9 +25,8 @@ class Command(BaseCommand):
         if not settings.DEBUG:  # in development whitenoise reads the apps' own folders
             call_command("collectstatic", interactive=False, verbosity=0)
         call_command("deploy_backend", yes=True, stdout=self.stdout)
-        for mirror in mirrors.mirrors_stale():
-            try:
-                mirrors.mirror_apply(mirror=mirror, now=timezone.now())
-            except gateway.GatewayError as error:
-                raise CommandError(f"{mirror} cannot be mirrored: {error}") from error
+        try:
+            mirrors.mirrors_follow(clock=timezone.now, say=self.stdout.write)
+        except gateway.GatewayError as error:
+            raise CommandError(f"The usage plans cannot be mirrored: {error}") from error
         self.stdout.write("Ready to start.")
