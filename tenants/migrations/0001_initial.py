@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('api_id', models.CharField(max_length=64, verbose_name='API id')),
                 ('name', models.CharField(max_length=128, verbose_name='name')),
-                ('base_url', models.URLField(max_length=500, verbose_name='address')),
+                ('base_url', models.URLField(max_length=500, verbose_name='base URL')),
                 ('ready_at', models.DateTimeField(null=True, verbose_name='ready at')),
                 ('is_closing', models.BooleanField(default=False, verbose_name='is being closed')),
             ],

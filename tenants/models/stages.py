@@ -14,7 +14,7 @@ class GatewayStage(models.Model):
 
     api_id = models.CharField(_("API id"), max_length=64)
     name = models.CharField(_("name"), max_length=128)
-    base_url = models.URLField(_("address"), max_length=500)
+    base_url = models.URLField(_("base URL"), max_length=500)
     ready_at = models.DateTimeField(_("ready at"), null=True)
     is_closing = models.BooleanField(_("is being closed"), default=False)
 

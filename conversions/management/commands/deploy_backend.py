@@ -57,7 +57,7 @@ class Command(BaseCommand):
     def _follow(self, outputs: dict[str, str], *, is_closing: bool) -> None:
         """Store the API's id, stage and address, and have the usage plans follow."""
         api_id, stage = outputs["ApiId"], outputs["Stage"]
-        if settings.BACKEND_API_ID not in (None, api_id):
+        if settings.BACKEND_API_ID and api_id != settings.BACKEND_API_ID:
             self.stdout.write(
                 f"BACKEND_API_ID is {settings.BACKEND_API_ID}, so the usage plans open that API,"
                 f" and not {api_id}."
