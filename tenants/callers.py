@@ -5,10 +5,12 @@ should not be able to make more keys.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tenants import selectors
@@ -42,6 +44,15 @@ class TenantView(APIView):
         if not may(member, act):
             raise PermissionDenied(f"The role {member.role!r} may not do this.")
         return member
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Let pages of any origin read what a key reads: a proxy integration adds no headers."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(request.auth, ApiKeyVersion):
+            final["Access-Control-Allow-Origin"] = "*"
+        return final
 
     def _member(self, request: Request) -> Member:
         member = None

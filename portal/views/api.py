@@ -5,11 +5,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
-from rest_framework.views import APIView
+
+from tenants.callers import TenantView
 
 
 @extend_schema(exclude=True)
-class NothingView(APIView):
+class NothingView(TenantView):
     """Any address that no other view has."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -238,6 +238,7 @@ def test_the_monolith_answers_through_the_gateway_for_the_keys_tenant(
     assert usage.json()["limit"] == 100
     keys = alice.get("/v1/account/keys")
     assert [key["name"] for key in keys.json()] == ["default"]
+    assert keys.headers["access-control-allow-origin"] == "*"
     assert alice.get("/v1/account/invoices").status_code == 200
 
 

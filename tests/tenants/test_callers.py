@@ -32,6 +32,16 @@ def test_a_key_reads_its_own_tenants_things(cast: Cast) -> None:
     assert through_the_gateway("key-a").get("/api/v1/usage/", stranger).status_code == 404
 
 
+def test_pages_of_any_origin_read_what_a_key_reads_and_no_session(cast: Cast) -> None:
+    known(cast.alice_corp, "key-a")
+    for address in ("/api/v1/keys/", "/api/v1/none/"):
+        answer = through_the_gateway("key-a").get(address)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    alice = Client()
+    alice.login(username="alice@example.com", password=PASSWORD)
+    assert "Access-Control-Allow-Origin" not in alice.get("/api/v1/keys/").headers
+
+
 def test_a_key_changes_nothing(cast: Cast) -> None:
     version = known(cast.alice_corp, "key-a")
     caller = through_the_gateway("key-a")
