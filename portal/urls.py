@@ -8,12 +8,13 @@ import billing.api
 import tenants.api
 from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
-from portal.views import dashboard, keys, organisation, public, uploads, webhooks
+from portal.views import dashboard, keys, live, organisation, public, uploads, webhooks
 from portal.views.api import NothingView
 
 urlpatterns = [
     path("", include(public.urlpatterns)),
     path("", include(dashboard.urlpatterns)),
+    path("", include(live.urlpatterns)),
     path("", include(keys.urlpatterns)),
     path("", include(billing_pages.urlpatterns)),
     path("", include(uploads.urlpatterns)),

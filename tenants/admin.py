@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from tenants import selectors, services
+from tenants.admin_live import LiveDayAdmin, LiveMeterAdmin  # noqa: F401  (they register)
 from tenants.admin_tools import ReadOnly, operator
 from tenants.models import (
     ApiKeyVersion,
@@ -104,6 +105,7 @@ class TenantAdmin(ModelAdmin):
         pages = [
             (_("keys"), reverse("admin:tenants_apikeyversion_changelist")),
             (_("usage"), reverse("admin:tenants_usageday_changelist")),
+            (_("live figures"), reverse("admin:tenants_liveday_changelist")),
             (_("invoices"), reverse("admin:billing_invoice_changelist")),
             (_("uploads"), reverse("admin:conversions_upload_changelist")),
         ]

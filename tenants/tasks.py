@@ -6,6 +6,7 @@ from django.utils import timezone
 from tenants import gateway, queue
 from tenants.models import GatewayPlan, UsagePlan
 from tenants.services import live, mirrors, reconcile, reconciling, usage
+from tenants.services import live_compare as comparing
 
 
 @shared_task
@@ -60,6 +61,12 @@ def usage_sync(mirror_id: int) -> None:
     usage.usage_sync(mirror=mirror, now=now)
     for tenant in usage.tenants_to_reconcile_after_sync(mirror=mirror, now=now):
         reconciling.reconcile_request(tenant=tenant, now=now, lane=reconciling.ROUTINE)
+
+
+@shared_task
+def live_compare() -> None:
+    """Set what the live meter counted beside what is billed."""
+    comparing.live_compare(now=timezone.now())
 
 
 @shared_task

@@ -16,6 +16,7 @@ from conversions.backend.live import LiveReach, live_reach, live_read
 from tenants import selectors
 from tenants.services import live_record
 from tenants.services.live import MINUTES_TAKEN
+from tenants.stages import api_base_url
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +77,10 @@ def live_probe() -> None:
     It is logged as any other, so the meter moves also when nobody calls: one that stands still is
     broken, not idle.
     """
+    base_url = api_base_url()
+    if not base_url:
+        return  # nothing is deployed yet
     try:
-        httpx.options(f"{settings.API_BASE_URL}/v1/ping", timeout=PROBE_TIMEOUT).raise_for_status()
+        httpx.options(f"{base_url}/v1/ping", timeout=PROBE_TIMEOUT).raise_for_status()
     except httpx.HTTPError as error:
         log.warning("live.probe_failed", error=str(error))

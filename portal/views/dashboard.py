@@ -12,9 +12,11 @@ from django.utils import formats, timezone
 from portal.forms import UsageRangeForm
 from portal.views.access import TenantRequest, tenant_required
 from portal.views.keys import value_to_show
+from portal.views.live import live_context
 from tenants import selectors
 from tenants.models import ApiKeyVersion, Tenant
 from tenants.selectors import DayRow
+from tenants.selectors.live_pages import LiveComparison
 from tenants.stages import api_base_url
 
 
@@ -71,6 +73,7 @@ def dashboard(request: TenantRequest) -> HttpResponse:
             "base_url": api_base_url(),
             "holds": selectors.holds_standing(tenant=tenant),
             **_figures(tenant),
+            **live_context(tenant),
         },
     )
 
@@ -109,6 +112,13 @@ def _range_rows(tenant: Tenant, chosen: dict[str, Any]) -> list[DayRow]:
     )
 
 
+def _comparisons(tenant: Tenant, chosen: dict[str, Any] | None) -> list[LiveComparison]:
+    """Return what was counted live beside what is billed, of whole tenants only."""
+    if chosen is None or chosen["key"] is not None:
+        return []
+    return selectors.live_comparisons(tenant=tenant, start=chosen["start"], end=chosen["end"])
+
+
 @tenant_required
 def usage(request: TenantRequest) -> HttpResponse:
     """Any range of days, for all keys or one."""
@@ -126,6 +136,8 @@ def usage(request: TenantRequest) -> HttpResponse:
             "totals": {"used": sum(row.used for row in rows), "days": len(rows)},
             "synced_at": selectors.synced_at(tenant=tenant),
             "query": request.GET.urlencode(),
+            "comparisons": _comparisons(tenant, chosen),
+            **live_context(tenant),
         },
         status=200 if chosen else 400,
     )

@@ -402,6 +402,7 @@ class Migration(migrations.Migration):
                 ('requests', models.PositiveBigIntegerField(verbose_name='requests')),
                 ('throttled', models.PositiveBigIntegerField(verbose_name='throttled')),
                 ('refused', models.PositiveBigIntegerField(verbose_name='refused')),
+                ('billed', models.PositiveBigIntegerField(null=True, verbose_name='billed')),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='live_days', to='tenants.apikeyversion')),
             ],
             options={

@@ -56,7 +56,7 @@ class LiveDay(models.Model):
     """A version's minutes of one UTC day, added up. It outlives them.
 
     `requests` are those that count for the quota; `refused` are all that the gateway refused but
-    for being `throttled`.
+    for being `throttled`. `billed` is what GetUsage said of the day, None until that has settled.
     """
 
     version = models.ForeignKey(ApiKeyVersion, on_delete=models.CASCADE, related_name="live_days")
@@ -64,6 +64,7 @@ class LiveDay(models.Model):
     requests = models.PositiveBigIntegerField(_("requests"))
     throttled = models.PositiveBigIntegerField(_("throttled"))
     refused = models.PositiveBigIntegerField(_("refused"))
+    billed = models.PositiveBigIntegerField(_("billed"), null=True)
 
     class Meta:
         verbose_name = _("live day")
@@ -75,6 +76,18 @@ class LiveDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.requests}"
+
+    @property
+    def difference(self) -> int | None:
+        """How many more the meter counted than were billed; None until that has settled."""
+        return None if self.billed is None else self.requests - self.billed
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two are so far apart that an operator should look: 1 % and 10 requests."""
+        return self.billed is not None and abs(self.requests - self.billed) > max(
+            10, self.billed // 100
+        )
 
 
 class LiveMeter(models.Model):

@@ -26,6 +26,9 @@ from tenants.periods import Period, period_of
 from tenants.selectors.live import live_as_of as live_as_of
 from tenants.selectors.live import live_meter as live_meter
 from tenants.selectors.live import live_used as live_used
+from tenants.selectors.live_pages import live_comparisons as live_comparisons
+from tenants.selectors.live_pages import live_hour as live_hour
+from tenants.selectors.live_pages import live_today as live_today
 
 
 @dataclass(frozen=True)

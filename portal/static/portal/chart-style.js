@@ -1,0 +1,55 @@
+// What our charts share: they are drawn in the colours of the legend beside them, which is HTML, so that the
+// theme's colours are read from it as the browser resolved them.
+
+export function colourOf(name) {
+  return getComputedStyle(document.querySelector(`[data-chart-colour="${name}"]`)).color;
+}
+
+export function options({ stacked = false } = {}) {
+  const text = colourOf("text");
+  const number = new Intl.NumberFormat(document.documentElement.lang);
+  return {
+    animation: false,
+    maintainAspectRatio: false,
+    interaction: { mode: "index", intersect: false },
+    plugins: { legend: { display: false } },
+    scales: {
+      x: { stacked, grid: { display: false }, ticks: { color: text, maxRotation: 0, autoSkipPadding: 16 } },
+      y: {
+        stacked,
+        beginAtZero: true,
+        suggestedMax: 5,
+        border: { display: false },
+        grid: { color: colourOf("grid") },
+        ticks: { color: text, precision: 0, maxTicksLimit: 6, callback: (value) => number.format(value) },
+      },
+    },
+  };
+}
+
+// Draws now, when the theme changes, and when htmx has brought an element with the figures.
+export function keepDrawn(canvas, figures, datasets, style) {
+  let chart = null;
+
+  function draw() {
+    const data = JSON.parse(document.getElementById(figures).textContent);
+    const drawn = { labels: data.labels, datasets: datasets(data) };
+    if (chart) {
+      chart.data = drawn;
+      chart.options = options(style);
+      chart.update("none");
+      return;
+    }
+    Chart.defaults.font.family = getComputedStyle(canvas).fontFamily;
+    chart = new Chart(canvas, { data: drawn, options: options(style) });
+  }
+
+  draw();
+  document.addEventListener("themechange", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.elt.querySelector?.(`#${figures}`)) {
+      draw();
+    }
+  });
+}
