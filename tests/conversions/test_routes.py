@@ -87,7 +87,7 @@ def converted(caller: httpx.Client, upload: str) -> Any:
 
 
 def test_ping_knows_who_calls_and_what_is_left(alice: httpx.Client, tenant: Tenant) -> None:
-    first = alice.get("/v1/ping")
+    first = alice.get("/v1/ping", headers={"Origin": "https://shop.example"})
     assert first.status_code == 200, first.text
     body = first.json()
     assert body["tenant"] == {"id": str(tenant.uuid), "name": "Alice Corp"}
@@ -240,6 +240,20 @@ def test_the_monolith_answers_through_the_gateway_for_the_keys_tenant(
     assert [key["name"] for key in keys.json()] == ["default"]
     assert keys.headers["access-control-allow-origin"] == "*"
     assert alice.get("/v1/account/invoices").status_code == 200
+
+
+def test_what_the_monolith_refuses_is_passed_on_in_the_contracts_words(
+    alice: httpx.Client, portal: None
+) -> None:
+    answer = alice.get("/v1/account/usage", params={"start": "gestern", "key": "x'y"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameters")
+    assert json.loads(answer.json()["detail"]).keys() == {"start", "key"}
+    nobodys = {"key": "00000000-0000-4000-8000-000000000000"}
+    answer = alice.get("/v1/account/usage", params=nobodys)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    refused = alice.post("/v1/account/keys", json={"name": "more"})
+    assert (refused.status_code, "may only read" in refused.text) == (403, True)
+    assert alice.get("/v1/account/none/such").status_code == 404
 
 
 def test_a_callers_own_headers_are_overwritten(
