@@ -1,23 +1,25 @@
 """The ASGI application: our layer in front, ministack behind it.
 
 /_sekisho/…                        controls for tests
-keys, usage plans, usage, tags     our control plane
 a call to a REST API, any address  our data plane
+API Gateway's own operations       our control plane, where they are not ministack's
 everything else                    ministack, untouched
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from portal.local.aws import upstream
 from portal.local.aws.addresses import address_of
 from portal.local.aws.admission import Admission
 from portal.local.aws.clock import Clock
-from portal.local.aws.control_plane import ControlPlane, is_ours, operation_of
+from portal.local.aws.control_plane import ControlPlane, claimed
 from portal.local.aws.controls import PREFIX, Controls
 from portal.local.aws.data_plane import DataPlane
 from portal.local.aws.deployments import Deployments
 from portal.local.aws.faults import Fault, Faults, targeted_operation
 from portal.local.aws.meter import Meter
+from portal.local.aws.operations import Operation, Parameters
 from portal.local.aws.store import Store
 from portal.local.aws.wire import (
     ClientGone,
@@ -80,20 +82,22 @@ class LocalAwsApp:
             await upstream.forward(scope, receive, send)
         elif path.startswith(PREFIX):
             await send_response(send, self._controls.answer(await read_request(scope, receive)))
-        elif is_ours(path, authorization):
-            await self._serve_control(await read_request(scope, receive), send)
+        elif found := claimed(scope, authorization):
+            async with self._watched(scope, authorization):
+                await self._serve_control(*found, await read_request(scope, receive), send)
         elif self._faults:
             await self._serve_faulty(scope, receive, send)
         else:
             await self._forward(scope, receive, send, authorization)
 
-    async def _serve_control(self, request: Request, send: Send) -> None:
-        found = operation_of(request)
-        fault = self._faults.due(found[0].name) if self._faults and found else None
+    async def _serve_control(
+        self, operation: Operation, at: Parameters, request: Request, send: Send
+    ) -> None:
+        fault = self._faults.due(operation.name) if self._faults else None
         if fault and fault.when == "before":
             await _send_fault(send, fault)
             return
-        response = await self._control.answer(request)
+        response = await self._control.answer(operation, at, request)
         if fault:
             await _send_fault(send, fault)
         else:
@@ -119,15 +123,21 @@ class LocalAwsApp:
     async def _forward(
         self, scope: Scope, receive: Receive, send: Send, authorization: str
     ) -> None:
+        async with self._watched(scope, authorization):
+            await upstream.forward(scope, receive, send)
+
+    @asynccontextmanager
+    async def _watched(self, scope: Scope, authorization: str) -> AsyncIterator[None]:
+        """Around a call that may change APIs."""
         path: str = scope["path"]
-        if "/cloudformation/" in authorization or (
+        changes = "/cloudformation/" in authorization or (
             path.startswith("/restapis/") and scope["method"] != "GET"
-        ):
+        )
+        if changes:
             await self._deployments.before_change()
-            await upstream.forward(scope, receive, send)
+        yield
+        if changes:
             self._deployments.after_change()
-        else:
-            await upstream.forward(scope, receive, send)
 
 
 def _host_and_authorization(scope: Scope) -> tuple[str, str]:

@@ -1,29 +1,30 @@
-"""The control plane that is ours: which call it is, and who answers it.
+"""The control plane that is ours: who answers which operation.
 
-Paths and statuses are those of botocore's `apigateway` model.
+What an operation's path and status are is said in botocore's model; see `operations`.
 """
 
 import inspect
 import json
-import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from portal.local.aws import amended
 from portal.local.aws.clock import Clock
-from portal.local.aws.errors import ApiError, BadRequest
+from portal.local.aws.errors import ApiError, BadRequest, Unsupported
 from portal.local.aws.keys import Keys
 from portal.local.aws.meter import Meter
+from portal.local.aws.operations import MINISTACK, Operation, Parameters, operation_of
 from portal.local.aws.paging import page_asked
 from portal.local.aws.plans import Plans, StageExists
 from portal.local.aws.store import Store
 from portal.local.aws.tags import Tags
 from portal.local.aws.usage import Usage
-from portal.local.aws.wire import Request, Response
+from portal.local.aws.wire import Request, Response, Scope
 
 Json = dict[str, Any]
-
-_SCOPED_SERVICE = re.compile(r"Credential=[^,]*/([a-z0-9-]+)/aws4_request")
+Result = Json | None
+Handler = Callable[["ControlPlane", Request, Parameters], Result | Awaitable[Result]]
 
 
 class ControlPlane:
@@ -43,15 +44,14 @@ class ControlPlane:
         self.usage = Usage(store, clock, self.keys, self.plans, meter)
         self.tags = Tags(store, self.keys, self.plans)
 
-    async def answer(self, request: Request) -> Response:
-        """Carry a request out. Refusals come back as AWS's error responses."""
-        found = operation_of(request)
+    async def answer(self, operation: Operation, at: Parameters, request: Request) -> Response:
+        """Carry an operation out. Refusals come back as AWS's error responses."""
         try:
-            if found is None:
-                raise BadRequest(f"Unsupported operation: {request.method} {request.path}")
-            operation, parameters = found
+            handler = HANDLERS.get(operation.name)
+            if handler is None:
+                raise Unsupported(operation.name)
             try:
-                document = operation.run(self, request, parameters)
+                document = handler(self, request, at)
                 if inspect.isawaitable(document):
                     document = await document
             finally:
@@ -64,25 +64,12 @@ class ControlPlane:
         return Response.of_json(operation.status, document)
 
 
-Parameters = dict[str, str]
-Result = Json | None
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One API operation: how it is addressed, what it answers, and what it runs."""
-
-    name: str
-    method: str
-    path: re.Pattern[str]
-    status: int
-    run: Callable[[ControlPlane, Request, Parameters], Result | Awaitable[Result]]
-
-
-def _create_key(plane: ControlPlane, request: Request, at: Parameters) -> Result:
-    if request.query_value("mode"):
-        raise BadRequest("ImportApiKeys is not supported by the local AWS")
-    return plane.keys.create(_body(request))
+def claimed(scope: Scope, authorization: str) -> tuple[Operation, Parameters] | None:
+    """The operation that a request asks for, where it is not ministack's to answer."""
+    found = operation_of(
+        scope["method"], scope["path"], scope.get("query_string", b""), authorization
+    )
+    return None if found is None or found[0].name in MINISTACK else found
 
 
 def _get_keys(plane: ControlPlane, request: Request, at: Parameters) -> Result:
@@ -96,12 +83,12 @@ def _get_keys(plane: ControlPlane, request: Request, at: Parameters) -> Result:
 
 def _get_plan_keys(plane: ControlPlane, request: Request, at: Parameters) -> Result:
     name = request.query_value("name") or ""
-    return plane.plans.find_attached(at["plan_id"], page_asked(request), name=name)
+    return plane.plans.find_attached(at["usageplanId"], page_asked(request), name=name)
 
 
 def _get_usage(plane: ControlPlane, request: Request, at: Parameters) -> Result:
     return plane.usage.read(
-        at["plan_id"],
+        at["usageplanId"],
         request.query_value("startDate"),
         request.query_value("endDate"),
         request.query_value("keyId"),
@@ -109,108 +96,51 @@ def _get_usage(plane: ControlPlane, request: Request, at: Parameters) -> Result:
     )
 
 
-_KEY = r"/apikeys/(?P<key_id>[^/]+)"
-_PLAN = r"/usageplans/(?P<plan_id>[^/]+)"
-_JOINED = _PLAN + r"/keys/(?P<key_id>[^/]+)"
-_ARN = r"/tags/(?P<arn>arn:[^/]+:apigateway:[^/]*:/(?:apikeys|usageplans)/.+)"
-
-OPERATIONS = tuple(
-    Operation(name, method, re.compile(path + "/?"), status, run)
-    for name, method, path, status, run in (
-        ("CreateApiKey", "POST", "/apikeys", 201, _create_key),
-        ("GetApiKeys", "GET", "/apikeys", 200, _get_keys),
-        (
-            "GetApiKey",
-            "GET",
-            _KEY,
-            200,
-            lambda p, r, at: p.keys.get(at["key_id"], with_value=_flag(r, "includeValue")),
-        ),
-        ("UpdateApiKey", "PATCH", _KEY, 200, lambda p, r, at: p.keys.patch(at["key_id"], _body(r))),
-        ("DeleteApiKey", "DELETE", _KEY, 202, lambda p, r, at: p.keys.delete(at["key_id"])),
-        ("CreateUsagePlan", "POST", "/usageplans", 201, lambda p, r, at: p.plans.create(_body(r))),
-        (
-            "GetUsagePlans",
-            "GET",
-            "/usageplans",
-            200,
-            lambda p, r, at: p.plans.find(page_asked(r), key_id=r.query_value("keyId")),
-        ),
-        ("GetUsagePlan", "GET", _PLAN, 200, lambda p, r, at: p.plans.describe(at["plan_id"])),
-        (
-            "UpdateUsagePlan",
-            "PATCH",
-            _PLAN,
-            200,
-            lambda p, r, at: p.plans.patch(at["plan_id"], _body(r)),
-        ),
-        ("DeleteUsagePlan", "DELETE", _PLAN, 202, lambda p, r, at: p.plans.delete(at["plan_id"])),
-        ("GetUsage", "GET", _PLAN + "/usage", 200, _get_usage),
-        (
-            "UpdateUsage",
-            "PATCH",
-            _JOINED + "/usage",
-            200,
-            lambda p, r, at: p.usage.update(at["plan_id"], at["key_id"], _body(r)),
-        ),
-        (
-            "CreateUsagePlanKey",
-            "POST",
-            _PLAN + "/keys",
-            201,
-            lambda p, r, at: p.plans.attach(at["plan_id"], _body(r)),
-        ),
-        ("GetUsagePlanKeys", "GET", _PLAN + "/keys", 200, _get_plan_keys),
-        (
-            "GetUsagePlanKey",
-            "GET",
-            _JOINED,
-            200,
-            lambda p, r, at: p.plans.attached(at["plan_id"], at["key_id"]),
-        ),
-        (
-            "DeleteUsagePlanKey",
-            "DELETE",
-            _JOINED,
-            202,
-            lambda p, r, at: p.plans.detach(at["plan_id"], at["key_id"]),
-        ),
-        ("GetTags", "GET", _ARN, 200, lambda p, r, at: {"tags": p.tags.read(at["arn"])}),
-        (
-            "TagResource",
-            "PUT",
-            _ARN,
-            204,
-            lambda p, r, at: p.tags.add(at["arn"], _body(r).get("tags")),
-        ),
-        (
-            "UntagResource",
-            "DELETE",
-            _ARN,
-            204,
-            lambda p, r, at: p.tags.remove(at["arn"], r.query.get("tagKeys", [])),
-        ),
-    )
-)
+async def _get_tags(plane: ControlPlane, request: Request, at: Parameters) -> Result:
+    return {"tags": await plane.tags.read(request, at["resource_arn"])}
 
 
-def is_ours(request_path: str, authorization: str | None) -> bool:
-    """Whether a request is about keys, usage plans or their tags (a bucket may be named so too)."""
-    head = request_path.split("/", 2)[1] if request_path.startswith("/") else ""
-    if head not in ("apikeys", "usageplans") and not (
-        head == "tags" and re.fullmatch(_ARN, request_path)
-    ):
-        return False
-    scope = _SCOPED_SERVICE.search(authorization or "")
-    return scope is None or scope[1] == "apigateway"
+def _untag(plane: ControlPlane, request: Request, at: Parameters) -> Awaitable[None]:
+    names = request.query.get("tagKeys", [])
+    return plane.tags.remove(request, at["resource_arn"], names)
 
 
-def operation_of(request: Request) -> tuple[Operation, Parameters] | None:
-    """The operation that a request of ours asks for, with its path parameters."""
-    for operation in OPERATIONS:
-        if operation.method == request.method and (match := operation.path.fullmatch(request.path)):
-            return operation, match.groupdict()
-    return None
+def _patch(name: str, plane: ControlPlane, request: Request, at: Parameters) -> Awaitable[Json]:
+    return amended.patch(name, request, _body(request))
+
+
+def _create(name: str, plane: ControlPlane, request: Request, at: Parameters) -> Awaitable[Json]:
+    return amended.create(name, request, _body(request))
+
+
+HANDLERS: dict[str, Handler] = {
+    "CreateApiKey": lambda p, r, at: p.keys.create(_body(r)),
+    "GetApiKeys": _get_keys,
+    "GetApiKey": lambda p, r, at: p.keys.get(at["api_Key"], with_value=_flag(r, "includeValue")),
+    "UpdateApiKey": lambda p, r, at: p.keys.patch(at["api_Key"], _body(r)),
+    "DeleteApiKey": lambda p, r, at: p.keys.delete(at["api_Key"]),
+    "CreateUsagePlan": lambda p, r, at: p.plans.create(_body(r)),
+    "GetUsagePlans": lambda p, r, at: p.plans.find(page_asked(r), key_id=r.query_value("keyId")),
+    "GetUsagePlan": lambda p, r, at: p.plans.describe(at["usageplanId"]),
+    "UpdateUsagePlan": lambda p, r, at: p.plans.patch(at["usageplanId"], _body(r)),
+    "DeleteUsagePlan": lambda p, r, at: p.plans.delete(at["usageplanId"]),
+    "CreateUsagePlanKey": lambda p, r, at: p.plans.attach(at["usageplanId"], _body(r)),
+    "GetUsagePlanKeys": _get_plan_keys,
+    "GetUsagePlanKey": lambda p, r, at: p.plans.attached(at["usageplanId"], at["keyId"]),
+    "DeleteUsagePlanKey": lambda p, r, at: p.plans.detach(at["usageplanId"], at["keyId"]),
+    "GetUsage": _get_usage,
+    "UpdateUsage": lambda p, r, at: p.usage.update(at["usageplanId"], at["keyId"], _body(r)),
+    "GetTags": _get_tags,
+    "TagResource": lambda p, r, at: p.tags.add(r, at["resource_arn"], _body(r).get("tags")),
+    "UntagResource": _untag,
+    "DeleteResource": lambda p, r, at: amended.delete_resource(r, at),
+    "DeleteRequestValidator": lambda p, r, at: amended.delete(r),
+    "DeleteDeployment": lambda p, r, at: amended.delete_deployment(r, at),
+    "GetStages": lambda p, r, at: amended.stages(r),
+    **{name: partial(_create, name) for name in amended.CREATIONS},
+    **{name: partial(_patch, name) for name in amended.PATCHABLE},
+    "UpdateStage": lambda p, r, at: amended.patch_stage(r, _body(r)),
+}
 
 
 def _body(request: Request) -> Json:

@@ -5,6 +5,7 @@ Codes and statuses are those of botocore's `apigateway` model.
 
     ApiError
     ├── BadRequest      400 BadRequestException
+    │   └── Unsupported
     ├── NotFound        404 NotFoundException
     ├── Conflict        409 ConflictException
     └── LimitExceeded   429 LimitExceededException
@@ -31,6 +32,13 @@ class ApiError(Exception):
 class BadRequest(ApiError):
     status = 400
     code = "BadRequestException"
+
+
+class Unsupported(BadRequest):
+    """Something of API Gateway's that the local AWS has not. Every SDK knows this code."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not supported by the local AWS")
 
 
 class NotFound(ApiError):
