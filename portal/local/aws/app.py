@@ -13,11 +13,13 @@ from portal.local.aws import upstream
 from portal.local.aws.addresses import address_of
 from portal.local.aws.admission import Admission
 from portal.local.aws.clock import Clock
+from portal.local.aws.cloudwatch_logs import put_log_events
 from portal.local.aws.control_plane import ControlPlane, claimed
 from portal.local.aws.controls import PREFIX, Controls
 from portal.local.aws.data_plane import DataPlane
 from portal.local.aws.deployments import Deployments
 from portal.local.aws.faults import Fault, Faults, targeted_operation
+from portal.local.aws.log_delivery import LogDelivery
 from portal.local.aws.meter import Meter
 from portal.local.aws.operations import Operation, Parameters
 from portal.local.aws.store import Store
@@ -48,7 +50,8 @@ class LocalAwsApp:
         self._control = ControlPlane(
             store, clock, meter, self._deployments.exists, changed=admission.forget
         )
-        self._data = DataPlane(clock, self._deployments, admission)
+        self._log_delivery = LogDelivery(put_log_events)
+        self._data = DataPlane(clock, self._deployments, admission, self._log_delivery)
         self._controls = Controls(clock, self._control.usage, meter, self._faults)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +71,13 @@ class LocalAwsApp:
             if message["type"] == "lifespan.startup.complete":
                 self._started()
 
-        await upstream.forward(scope, receive, announce)
+        async def finish() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._log_delivery.close()
+            return message
+
+        await upstream.forward(scope, finish, announce)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

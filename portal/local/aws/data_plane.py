@@ -1,4 +1,4 @@
-"""A call to a deployed API: route, admit, validate, invoke, answer.
+"""A call to a deployed API: route, admit, validate, invoke, answer, log.
 
 What the gateway itself refuses is answered as the API's gateway responses say. Every call is
 answered with the request id that its backend was given.
@@ -6,9 +6,11 @@ answered with the request id that its backend was given.
 
 import logging
 import os
+import time
 from urllib.parse import unquote
 
 from portal.local.aws import upstream
+from portal.local.aws.access_log import line_of
 from portal.local.aws.addresses import Address
 from portal.local.aws.admission import Admission, Verdict
 from portal.local.aws.clock import Clock
@@ -23,6 +25,7 @@ from portal.local.aws.gateway_responses import (
     Refused,
 )
 from portal.local.aws.integrations import Call
+from portal.local.aws.log_delivery import LogDelivery
 from portal.local.aws.routes import Route
 from portal.local.aws.wire import Request, Response
 
@@ -32,10 +35,17 @@ _MAX_BODY_BYTES = 10 * 1024 * 1024  # "Payload size" in API Gateway's quotas
 
 
 class DataPlane:
-    def __init__(self, clock: Clock, deployments: Deployments, admission: Admission) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        deployments: Deployments,
+        admission: Admission,
+        log_delivery: LogDelivery,
+    ) -> None:
         self._clock = clock
         self._deployments = deployments
         self._admission = admission
+        self._log_delivery = log_delivery
 
     def serves(self, address: Address) -> bool:
         """Whether the address is a REST API's; HTTP and WebSocket APIs are ministack's."""
@@ -44,17 +54,21 @@ class DataPlane:
 
     async def answer(self, address: Address, request: Request) -> Response:
         """Serve a call to a REST API."""
+        started = time.perf_counter()
         request_id = _new_request_id()
-        response = await self._respond(address, request, request_id)
-        response.headers.append((b"x-amzn-RequestId", request_id.encode()))
-        return response
-
-    async def _respond(self, address: Address, request: Request, request_id: str) -> Response:
         stage = self._deployments.fresh(address.api_id, address.stage)
         if stage is None:
             stage = await self._deployments.stage(address.api_id, address.stage)
         if stage is None:
-            return UNKNOWN_STAGE.response()
+            response = UNKNOWN_STAGE.response()
+        else:
+            response = await self._respond(stage, address, request, request_id, started)
+        response.headers.append((b"x-amzn-RequestId", request_id.encode()))
+        return response
+
+    async def _respond(
+        self, stage: Stage, address: Address, request: Request, request_id: str, started: float
+    ) -> Response:
         matched = stage.snapshot.routes.match(request.method, address.path)
         route, path_parameters = matched or (None, {})
         refusal, key_id = self._admit(stage, route, request) if route else _NO_ROUTE
@@ -74,8 +88,13 @@ class DataPlane:
         )
         outcome = await _outcome(route, refusal, call)
         if isinstance(outcome, GatewayResponse):
-            return stage.snapshot.responses.answer(outcome, call)
-        return outcome
+            response, refusal = stage.snapshot.responses.answer(outcome, call), outcome
+        else:
+            response = outcome
+        if stage.access_log is not None:
+            seconds = time.perf_counter() - started
+            self._log_delivery.add(line_of(stage.access_log, call, response, refusal, seconds))
+        return response
 
     def _admit(self, stage: Stage, route: Route, request: Request) -> Verdict:
         if len(request.body) > _MAX_BODY_BYTES:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from portal.local.aws import upstream
+from portal.local.aws.access_log import AccessLogFormat, access_log_format
 from portal.local.aws.snapshots import Snapshot, Snapshots
 from portal.local.aws.store import Store
 from portal.local.aws.throttle import MethodLimits
@@ -27,6 +28,7 @@ class Stage:
     name: str
     variables: Mapping[str, str]
     limits: MethodLimits
+    access_log: AccessLogFormat | None
     snapshot: Snapshot
     read_at: float
 
@@ -70,6 +72,7 @@ class Deployments:
             name,
             variables if isinstance(variables, dict) else {},
             MethodLimits(document.get("methodSettings") or {}),
+            _access_log(api_id, name, document),
             await self._snapshots.of(api_id, deployment_id, region),
             now,
         )
@@ -83,3 +86,15 @@ async def _document(api_id: str, name: str, region: str) -> dict[str, Any] | Non
         return None
     document: dict[str, Any] = json.loads(answer.body)
     return document
+
+
+def _access_log(api_id: str, name: str, document: Mapping[str, Any]) -> AccessLogFormat | None:
+    """As the stage says, or the stack that made it: ministack's CloudFormation drops that."""
+    settings = document.get("accessLogSettings") or {}
+    arn, text = settings.get("destinationArn"), settings.get("format")
+    if not settings:
+        for _, properties in upstream.stack_resources("AWS::ApiGateway::Stage", api_id):
+            if properties.get("StageName") == name:
+                settings = properties.get("AccessLogSetting") or {}
+                arn, text = settings.get("DestinationArn"), settings.get("Format")
+    return access_log_format(api_id, name, arn or "", text or "")

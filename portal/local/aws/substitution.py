@@ -31,7 +31,7 @@ def compiled(template: str, *, absent: str) -> Substitute:
         found = [texts[0]]
         for name, text in zip(names, texts[1:], strict=True):
             value = lookup(values, name)
-            if value is None:
+            if not value:
                 value = absent
             elif name != _QUOTED:
                 value = json.dumps(value, ensure_ascii=False)[1:-1]
