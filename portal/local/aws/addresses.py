@@ -10,13 +10,14 @@ would get past admission. Prefixes are therefore matched on the decoded path, as
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
 from portal.local.aws import upstream
 
 _HOST = re.compile(r"([A-Za-z0-9_-]+)\.execute-api\.", re.IGNORECASE)
-_IP_ADDRESS = re.compile(r"[\d.]+|\[.*\]")
+_IP_ADDRESS = re.compile(r"[\d.]+")
 _AWS_PREFIX = "/_aws/execute-api/"
 _USER_REQUEST = re.compile(r"/restapis/([^/]*)/([^/]*)/_user_request_(/.*)?", re.DOTALL)
 
@@ -29,44 +30,37 @@ class Address(NamedTuple):
     path: str
 
 
-def address_of(host: str, path: str, raw_path: str) -> Address | None:
-    """What a request calls, or None where it calls no deployed API.
+def addresses_of(host: str, path: str, raw_path: str) -> Iterator[Address]:
+    """What a request may call: nothing, one, or two where host and path say different things.
 
-    `path` is decoded, `raw_path` is as it came; `host` may carry a port.
+    `path` is decoded, `raw_path` is as it came; `host` may carry a port. ministack may decide
+    between two otherwise than we would, so whoever serves calls has to ask for each.
     """
     if path.startswith(_AWS_PREFIX):
         api_id, _, rest = path[len(_AWS_PREFIX) :].partition("/")
-        return _staged(api_id, rest, raw_path, skip=5)
-    if match := _USER_REQUEST.fullmatch(path):
-        tail = _raw_tail(raw_path, (match[3] or "/")[1:], skip=5)
-        return Address(match[1], match[2], tail)
-    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+        yield _staged(api_id, rest, path, raw_path)
+    elif match := _USER_REQUEST.fullmatch(path):
+        yield Address(match[1], match[2], _encoded((match[3] or "/")[1:], path, raw_path))
+    name = host.partition(":")[0]  # of an IPv6 address, its bracket
     if "." not in name or _IP_ADDRESS.fullmatch(name):
-        return None
+        return
     if match := _HOST.match(name):
-        return _staged(match[1], path.lstrip("/"), raw_path, skip=2)
-    return _custom(name.lower(), path)
+        yield _staged(match[1], path.lstrip("/"), path, raw_path)
+    elif target := upstream.custom_domain_target(name.lower(), path):
+        api_id, stage, rest = target
+        if stage:
+            yield Address(api_id, stage, _encoded(rest[1:], path, raw_path))
+        else:
+            yield _staged(api_id, rest.lstrip("/"), path, raw_path)
 
 
-def _staged(api_id: str, rest: str, raw_path: str, *, skip: int) -> Address:
+def _staged(api_id: str, rest: str, path: str, raw_path: str) -> Address:
     stage, _, tail = rest.partition("/")
-    return Address(api_id, stage, _raw_tail(raw_path, tail, skip=skip))
+    return Address(api_id, stage, _encoded(tail, path, raw_path))
 
 
-def _raw_tail(raw_path: str, tail: str, *, skip: int) -> str:
-    """The encoded path behind the first `skip` segments, unless the address itself was encoded."""
-    parts = raw_path.split("/", skip)
-    raw_tail = parts[skip] if len(parts) > skip else ""
-    address_is_plain = "%" not in "/".join(parts[:skip])
-    return "/" + (raw_tail if address_is_plain else quote(tail))
-
-
-def _custom(name: str, path: str) -> Address | None:
-    target = upstream.custom_domain_target(name, path)
-    if target is None:
-        return None
-    api_id, stage, tail = target
-    if not stage:
-        stage, _, rest = tail.lstrip("/").partition("/")
-        tail = "/" + rest
-    return Address(api_id, stage, quote(tail))
+def _encoded(tail: str, path: str, raw_path: str) -> str:
+    """What came as `tail`, the end of `path`: as it was encoded, unless the address before it was
+    encoded, too."""
+    prefix = path[: len(path) - len(tail)]
+    return "/" + (raw_path[len(prefix) :] if raw_path.startswith(prefix) else quote(tail))

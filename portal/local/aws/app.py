@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from portal.local.aws import upstream
-from portal.local.aws.addresses import address_of
+from portal.local.aws.addresses import addresses_of
 from portal.local.aws.admission import Admission
 from portal.local.aws.clock import Clock
 from portal.local.aws.cloudwatch_logs import put_log_events
@@ -83,11 +83,12 @@ class LocalAwsApp:
         path: str = scope["path"]
         host, authorization = _host_and_authorization(scope)
         raw_path = scope["raw_path"].decode("latin-1")
-        address = address_of(host, path, raw_path)
-        if address and self._data.serves(address):
+        addresses = list(addresses_of(host, path, raw_path))
+        address = next(filter(self._data.serves, addresses), None)
+        if address:
             request = await read_request(scope, receive)
             await send_response(send, await self._data.answer(address, request))
-        elif address:
+        elif addresses:
             await upstream.forward(scope, receive, send)
         elif path.startswith(PREFIX):
             await send_response(send, self._controls.answer(await read_request(scope, receive)))
@@ -152,8 +153,8 @@ class LocalAwsApp:
 def _host_and_authorization(scope: Scope) -> tuple[str, str]:
     host = authorization = b""
     for name, value in scope["headers"]:
-        if name == b"host":
-            host = value
+        if name == b"host":  # two of them are read as ministack reads them
+            host = host + b", " + value if host else value
         elif name == b"authorization":
             authorization = value
     return host.decode("latin-1"), authorization.decode("latin-1")

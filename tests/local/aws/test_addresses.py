@@ -1,6 +1,7 @@
 """Every address of an API leads through admission, and to the right method."""
 
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -14,6 +15,11 @@ from tests.local.aws.program import Program
 @pytest.fixture(scope="module")
 def domain(gateway: Any, api: Api) -> Iterator[str]:
     """A custom domain with a mapping to the stage, one to the API, and one at the root."""
+    who = '{"key":"$context.identity.apiKeyId","path":"$context.resourcePath"'
+    api.mock("/who", body=who + ',"stage":"$context.stage"}')
+    api.mock("/ours", keyed=False, body=TEMPLATE)
+    api.mock("/one/{id}", keyed=False, body='{"id":"$input.params(\'id\')"}')
+    api.deploy()
     name = f"{unique('api')}.example.com"
     gateway.create_domain_name(domainName=name)
     gateway.create_base_path_mapping(
@@ -50,6 +56,107 @@ def test_no_address_gets_past_admission(
     _, key = api.key(api.plan(quota={"limit": 1, "period": "MONTH"}))
     answers = [http.get(url, headers={**headers, "x-api-key": key}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
+
+
+def seen(aws: Program, host: str, target: str) -> tuple[int, bytes]:
+    """Status and body for a request line and a host that are sent as they are, without a key."""
+    connection = HTTPConnection(aws.url.removeprefix("http://"))
+    connection.putrequest("GET", target, skip_host=True)
+    for value in host.split("|"):
+        connection.putheader("Host", value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+# What ministack's own data plane would not render.
+TEMPLATE, OURS = "$util.base64Encode('x')", b"eA=="
+
+TRICKS = [
+    ("localhost", "//_aws/execute-api/{api}/{stage}/ping"),
+    ("localhost", "/_aws//execute-api/{api}/{stage}/ping"),
+    ("localhost", "/_aws/execute-api//{api}/{stage}/ping"),
+    ("localhost", "/_aws/execute-api/{api}//{stage}/ping"),
+    ("localhost", "/_aws/execute-api/{api}/{stage}//ping"),
+    ("localhost", "/_aws/execute-api/{api}%2F{stage}%2Fping"),
+    ("localhost", "/%5Faws/execute-api/{api}/{stage}/ping"),
+    ("localhost", "/x/../_aws/execute-api/{api}/{stage}/ping"),
+    ("localhost", "/_aws/execute-api/{api}/{stage}/./ping"),
+    ("localhost", "/_AWS/execute-api/{api}/{stage}/ping"),
+    ("localhost", "/restapis/{api}/{stage}/_user_request_//ping"),
+    ("localhost", "/restapis/{api}%2F{stage}/_user_request_/ping"),
+    ("localhost", "/restapis/{api}/{stage}/_user_request_%2Fping"),
+    ("localhost", "//restapis/{api}/{stage}/_user_request_/ping"),
+    ("localhost", "/restapis/{api}//_user_request_/{stage}/ping"),
+    ("localhost", "/ping"),
+    ("{api}.execute-api.localhost", "//{stage}/ping"),
+    ("{api}.execute-api.localhost", "/{stage}%2Fping"),
+    ("{api}.EXECUTE-API.LOCALHOST:80", "/{stage}/ping"),
+    ("{api}.execute-api.localhost.", "/{stage}/ping"),
+    ("{api}.execute-api.localhost", "/_aws/execute-api/nosuch/{stage}/ping"),
+    ("nosuch.execute-api.localhost", "/_aws/execute-api/{api}/{stage}/ping"),
+    ("nosuch.execute-api.localhost", "/restapis/{api}/{stage}/_user_request_/ping"),
+    ("{domain}", "/_aws/execute-api/{api}/{stage}/ping"),
+    ("{domain}", "/_aws/execute-api/nosuch/{stage}/ping"),
+    ("{DOMAIN}", "/staged/ping"),
+    ("{domain}.", "/staged/ping"),
+    ("{domain}:80:80", "/staged/ping"),
+    ("{domain}:x", "/ping"),
+    ("{domain}", "//staged/ping"),
+    ("{domain}", "/staged//ping"),
+    ("{domain}", "/staged%2Fping"),
+    ("{domain}", "/st%61ged/ping"),
+    ("{domain}", "/whole%2F{stage}%2Fping"),
+    ("{domain}", "/ping/"),
+    ("localhost|{domain}", "/ping"),
+    ("{domain}:80|localhost:80", "/ping"),
+]
+
+
+@pytest.mark.parametrize(("host", "target"), TRICKS)
+def test_no_trick_leads_past_this_layer(
+    aws: Program, api: Api, domain: str, host: str, target: str
+) -> None:
+    """Whatever it is taken for: no key, no answer; and ministack's own data plane never answers."""
+    names = {"api": api.id, "stage": STAGE, "domain": domain, "DOMAIN": domain.upper()}
+    host, target = host.format(**names), target.format(**names)
+    status, body = seen(aws, host, target)
+    assert status in (301, 400, 403, 404)
+    assert b'"ok"' not in body
+    status, body = seen(aws, host, target.replace("ping", "ours"))
+    assert (status, body) == (200, OURS) or status in (301, 400, 403, 404)
+
+
+def test_a_stage_of_any_name_is_guarded(aws: Program, gateway: Any) -> None:
+    """ministack goes by the host where the path says something else."""
+    api = make_api(gateway)
+    api.mock("/execute-api/nosuch/ours", keyed=False, body=TEMPLATE)
+    api.mock("/nosuch/live/_user_request_", keyed=False, body=TEMPLATE)
+    for stage in ("_aws", "restapis"):
+        api.deploy(stage)
+    host = f"{api.id}.execute-api.localhost"
+    for target in ("/_aws/execute-api/nosuch/ours", "/restapis/nosuch/live/_user_request_"):
+        assert seen(aws, host, target) == (200, OURS)
+
+
+@pytest.mark.parametrize(("host", "path"), FORMS)
+def test_every_address_tells_the_backend_whose_key_it_is(
+    http: httpx.Client, api: Api, domain: str, host: str, path: str
+) -> None:
+    names = {"api": api.id, "stage": STAGE, "domain": domain}
+    key_id, key = api.key(api.plan())
+    headers = {"x-api-key": key} | ({"host": host.format(**names)} if host else {})
+    answer = http.get(path.format(**names).replace("/ping", "/who"), headers=headers)
+    assert answer.json() == {"key": key_id, "path": "/who", "stage": STAGE}
+
+
+def test_an_encoded_slash_is_no_slash(http: httpx.Client, api: Api, domain: str) -> None:
+    for base, host in ((f"/_aws/execute-api/{api.id}/{STAGE}", None), ("/staged", domain)):
+        headers = {"host": host} if host else {}
+        answer = http.get(f"{base}/one/a%2Fb%20c", headers=headers)
+        assert answer.json() == {"id": "a/b c"}
 
 
 def test_an_api_of_another_region_is_not_missed(aws: Program, http: httpx.Client) -> None:
