@@ -20,21 +20,11 @@ def code_bucket() -> str:
 def files_bucket() -> str:
     """Return the bucket for uploads and variants, made where it is not there yet, and set up.
 
-    Nobody reads it without a signed link; the portal's pages may post and get; it tells EventBridge
-    of what arrives. Raise BackendError.
+    The portal's pages may post and get; it tells EventBridge of what arrives. Raise BackendError.
     """
     bucket = _bucket("files")
     with backend.errors_of("set up the files' bucket"):
         s3 = backend.client("s3")
-        s3.put_public_access_block(
-            Bucket=bucket,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "BlockPublicPolicy": True,
-                "IgnorePublicAcls": True,
-                "RestrictPublicBuckets": True,
-            },
-        )
         rule = {
             "AllowedMethods": ["GET", "POST"],
             "AllowedOrigins": [settings.SITE_URL],
@@ -49,6 +39,7 @@ def files_bucket() -> str:
 
 
 def _bucket(purpose: str) -> str:
+    """Return a bucket that nobody reads without a signed link."""
     with backend.errors_of("look up the account"):
         account = backend.client("sts").get_caller_identity()["Account"]
     bucket = f"{settings.BACKEND_STACK_NAME}-{purpose}-{account}"
@@ -61,4 +52,14 @@ def _bucket(purpose: str) -> str:
     except backend.BackendRefused as refusal:
         if refusal.code != "BucketAlreadyOwnedByYou":
             raise
+    with backend.errors_of(f"close {bucket} to the public"):
+        backend.client("s3").put_public_access_block(
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "BlockPublicPolicy": True,
+                "IgnorePublicAcls": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
     return bucket

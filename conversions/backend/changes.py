@@ -36,12 +36,11 @@ class Change:
     is_kept: bool
 
     @property
-    def line(self) -> str:
+    def details(self) -> str:
+        """Say what of the resource changes, and whether that makes another one of it."""
         how = {"True": " (replaced)", "Conditional": " (perhaps replaced)"}
         what = f": {', '.join(self.what)}" if self.what else ""
-        return (
-            f"  {self.action:<7} {self.logical_id} {self.type}{how.get(self.replacement, '')}{what}"
-        )
+        return f"{self.type}{how.get(self.replacement, '')}{what}"
 
     @property
     def warning(self) -> str:
@@ -68,8 +67,10 @@ class ChangeSet:
 
     @property
     def lines(self) -> Iterator[str]:
-        """Return what people read before they agree."""
-        yield from (change.line for change in self.changes)
+        """Return what people read before they agree: the changes, and then the warnings."""
+        width = max((len(change.logical_id) for change in self.changes), default=0)
+        for change in self.changes:
+            yield f"  {change.action:<7} {change.logical_id:<{width}}  {change.details}"
         yield from (change.warning for change in self.changes if change.warning)
         if not self.changes:
             yield "  Only the stack's outputs change."

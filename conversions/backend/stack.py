@@ -22,7 +22,7 @@ from conversions.backend.buckets import code_bucket, files_bucket
 from conversions.backend.changes import ChangeSet, change_set_create
 from conversions.backend.operations import REVIEWED, Operation, Say, is_busy, stack_find
 
-# Nothing of such a stack has ever served.
+# Nothing of such a stack has ever served, or it was on its way out.
 BROKEN = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
@@ -56,6 +56,7 @@ def deploy(
         # What cannot be created is rolled back, and then deleted, so that the next run can.
         kind, request["OnStackFailure"] = "CREATE", "DELETE"
     changes = change_set_create(kind=kind, request=request)
+    was_changed = True
     if changes is not None:
         if not agree(changes):
             _discard(changes, kind)
@@ -64,9 +65,9 @@ def deploy(
     elif stack is not None and _outputs_differ(stack):
         _run(stack["StackId"], "update_stack", say, **request)
     else:
-        return Deployed(outputs=backend.outputs(), was_changed=False)
+        was_changed = False
     backend.outputs.cache_clear()
-    return Deployed(outputs=backend.outputs(), was_changed=True)
+    return Deployed(outputs=backend.outputs(), was_changed=was_changed)
 
 
 def _at_rest(say: Say) -> dict[str, Any] | None:
@@ -74,7 +75,9 @@ def _at_rest(say: Say) -> dict[str, Any] | None:
     stack = _stack()
     if stack and is_busy(stack["StackStatus"]):
         say("Another deployment is under way; waiting for it.")
-        Operation(stack["StackId"]).finish(say)
+        operation = Operation(stack["StackId"])
+        status = operation.finish(say)
+        say(f"It ended in {status}{'' if status in DONE else f': {operation.reasons}'}")
         stack = _stack()
     if stack and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
         raise backend.BackendRefused(

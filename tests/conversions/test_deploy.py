@@ -31,6 +31,15 @@ def deploy(*arguments: str) -> str:
     return out.getvalue()
 
 
+def rows(text: str) -> list[list[str]]:
+    """Return the words of each line."""
+    return [line.split() for line in text.splitlines()]
+
+
+def row(*parts: str) -> list[str]:
+    return " ".join(parts).split()
+
+
 class Terminal(io.StringIO):
     """Somebody who types an answer."""
 
@@ -111,11 +120,11 @@ def test_changes_are_shown_first_and_made_on_yes(
     out = io.StringIO()
     with pytest.raises(CommandError, match="Nothing was done"):
         call_command("deploy_backend", stdout=out)
-    assert "  Add     EdgeTable AWS::DynamoDB::Table\n" in out.getvalue()
+    assert row("Add", "EdgeTable", "AWS::DynamoDB::Table") in rows(out.getvalue())
     assert status() in (None, "DELETE_COMPLETE")
 
     answer("y")
-    assert "  Add     Api AWS::ApiGateway::RestApi\n" in deploy()
+    assert row("Add", "Api", "AWS::ApiGateway::RestApi") in rows(deploy())
     assert status() == "CREATE_COMPLETE"
 
 
@@ -149,9 +158,9 @@ def test_what_would_be_lost_is_said_and_declining_keeps_it(
     out = io.StringIO()
     with pytest.raises(CommandError, match="Nothing was done"):
         call_command("deploy_backend", stdout=out)
-    lines = out.getvalue().splitlines()
-    assert "  Modify  EdgeTable AWS::DynamoDB::Table (replaced): TableName" in lines
-    assert "  WARNING: EdgeTable is replaced: all items in it are lost." in lines
+    lines = rows(out.getvalue())
+    assert row("Modify", "EdgeTable", "AWS::DynamoDB::Table (replaced): TableName") in lines
+    assert row("WARNING: EdgeTable is replaced: all items in it are lost.") in lines
     assert change_sets() == []
     assert backend.outputs()["EdgeTable"] == "sekisho-edge"
 
@@ -226,6 +235,40 @@ def test_an_update_that_cannot_be_undone_says_what_to_do(
         CommandError, match="continue-update-rollback --stack-name sekisho`, and then this again"
     ):
         deploy("--yes")
+
+
+# Waits for a signal that nobody gives, and then fails.
+SLOW = """\
+  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
+  Slow:
+    Type: AWS::CloudFormation::WaitCondition
+    Properties: {Handle: !Ref Handle, Timeout: "3"}
+"""
+
+
+def test_what_lasts_is_told_of(aws: Program, template: Template) -> None:
+    template.add(SLOW)
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="DELETE_COMPLETE: Slow: WaitCondition timed out"):
+        call_command("deploy_backend", "--yes", stdout=out)
+    assert row("CREATE_IN_PROGRESS", "Slow") in rows(out.getvalue())
+
+
+def test_a_run_that_was_killed_while_it_waited_is_waited_for(
+    aws: Program, template: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template.add(SLOW)
+    with monkeypatch.context() as patch:
+        patch.setattr("conversions.backend.operations.time.sleep", dies)
+        with pytest.raises(KeyboardInterrupt):
+            deploy("--yes")
+    assert status() == "CREATE_IN_PROGRESS"
+    template.restore()
+    out = deploy("--yes")
+    assert out.startswith("Another deployment is under way; waiting for it.\n")
+    assert "It ended in DELETE_COMPLETE: Slow: WaitCondition timed out" in out
+    assert row("Add", "Api", "AWS::ApiGateway::RestApi") in rows(out)
+    assert status() == "CREATE_COMPLETE"
 
 
 def test_a_run_that_was_killed_before_it_applied_anything_is_finished_by_the_next(

@@ -151,7 +151,6 @@ def test_plans_and_callers_follow_a_new_api(
     with caller.calling(told):
         caller.wait_for("sekisho:live")
         settings.BACKEND_STACK_NAME = "other"
-        backend.outputs.cache_clear()
         deploy("--yes")
         services.edge_sweep(now=timezone.now())
         caller.wait_for("other:live")
@@ -200,7 +199,6 @@ def test_a_stage_that_is_gone_is_forgotten(
     aws: Program, caller: Caller, settings: LazySettings
 ) -> None:
     settings.BACKEND_STACK_NAME = "other"
-    backend.outputs.cache_clear()
     deploy("--yes")
     backend.client("cloudformation").delete_stack(StackName="sekisho")
     deadline = time.monotonic() + PATIENCE_SECONDS
