@@ -96,7 +96,7 @@ class LocalAwsApp:
             async with self._watched(scope, authorization):
                 await self._serve_control(*found, await read_request(scope, receive), send)
         elif self._faults:
-            await self._serve_faulty(scope, receive, send)
+            await self._serve_faulty(scope, receive, send, authorization)
         else:
             await self._forward(scope, receive, send, authorization)
 
@@ -113,19 +113,21 @@ class LocalAwsApp:
         else:
             await send_response(send, response)
 
-    async def _serve_faulty(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_faulty(
+        self, scope: Scope, receive: Receive, send: Send, authorization: str
+    ) -> None:
         """ministack's operations by name, as far as they carry one."""
         request = Request(scope["method"], scope["path"], "", b"", list(scope["headers"]), "")
         fault = self._faults.due(targeted_operation(request))
         if fault is None:
-            await upstream.forward(scope, receive, send)
+            await self._forward(scope, receive, send, authorization)
             return
         if fault.when == "after":
 
             async def swallow(message: Message) -> None:
                 return None
 
-            await upstream.forward(scope, receive, swallow)
+            await self._forward(scope, receive, swallow, authorization)
         else:
             await read_request(scope, receive)
         await _send_fault(send, fault)

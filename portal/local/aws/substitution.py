@@ -10,32 +10,42 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from portal.local.aws.context import lookup
-
 _NAME = r"(?:context|stageVariables)(?:\.\w+)+"
 _REFERENCE = re.compile(rf"\$(?:\{{({_NAME})\}}|({_NAME}))")
-_QUOTED = "context.error.messageString"
+_QUOTED = ["context", "error", "messageString"]
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 
-Substitute = Callable[[Mapping[str, Any], Mapping[str, str]], str]
+Substitute = Callable[[dict[str, Any], Mapping[str, str]], str]
 
 
 def compiled(template: str, *, absent: str) -> Substitute:
     """A template, ready to be given `$context` and `$stageVariables`; `absent` is what a variable
     without a value becomes."""
     parts = _REFERENCE.split(template)  # text, name in braces, name without, text, …
-    texts = parts[::3]
+    first, texts = parts[0], parts[3::3]
     names = [braced or plain for braced, plain in zip(parts[1::3], parts[2::3], strict=True)]
+    steps = [(name.split("."), text) for name, text in zip(names, texts, strict=True)]
 
-    def substitute(context: Mapping[str, Any], stage_variables: Mapping[str, str]) -> str:
+    def substitute(context: dict[str, Any], stage_variables: Mapping[str, str]) -> str:
         values = {"context": context, "stageVariables": stage_variables}
-        found = [texts[0]]
-        for name, text in zip(names, texts[1:], strict=True):
-            value = lookup(values, name)
+        found = [first]
+        for path, text in steps:
+            value = _value(values, path)
             if not value:
                 value = absent
-            elif name != _QUOTED:
+            elif path != _QUOTED and _ESCAPED.search(value):
                 value = json.dumps(value, ensure_ascii=False)[1:-1]
             found += (value, text)
         return "".join(found)
 
     return substitute
+
+
+def _value(values: dict[str, Any], path: list[str]) -> str:
+    """What a name leads to, as text; nothing where there is nothing, or more names."""
+    found: Any = values
+    for part in path:
+        if not isinstance(found, dict):
+            return ""
+        found = found.get(part)
+    return "" if found is None or isinstance(found, dict) else str(found)

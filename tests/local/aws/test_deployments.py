@@ -27,6 +27,18 @@ def test_a_deployment_that_nobody_called_is_a_snapshot_too(
     assert (call("/first").status_code, call("/second").status_code) == (200, 403)
 
 
+def test_changes_do_not_slip_in_while_faults_wait(
+    gateway: Any, http: httpx.Client, control: Any
+) -> None:
+    control("fault", operation="CreateTable", when="before")
+    api = make_api(gateway)
+    api.mock("/first", keyed=False)
+    api.deploy()
+    api.mock("/second", keyed=False)
+    call = caller(http, api)
+    assert (call("/first").status_code, call("/second").status_code) == (200, 403)
+
+
 def test_stages_serve_different_deployments(gateway: Any, http: httpx.Client) -> None:
     api = make_api(gateway)
     api.mock("/first", keyed=False)
