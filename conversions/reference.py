@@ -115,6 +115,8 @@ def drawn(of: dict[str, Json]) -> Json:
         verb = resource["Properties"]["HttpMethod"]
         for name in _VERBS.get(verb, (verb.lower(),)):
             paths.setdefault(path.replace("+}", "}"), {})[name] = _operation(resource, about, path)
+    # What is made comes before what can be asked of it.
+    paths = dict(sorted(paths.items(), key=lambda item: item[0].count("/")))
     schemas = {
         r["Properties"]["Name"]: r["Properties"]["Schema"]
         for r in of.values()
@@ -152,7 +154,9 @@ def _operation(method: Json, about: Json, path: str) -> Json:
     if parameters := list(_parameters(properties, about.get("parameters", {}), path)):
         operation["parameters"] = parameters
     for media_type, model in properties.get("RequestModels", {}).items():
-        operation["requestBody"] = {"required": True, "content": _content(media_type, model)}
+        content = _content(media_type, model)
+        content[media_type]["example"] = about["example"]
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

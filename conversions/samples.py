@@ -15,17 +15,26 @@ BASE_URL = "https://api.example.com"  # stands in the files for the gateway's ad
 
 @dataclass(frozen=True)
 class Language:
-    """What a sample is written in; `needs` is what to install first, if anything."""
+    """What a sample is written in; `helper` is what some samples need beside it."""
 
     code: str
     label: str
     suffix: str
-    needs: str = ""
+    helper: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A program that is ready to run; `needs` is what to install first, if anything."""
+
+    language: Language
+    text: str
+    needs: str
 
 
 LANGUAGES = (
-    Language("curl", "curl", "sh", needs="jq"),
-    Language("python", "Python", "py", needs="httpx"),
+    Language("curl", "curl", "sh", helper="jq"),
+    Language("python", "Python", "py", helper="httpx"),
     Language("javascript", "JavaScript", "mjs"),
 )
 
@@ -36,7 +45,8 @@ def operations() -> list[str]:
     return [operation["operationId"] for verbs in paths for operation in verbs.values()]
 
 
-def text(operation: str, language: Language, *, base_url: str) -> str:
-    """Return a sample for the API at `base_url`, ready to run."""
+def sample(operation: str, language: Language, *, base_url: str) -> Sample:
+    """Return an operation's sample for the API at `base_url`."""
     path = FOLDER / f"{operation}.{language.suffix}"
-    return path.read_text(encoding="utf-8").replace(BASE_URL, base_url)
+    text = path.read_text(encoding="utf-8").strip().replace(BASE_URL, base_url)
+    return Sample(language, text, needs=language.helper if language.helper in text else "")

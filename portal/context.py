@@ -5,16 +5,15 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal.views.access import SESSION_KEY
+from portal.views.access import member_of
 from tenants import selectors
-from tenants.models import Member, User
 from tenants.permissions import acts_of
 from tenants.stages import api_base_url
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """Return the site's own facts, and the current tenant where a view has found one."""
-    member = getattr(request, "member", None) or _member(request)
+    member = getattr(request, "member", None) or member_of(request)
     return {
         "api_base_url": api_base_url,  # a function: pages that show it ask
         "site_url": settings.SITE_URL,
@@ -23,11 +22,3 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "memberships": selectors.memberships(user=member.user) if member else [],
         "may": acts_of(member) if member else {},
     }
-
-
-def _member(request: HttpRequest) -> Member | None:
-    """Return the membership of a signed-in visitor of a page that does not ask for one."""
-    user = getattr(request, "user", None)
-    if not isinstance(user, User):
-        return None
-    return selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))

@@ -8,7 +8,7 @@ import billing.api
 import tenants.api
 from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
-from portal.views import dashboard, keys, live, organisation, public, uploads, webhooks
+from portal.views import dashboard, docs, keys, live, organisation, public, uploads, webhooks
 from portal.views.api import NothingView
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include(uploads.urlpatterns)),
     path("", include(organisation.urlpatterns)),
     path("", include(webhooks.urlpatterns)),
+    path("", include(docs.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
     path("api/v1/", include(billing.api.urlpatterns)),
     re_path("^api/v1/.*/$", NothingView.as_view()),

@@ -25,6 +25,14 @@ class TenantRequest(HttpRequest):
     member: Member
 
 
+def member_of(request: HttpRequest) -> Member | None:
+    """Return the membership of a visitor of a page that does not ask for one; None without any."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return None
+    return selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))
+
+
 View = Callable[Concatenate[TenantRequest, P], HttpResponse]
 
 

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import formats, timezone
 
+from conversions import samples
 from portal.forms import UsageRangeForm
 from portal.views.access import TenantRequest, tenant_required
 from portal.views.keys import value_to_show
@@ -56,6 +57,12 @@ def _figures(tenant: Tenant) -> dict[str, Any]:
     return {"usage": usage, "rows": rows[::-1], "chart": _chart(rows, limit)}
 
 
+def _first_call(value: str) -> str:
+    """Return the call to try a new key with, ready to paste into a terminal."""
+    sample = samples.sample("ping", samples.LANGUAGES[0], base_url=api_base_url())
+    return sample.text.replace("$API_KEY", value)
+
+
 @tenant_required
 def dashboard(request: TenantRequest) -> HttpResponse:
     """How much is left, and after sign-up, once, the first key's value."""
@@ -70,7 +77,7 @@ def dashboard(request: TenantRequest) -> HttpResponse:
             "key": _key(version),
             "key_value": value,
             "plan": tenant.usage_plan,
-            "base_url": api_base_url(),
+            "first_call": _first_call(value) if value else None,
             "holds": selectors.holds_standing(tenant=tenant),
             **_figures(tenant),
             **live_context(tenant),

@@ -7,7 +7,6 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 import billing.selectors
-from tenants.stages import api_base_url
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -27,11 +26,6 @@ def _plans(request: HttpRequest) -> dict[str, object]:
         "currency": currency,
         "currencies": currencies,
     }
-
-
-def reference(request: HttpRequest) -> HttpResponse:
-    """The sold API's reference."""
-    return render(request, "portal/docs.html", {"nav": "docs", "base_url": api_base_url()})
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
@@ -62,7 +56,6 @@ def favicon(_request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", home, name="home"),
     path("plans/", plans, name="plans"),
-    path("docs/", reference, name="docs"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("favicon.ico", favicon),

@@ -25,7 +25,15 @@ LOOKS: dict[str, dict[str, Any]] = {
     "narrow": {"viewport": NARROW, "color_scheme": "light"},
     "japanese": {"viewport": WIDE, "color_scheme": "light", "locale": "ja-JP"},
 }
-ANYBODY = ("/", "/plans/", "/docs/", "/accounts/login/", "/accounts/signup/", "/no-such-page/")
+ANYBODY = (
+    "/",
+    "/plans/",
+    "/docs/",
+    "/api/docs/",
+    "/accounts/login/",
+    "/accounts/signup/",
+    "/no-such-page/",
+)
 MEMBERS = (
     "/dashboard/",
     "/keys/",
@@ -36,6 +44,7 @@ MEMBERS = (
     "/uploads/",
     "/team/",
     "/settings/",
+    "/docs/#/Account/ping",
 )
 OPERATORS = ("/admin/", "/admin/tenants/tenant/", "/admin/tenants/usageplan/")
 
@@ -94,7 +103,7 @@ def _take(page: Page, addresses: tuple[str, ...], target: Path) -> None:
     for address in addresses:
         page.goto(address)
         page.wait_for_load_state("networkidle")
-        name = address.strip("/").replace("/", "-") or "home"
+        name = address.strip("/").replace("/#", "").replace("/", "-") or "home"
         page.screenshot(path=target / f"{name}.png", full_page=True)
 
 

@@ -63,7 +63,8 @@ def run(stack: str, key: str, photo: bytes, tmp_path: Path) -> Run:
 
     def run(operation: str, language: Language, **environment: str) -> str:
         program = tmp_path / f"{operation}.{language.suffix}"
-        program.write_text(samples.text(operation, language, base_url=stack), encoding="utf-8")
+        sample = samples.sample(operation, language, base_url=stack)
+        program.write_text(sample.text, encoding="utf-8")
         ended = subprocess.run(
             [*RUN_BY[language.code], program.name],
             cwd=tmp_path,

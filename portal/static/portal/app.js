@@ -1,5 +1,7 @@
 // Small behaviours, found by data attributes. Everything works without them, only less comfortably.
 
+import "./key-memory.js";
+
 const root = document.documentElement;
 
 function isDark() {
