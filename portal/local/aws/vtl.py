@@ -10,6 +10,8 @@ that airspeed knows; what is no method of a value prints nothing either.
 
 import base64
 import json
+import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TextIO
@@ -19,6 +21,11 @@ import airspeed
 
 from portal.local.aws import json_path
 from portal.local.aws.vtl_values import HeaderMap, Map, text_of, value_of
+
+# Velocity's names may have hyphens, as headers' have; airspeed's have none.
+_NAME = r"[a-z_][a-z0-9_-]*"
+airspeed.NameOrCall.NAME = re.compile(rf"({_NAME})", re.IGNORECASE)
+airspeed.SetDirective.PLACE = re.compile(rf"\s*\$({_NAME}(?:\.{_NAME})*)", re.IGNORECASE)
 
 
 class TemplateFailed(Exception):
@@ -104,7 +111,7 @@ def compiled(source: str) -> Render:
         template.ensure_compiled()
     except airspeed.TemplateError as error:
         raise TemplateFailed(str(error)) from error
-    _print_as_java(template.root_element)
+    _behave_as_java(template.root_element)
 
     def render(given: Input, context: dict[str, Any], stage_variables: Mapping[str, str]) -> str:
         context.setdefault("requestOverride", {"header": {}, "path": {}, "querystring": {}})
@@ -123,14 +130,33 @@ def compiled(source: str) -> Render:
     return render
 
 
-def _print_as_java(element: Any) -> None:
-    """Have every reference of a parsed template print `true` for True, and nothing for None."""
-    if isinstance(element, airspeed.FormalReference):
-        element.evaluate_raw = partial(_print, element)
-    parts = element if isinstance(element, list | tuple) else getattr(element, "__dict__", {})
-    for part in parts.values() if isinstance(parts, dict) else parts:
-        if isinstance(part, list | tuple) or hasattr(part, "evaluate"):
-            _print_as_java(part)
+def _behave_as_java(root: Any) -> None:
+    """Have a parsed template print `true` for True and nothing for None, and compare likewise."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        element = getattr(part, "__self__", part)  # some parts are kept as their methods only
+        if isinstance(element, list | tuple):
+            waiting.extend(element)
+        elif hasattr(element, "evaluate") and id(element) not in seen:
+            seen.add(id(element))
+            waiting.extend(vars(element).values())
+            if isinstance(element, airspeed.FormalReference):
+                element.evaluate_raw = partial(_print, element)
+            elif isinstance(element, airspeed.BinaryOperator):
+                element.apply_to = _COMPARISONS.get(element.apply_to, element.apply_to)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Null equals an empty text, as the real service was seen to have it."""
+    return bool(("" if left is None else left) == ("" if right is None else right))
+
+
+_COMPARISONS: dict[Any, Callable[[Any, Any], bool]] = {
+    operator.eq: _equal,
+    operator.ne: lambda left, right: not _equal(left, right),
+}
 
 
 def _print(reference: Any, stream: TextIO, namespace: Any, loader: Any) -> None:

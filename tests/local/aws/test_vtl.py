@@ -97,6 +97,9 @@ def test_util(source: str, expected: str) -> None:
     [
         ("#set($root = $input.path('$'))$root.map.list[1].a|$root.no.such", "é|"),
         ("#set($n = $input.path('$.none'))#if($n == $null)null#{else}$n#end", "null"),
+        ("#if($input.path('$.none') == '' && $nobody == '' && '' == $null)empty#end", "empty"),
+        ("#if($input.path('$.none') != '' || $input.path('$.ok') == '')full#end", ""),
+        ("#set($a-b = 7)$a-b|$a|${a-b}-c", "7||7-c"),
         ("#foreach($each in $input.path('$.map.list'))$foreach.index=$each;#end", "0=1;1={a=é};"),
         ("#foreach($each in $input.path('$.nothing'))never#end", ""),
         ("#foreach($each in $input.path('$').items)never#end", ""),
@@ -121,7 +124,8 @@ def test_overrides_are_left_in_the_context() -> None:
     source = (
         "#set($context.requestOverride.header.kind = $input.params('id'))"
         "#set($context.requestOverride.path.name = 'n')"
-        "#set($context.responseOverride.status = 404)sent"
+        "#set($context.responseOverride.status = 404)"
+        "#set($context.responseOverride.header.X-Kind = 'k')sent"
     )
     assert render(source, context=context) == "sent"
     assert context["requestOverride"] == {
@@ -129,7 +133,7 @@ def test_overrides_are_left_in_the_context() -> None:
         "path": {"name": "n"},
         "querystring": {},
     }
-    assert context["responseOverride"] == {"header": {}, "status": 404}
+    assert context["responseOverride"] == {"header": {"X-Kind": "k"}, "status": 404}
 
 
 @pytest.mark.parametrize("source", ["#set($context = )", "#foreach($x)#end", "#if($a == )#end"])
