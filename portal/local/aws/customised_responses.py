@@ -19,6 +19,7 @@ from portal.local.aws.substitution import Substitute
 from portal.local.aws.wire import Headers, Response
 
 _JSON = "application/json"
+_HEADER = "gatewayresponse.header."
 _DEFAULT_TEMPLATE = '{"message":$context.error.messageString}'
 
 
@@ -28,7 +29,6 @@ class _Customised:
 
     status: int | None
     headers: tuple[tuple[str, str], ...]
-    content_type: str
     body: Substitute
 
 
@@ -44,10 +44,7 @@ class CustomisedResponses:
         if own is None:
             return refusal.response()
         context = {**context_of(call), "error": error_of(refusal)}
-        headers: Headers = [
-            (b"content-type", own.content_type.encode("latin-1")),
-            (b"x-amzn-ErrorType", refusal.error_type.encode()),
-        ]
+        headers: Headers = [(b"x-amzn-ErrorType", refusal.error_type.encode())]
         for name, source in own.headers:
             headers += [
                 (name.encode("latin-1"), value.encode("latin-1", "replace"))
@@ -59,18 +56,16 @@ class CustomisedResponses:
 
 def _customised(definition: Mapping[str, Any]) -> _Customised:
     templates = definition.get("responseTemplates") or {_JSON: _DEFAULT_TEMPLATE}
-    content_type = _JSON if _JSON in templates else next(iter(templates))
+    media_type = _JSON if _JSON in templates else next(iter(templates))
     status = definition.get("statusCode")
-    prefix = "gatewayresponse.header."
+    headers = {"content-type": f"'{media_type}'"}
+    for target, source in (definition.get("responseParameters") or {}).items():
+        if target.startswith(_HEADER):
+            headers[target.removeprefix(_HEADER).lower()] = source
     return _Customised(
         status=int(status) if status else None,
-        headers=tuple(
-            (target.removeprefix(prefix), source)
-            for target, source in (definition.get("responseParameters") or {}).items()
-            if target.startswith(prefix)
-        ),
-        content_type=content_type,
-        body=substitution.compiled(templates[content_type] or "", absent=""),
+        headers=tuple(headers.items()),
+        body=substitution.compiled(templates[media_type] or "", absent=""),
     )
 
 

@@ -25,8 +25,7 @@ class Limit:
 def method_name(written: str) -> str:
     """A method as settings and usage plans write it, always as "/path/METHOD".
 
-    The leading slash may be missing, and `~1` may stand for a slash, as CloudFormation and patches
-    have it.
+    Its first slash may be missing or doubled, and any may be `~1`, as stacks and patches have it.
     """
     return "/" + written.replace("~1", "/").replace("~0", "~").strip("/")
 
@@ -36,7 +35,7 @@ class MethodLimits:
     method then has that much to itself, from all callers together."""
 
     def __init__(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
-        limits = {_method(key): limit for key, it in settings.items() if (limit := _limit(it))}
+        limits = {method_name(key): limit for key, it in settings.items() if (limit := _limit(it))}
         self._default = limits.pop(_ALL, None)
         self._own = limits
 
@@ -46,12 +45,6 @@ class MethodLimits:
 
 
 _ALL = "/*/*"
-
-
-def _method(key: str) -> str:
-    """CloudFormation writes a path before the method, and that may end in a slash."""
-    path, _, method = key.rpartition("/")
-    return f"{method_name(path).rstrip('/')}/{method}"
 
 
 def _limit(settings: Mapping[str, Any]) -> Limit | None:

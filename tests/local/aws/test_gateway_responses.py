@@ -90,6 +90,13 @@ def test_headers_come_from_texts_context_and_request(api: Api, call: Caller) -> 
     assert {name: answer.headers.get(name) for name in sources} == {**expected, "X-Nothing": None}
 
 
+def test_a_content_type_can_be_its_own(api: Api, call: Caller) -> None:
+    name = "gatewayresponse.header.Content-Type"
+    customise(api, "INVALID_API_KEY", responseParameters={name: "'application/problem+json'"})
+    api.deploy()
+    assert call("/ping").headers.get_list("content-type") == ["application/problem+json"]
+
+
 def test_a_type_has_its_own_status(api: Api, call: Caller) -> None:
     customise(api, "MISSING_AUTHENTICATION_TOKEN", statusCode="404", template='{"no":"route"}')
     api.deploy()

@@ -65,6 +65,13 @@ def test_the_most_specific_route_that_serves_the_method_answers(
         assert (answer.status_code, answer.json()) == (200, expected)
 
 
+def test_head_is_answered_without_a_body(routed: Caller) -> None:
+    for path, status in (("/pets", 200), ("/nothing", 403)) * 2:
+        answer = routed(path, method="HEAD")
+        assert (answer.status_code, answer.content) == (status, b"")
+    assert routed("/pets").status_code == 200  # the connection is in order
+
+
 def test_preflight_is_answered_without_a_key(api: Api, call: Caller) -> None:
     headers = {
         "Access-Control-Allow-Origin": "https://portal.example.com",
