@@ -22,7 +22,7 @@ from tenants.services import api_key_value_reveal, mirrors, reconcile, tenant_cr
 from tenants.services import usage_plan_save as save
 from tenants.stages import api_base_url, stage_current, stages_open
 from tests.cast import Cast
-from tests.conversions.conftest import forget, settings_of
+from tests.conversions.conftest import settings_of
 from tests.conversions.test_deploy import FAILING, Template, deploy, template
 from tests.local.aws.program import Program, running
 
@@ -239,21 +239,3 @@ def test_calls_pass_while_an_update_fails(
             deploy("--yes")
         caller.wait_for("sekisho:live")
     assert {status for _, status in caller.seen} == {200}
-
-
-def test_before_the_first_deployment_nothing_is_open(cast: Cast, settings: LazySettings) -> None:
-    settings.BACKEND_API_ID, settings.API_BASE_URL = None, ""
-    forget()
-    assert (stages_open(), api_base_url()) == ((), "")
-    with pytest.raises(gateway.GatewayNotFound, match="deploy_backend"):
-        mirrors.mirrors_apply(usage_plan=cast.alice_corp.usage_plan, now=timezone.now())
-
-
-def test_what_the_settings_say_wins(db: None, settings: LazySettings) -> None:
-    GatewayStage.objects.create(
-        api_id="made", name="live", base_url="https://made.example", ready_at=timezone.now()
-    )
-    settings.BACKEND_API_ID, settings.API_BASE_URL = None, ""
-    assert (stages_open(), api_base_url()) == (("made:live",), "https://made.example")
-    settings.BACKEND_API_ID, settings.API_BASE_URL = "given", "https://api.example"
-    assert (stages_open(), api_base_url()) == (("given:live",), "https://api.example")
