@@ -46,7 +46,13 @@ MEMBERS = (
     "/settings/",
     "/docs/#/Account/ping",
 )
-OPERATORS = ("/admin/", "/admin/tenants/tenant/", "/admin/tenants/usageplan/")
+OPERATORS = (
+    "/admin/",
+    "/admin/tenants/tenant/",
+    "/admin/tenants/usageplan/",
+    "/admin/tenants/livemeter/",
+    "/admin/tenants/liveday/",
+)
 
 
 def main() -> int:

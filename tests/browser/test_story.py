@@ -66,6 +66,9 @@ def test_a_tenant_signs_up_runs_dry_and_buys_more(
     expect(page.get_by_test_id("remaining")).to_have_text("0")
     expect(page.get_by_test_id("synced-at")).to_be_visible()
     expect(page.locator("canvas#usage-chart")).to_be_visible()
+    expect(page.get_by_test_id("live-today")).to_have_text(str(QUOTA), timeout=30_000)
+    expect(page.get_by_test_id("live-refused")).to_have_text(re.compile("[1-9]"))
+    expect(page.locator("canvas#live-chart")).to_be_visible()
     axe(page)
 
     page.get_by_role("link", name="Buy more requests").first.click()

@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from django.db.models import Sum
 from django.test import Client
 from django.utils import timezone
 
 from conversions import services
 from tenants import selectors
-from tenants.models import ApiKeyVersion, LiveDay, LiveMinute, Tenant
-from tenants.services import api_key_value_reveal, reconcile
+from tenants.models import (
+    ApiKeyVersion,
+    GatewayPlan,
+    LiveDay,
+    LiveMinute,
+    Tenant,
+    UsageDay,
+)
+from tenants.services import api_key_value_reveal, reconcile, usage
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,6 +53,13 @@ def polled_until(good: Callable[[], bool]) -> None:
         time.sleep(0.25)  # between two polls; what is waited for is the condition above
 
 
+def used_by_getusage(version: ApiKeyVersion) -> int:
+    """Return what is billed: GetUsage has no lag here."""
+    for mirror in GatewayPlan.objects.exclude(gateway_id=""):
+        usage.usage_sync(mirror=mirror, now=timezone.now())
+    return UsageDay.objects.filter(version=version).aggregate(all=Sum("used"))["all"] or 0
+
+
 def test_calls_are_on_the_page_within_seconds(
     caller: httpx.Client, version: ApiKeyVersion, cast: Cast, client: Client
 ) -> None:
@@ -63,6 +78,7 @@ def test_calls_are_on_the_page_within_seconds(
     assert "POST /v1/uploads" in page.content.decode()
     used = selectors.live_used(versions=[version.pk], since=version.created_at)
     assert used == {version.pk: 4}
+    assert used_by_getusage(version) == 4
 
 
 def test_what_the_gateway_refuses_is_told_apart_and_is_not_used(
@@ -85,6 +101,7 @@ def test_what_the_gateway_refuses_is_told_apart_and_is_not_used(
         seen["passed"], seen["throttled"], seen["quota_exceeded"],
     )  # fmt: skip
     assert day.requests == 100  # the whole quota of the plan `free`
+    assert used_by_getusage(version) == 100
 
 
 def test_the_probe_moves_the_meter_when_nobody_calls(stack: str, version: ApiKeyVersion) -> None:
