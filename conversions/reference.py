@@ -160,18 +160,22 @@ def _operation(method: Json, about: Json, path: str) -> Json:
     return operation
 
 
-def _parameters(properties: Json, texts: dict[str, str], path: str) -> Iterator[Json]:
+def _parameters(properties: Json, texts: dict[str, str | Json], path: str) -> Iterator[Json]:
     places = {"path": "path", "querystring": "query", "header": "header"}
     for full_name, required in properties.get("RequestParameters", {}).items():
         place, name = full_name.removeprefix("method.request.").split(".", 1)
+        about = texts[name]
+        about = about if isinstance(about, dict) else {"description": about}
         schema: Json = {"type": "string"}
+        if "format" in about:
+            schema["format"] = about["format"]
         if place == "path" and f"{{{name}+}}" not in path:
             schema["pattern"] = "^[^/]+$"
         yield {
             "name": name,
             "in": places[place],
             "required": bool(required),
-            "description": texts[name],
+            "description": about["description"],
             "schema": schema,
         }
 

@@ -160,7 +160,7 @@ class UsageView(TenantView):
     def get(self, request: Request) -> Response:
         """Return where the tenant stands, and a row for each day."""
         tenant = self.caller(request).tenant
-        asked = UsageQuerySerializer(data=request.query_params)
+        asked = UsageQuerySerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         now = timezone.now()
         usage = selectors.usage_now(tenant=tenant, now=now)

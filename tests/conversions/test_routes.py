@@ -130,8 +130,12 @@ def test_the_gateway_refuses_bodies_and_says_why(
 
 
 def test_unknown_presets_are_named(alice: httpx.Client) -> None:
-    answer = alice.post("/v1/uploads", json={"filename": "a.jpg", "presets": ["web", "huge"]})
-    assert (answer.status_code, answer.json()["message"]) == (400, "Unknown presets: huge.")
+    asked = {"filename": "a.jpg", "presets": ["web", "huge"]}
+    answer = alice.post("/v1/uploads", json=asked, headers={"Origin": "https://shop.example"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "unknown_presets")
+    assert answer.json()["message"] == "Unknown presets: huge."
+    assert answer.json()["request_id"] == answer.headers["x-amzn-requestid"]
+    assert answer.headers["access-control-allow-origin"] == "*"
 
 
 def test_what_is_no_picture_says_so_to_whoever_asks(alice: httpx.Client) -> None:

@@ -25,7 +25,16 @@ __all__ = ["portal"]  # a fixture
 
 EXAMPLES = 20  # of each operation
 
-schema = schemathesis.openapi.from_dict(reference.document())
+
+def document() -> dict[str, Any]:
+    """Return the reference with what this caller may ask for: its tenant's presets."""
+    found = reference.document()
+    presets = found["components"]["schemas"]["NewUpload"]["properties"]["presets"]
+    presets["items"] = {"type": "string", "enum": ["thumb", "web", "avif"]}
+    return found
+
+
+schema = schemathesis.openapi.from_dict(document())
 
 
 @pytest.fixture
@@ -72,14 +81,13 @@ def _open_the_stage() -> None:
 def test_every_answer_is_as_the_reference_says(
     case: schemathesis.Case[Any], key: str, stack: str
 ) -> None:
-    case.call_and_validate(
-        base_url=stack,
-        headers={"x-api-key": key},
-        excluded_checks=[
-            checks.unsupported_method,  # API Gateway knows no 405
-            checks.missing_required_header,  # the key is one; see below
-        ],
-    )
+    excluded = [
+        checks.unsupported_method,  # API Gateway knows no 405
+        checks.missing_required_header,  # the key is one; see below
+    ]
+    if case.path == "/v1/account/usage":
+        excluded.append(checks.positive_data_acceptance)  # an end may come before its start
+    case.call_and_validate(base_url=stack, headers={"x-api-key": key}, excluded_checks=excluded)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -20,11 +20,6 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
-from aws_lambda_powertools.event_handler.exceptions import (
-    BadRequestError,
-    NotFoundError,
-    ServiceError,
-)
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
@@ -58,15 +53,39 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return answer
 
 
+class Refused(Exception):
+    """What is asked for cannot be had. `code` is for machines, str() for people."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+@app.exception_handler(Refused)  # type: ignore[untyped-decorator]
+def refused(refusal: Refused) -> Response[str]:
+    return _problem(refusal)
+
+
+def _problem(refusal: Refused) -> Response[str]:
+    """Answer in the form of the gateway's own refusals (Problem, in the template)."""
+    problem = {
+        "message": str(refusal),
+        "code": refusal.code,
+        "request_id": app.current_event.request_context.request_id,
+    }
+    return Response(
+        status_code=refusal.status,
+        content_type="application/json",
+        headers={"Retry-After": "2"} if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE else {},
+        body=json.dumps(problem),
+    )
+
+
 @app.exception_handler(edge.NotPublished)  # type: ignore[untyped-decorator]
 def not_published(_error: edge.NotPublished) -> Response[str]:
     """The portal publishes a new key within seconds; until then nobody knows whose it is."""
-    return Response(
-        status_code=HTTPStatus.SERVICE_UNAVAILABLE,
-        content_type="application/json",
-        headers={"Retry-After": "2"},
-        body=json.dumps({"message": "This key is not known here yet. Try again in a moment."}),
-    )
+    text = "This key is not known here yet. Try again in a moment."
+    return _problem(Refused(HTTPStatus.SERVICE_UNAVAILABLE, "key_not_published", text))
 
 
 @app.get("/v1/ping")
@@ -99,10 +118,11 @@ def upload_create() -> tuple[dict[str, Any], int]:
     presets: list[str] | None = body.get("presets")
     known = {recipe.code for recipe in edge.account(who.tenant).presets}
     if presets is not None and (unknown := sorted(set(presets) - known)):
-        raise BadRequestError(f"Unknown presets: {', '.join(unknown)}.")
+        text = f"Unknown presets: {', '.join(unknown)}."
+        raise Refused(HTTPStatus.BAD_REQUEST, "unknown_presets", text)
     filename = body["filename"].replace("\\", "/").rsplit("/", 1)[-1].strip()
     if not filename:
-        raise BadRequestError("The file needs a name.")
+        raise Refused(HTTPStatus.BAD_REQUEST, "no_filename", "The file needs a name.")
     upload = str(uuid.uuid4())
     content_type = body.get("content_type", "application/octet-stream")
     item = records.upload_create(
@@ -137,7 +157,7 @@ def upload_read(upload: str) -> dict[str, Any]:
     """Where an upload is, and a link to each variant that is there."""
     item = records.upload(tenant=_caller().tenant, upload=upload)
     if not item:
-        raise NotFoundError("You have no upload with this id.")
+        raise _not_found("You have no upload with this id.")
     answer: dict[str, Any] = {
         "id": upload,
         "state": records.state(item),
@@ -165,7 +185,7 @@ def job_read(job: str) -> dict[str, Any]:
     """What became of a job. One that is still in the queue is not told from one that never was."""
     outcome = records.job(tenant=_caller().tenant, job=job)
     if outcome is None:
-        raise NotFoundError("You have no such job, or it still waits in the queue.")
+        raise _not_found("You have no such job, or it still waits in the queue.")
     return {"id": job, **outcome}
 
 
@@ -180,11 +200,11 @@ def execution_read(execution: str) -> dict[str, Any]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"ExecutionDoesNotExist", "InvalidArn"}:
             raise
-        raise NotFoundError(NO_EXECUTION) from error
+        raise _not_found(NO_EXECUTION) from error
     started_by = json.loads(found["input"]).get("caller", {}).get("key")
     # Another key of the same tenant may ask, too.
     if not started_by or not _is_of(started_by, who.tenant):
-        raise NotFoundError(NO_EXECUTION)
+        raise _not_found(NO_EXECUTION)
     answer = {
         "id": execution,
         "state": found["status"].lower(),
@@ -201,11 +221,16 @@ def execution_read(execution: str) -> dict[str, Any]:
 NO_EXECUTION = "You have started no execution with this id."
 
 
+def _not_found(text: str) -> Refused:
+    return Refused(HTTPStatus.NOT_FOUND, "not_found", text)
+
+
 def _caller() -> edge.Caller:
     key_id = app.current_event.request_context.identity.api_key_id
     if not key_id:
         # As for a method that asks for no key: nobody can be told whose call it is.
-        raise ServiceError(500, "The gateway did not say whose key this call came with.")
+        text = "The gateway did not say whose key this call came with."
+        raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "no_key", text)
     return edge.caller(key_id)
 
 
