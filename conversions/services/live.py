@@ -46,7 +46,8 @@ def live_poll(*, now: datetime) -> int:
 def _missing(reach: LiveReach, now: datetime) -> tuple[list[datetime], datetime]:
     """Return the next minutes to read, oldest first, and up to when all are read after that.
 
-    The first poll of all begins at midnight, for the sake of today's figures, or with the log.
+    What the last poll read last was still growing, and is read again. The first poll of all begins
+    at midnight, for the sake of today's figures, or with the log.
     """
     meter = selectors.live_meter()
     if meter is None:
@@ -54,7 +55,8 @@ def _missing(reach: LiveReach, now: datetime) -> tuple[list[datetime], datetime]
             _floor(now).replace(hour=0, minute=0), min(_floor(reach.oldest_at), _floor(now))
         )
     else:
-        first = max(_floor(meter.read_to), _floor(now - MINUTES_TAKEN) + MINUTE)
+        growing = _floor(meter.read_to) - MINUTE * (LAST - 1)
+        first = max(growing, _floor(now - MINUTES_TAKEN) + MINUTE)
     count = (_floor(now) - first) // MINUTE + 1
     minutes = [first + MINUTE * number for number in range(min(count, MOST))]
     return minutes, now if count <= MOST else minutes[-1] + MINUTE
