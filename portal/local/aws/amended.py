@@ -6,7 +6,7 @@ that nobody believes in it.
 
 import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from portal.local.aws.errors import BadRequest, Conflict, Unsupported
 from portal.local.aws.kept import Json, ask, exists, replace
@@ -46,8 +46,11 @@ _FORGOTTEN = {
     "CreateStage": ("canarySettings",),
     "PutIntegration": ("connectionId", "tlsConfig"),
 }
-# What names a new thing, of which a second one would silently replace the first.
+# What names a new thing in its collection, or "" where its own path does. ministack would let a
+# second one replace the first.
 _NAMED_BY = {
+    "PutMethod": "",
+    "PutMethodResponse": "",
     "CreateBasePathMapping": "basePath",
     "CreateDomainName": "domainName",
     "CreateModel": "name",
@@ -93,9 +96,11 @@ async def create(name: str, request: Request, body: Json) -> Json:
         if body.get(member):
             raise Unsupported(f"{member} of {name}")
     if name in _NAMED_BY:
-        wanted = str(body.get(_NAMED_BY[name]) or "(none)")
-        if await exists(request, f"{request.raw_path}/{quote(wanted, safe='')}"):
-            raise Conflict(f"{wanted} already exists")
+        wanted, path = body.get(_NAMED_BY[name]) or "(none)", request.raw_path
+        if _NAMED_BY[name]:
+            path += "/" + quote(str(wanted), safe="")
+        if await exists(request, path):
+            raise Conflict(f"There is one already: {unquote(path)}")
     if name == "CreateStage":
         await _check_deployment(request, body)
     return await ask(request, request.method, request.raw_path, body)

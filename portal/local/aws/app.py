@@ -93,8 +93,7 @@ class LocalAwsApp:
         elif path.startswith(PREFIX):
             await send_response(send, self._controls.answer(await read_request(scope, receive)))
         elif found := claimed(scope, authorization):
-            async with self._watched(scope, authorization):
-                await self._serve_control(*found, await read_request(scope, receive), send)
+            await self._serve_control(*found, await read_request(scope, receive), send)
         elif self._faults:
             await self._serve_faulty(scope, receive, send, authorization)
         else:
@@ -107,7 +106,9 @@ class LocalAwsApp:
         if fault and fault.when == "before":
             await _send_fault(send, fault)
             return
-        response = await self._control.answer(operation, at, request)
+        authorization = request.header(b"authorization") or ""
+        async with self._watched(request.method, request.path, authorization):
+            response = await self._control.answer(operation, at, request)
         if fault:
             await _send_fault(send, fault)
         else:
@@ -135,15 +136,14 @@ class LocalAwsApp:
     async def _forward(
         self, scope: Scope, receive: Receive, send: Send, authorization: str
     ) -> None:
-        async with self._watched(scope, authorization):
+        async with self._watched(scope["method"], scope["path"], authorization):
             await upstream.forward(scope, receive, send)
 
     @asynccontextmanager
-    async def _watched(self, scope: Scope, authorization: str) -> AsyncIterator[None]:
+    async def _watched(self, method: str, path: str, authorization: str) -> AsyncIterator[None]:
         """Around a call that may change APIs."""
-        path: str = scope["path"]
         changes = "/cloudformation/" in authorization or (
-            path.startswith("/restapis/") and scope["method"] != "GET"
+            path.startswith("/restapis/") and method != "GET"
         )
         if changes:
             await self._deployments.before_change()

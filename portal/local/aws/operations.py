@@ -28,7 +28,7 @@ OURS = _named(
     GetTags TagResource UntagResource
     CreateRestApi UpdateRestApi
     DeleteResource
-    UpdateMethod UpdateMethodResponse
+    PutMethod UpdateMethod PutMethodResponse UpdateMethodResponse
     PutIntegration UpdateIntegration UpdateIntegrationResponse
     CreateDeployment UpdateDeployment DeleteDeployment
     CreateStage GetStages UpdateStage
@@ -48,8 +48,8 @@ MINISTACK = _named(
     PutGatewayResponse GetGatewayResponse GetGatewayResponses DeleteGatewayResponse
     GetIntegration DeleteIntegration
     PutIntegrationResponse GetIntegrationResponse DeleteIntegrationResponse
-    PutMethod GetMethod DeleteMethod
-    PutMethodResponse GetMethodResponse DeleteMethodResponse
+    GetMethod DeleteMethod
+    GetMethodResponse DeleteMethodResponse
     GetModel GetModels DeleteModel
     CreateRequestValidator GetRequestValidator GetRequestValidators
     CreateResource GetResource GetResources

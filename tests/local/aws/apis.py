@@ -42,7 +42,9 @@ class Api:
         return parent
 
     def method(self, path: str, method: str, *, keyed: bool, **settings: Any) -> dict[str, str]:
+        """A method, in place of one that may be there."""
         at = {"restApiId": self.id, "resourceId": self.resource(path), "httpMethod": method}
+        self.gateway.delete_method(**at)
         self.gateway.put_method(**at, authorizationType="NONE", apiKeyRequired=keyed, **settings)
         return at
 

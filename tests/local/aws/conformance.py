@@ -199,6 +199,7 @@ def methods(client: Watched) -> None:
         requestParameters={"method.request.querystring.q": True},
         requestModels={"application/json": "Empty"},
     )
+    refused("ConflictException", client.put_method, **at, authorizationType="NONE")
     client.update_method(
         **at,
         patchOperations=patches(
@@ -219,6 +220,7 @@ def methods(client: Watched) -> None:
     )
     status = {**at, "statusCode": "200"}
     client.put_method_response(**status, responseModels={"application/json": "Empty"})
+    refused("ConflictException", client.put_method_response, **status)
     client.update_method_response(
         **status,
         patchOperations=patches(("add", "/responseParameters/method.response.header.h", "true")),
