@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from portal.demo.gateway import Caller
+from portal.demo.gateway import EXCEEDED, Caller
+from portal.demo.story import QUOTA
 from portal.supervisor.stack import Stack
 from tests.browser.chromium import Visitor
 from tests.browser.test_story import sign_up
@@ -13,10 +14,12 @@ from tests.browser.test_story import sign_up
 
 @pytest.fixture
 def page(stack: Stack, browser: Browser) -> Iterator[Page]:
+    """A window in which calls are refused: Chromium's console tells that, and nothing else."""
     visitor = Visitor(browser, base_url=stack.site_url)
     yield visitor.page
     visitor.close()
-    assert visitor.problems == []
+    refusals = ("the server responded with a status of 403", "a status of 429")
+    assert [text for text in visitor.problems if not any(r in text for r in refusals)] == []
 
 
 @pytest.fixture
@@ -47,6 +50,26 @@ def test_a_tenant_tries_the_api_with_a_key_of_theirs(
     execute.click()
     expect(answer).to_contain_text("Try Works")
     expect(answer.locator(".response-col_status")).to_have_text("200")
+    axe(page)
+
+    field.fill("sksnobodyhasthisone")
+    expect(page.locator("#key-note")).to_contain_text(f"which ends in …{value[-4:]}")
+    choice.select_option("Another key")
+    field.fill("sksnobodyhasthisone")
+    execute.click()
+    expect(answer).to_contain_text("invalid_api_key")
+    expect(answer.locator(".response-col_status")).to_contain_text("403")
+    expect(page.locator(".advice")).to_contain_text("/keys/")
+
+    caller.exhaust(value, most=QUOTA)
+    assert caller.patient(value) == EXCEEDED
+    choice.select_option(value[-4:])
+    execute.click()
+    expect(answer).to_contain_text("quota_exceeded")
+    expect(answer).to_contain_text("x-amzn-errortype: LimitExceededException")
+    expect(page.get_by_role("link", name="Buy more requests").first).to_have_attribute(
+        "href", f"{page.evaluate('location.origin')}/billing/extensions/"
+    )
     axe(page)
 
     page.get_by_role("button", name="Create a key for trying").click()
