@@ -1,21 +1,21 @@
 // Swagger UI in our page. Until it has drawn, and where scripts do not run, the page shows its own list of
-// operations; the samples in that list then move into Swagger UI's.
+// operations; the samples in that list stand in Swagger UI's operations while those are open.
 
 const place = document.getElementById("reference");
 const list = document.getElementById("reference-list");
 const texts = place.dataset;
 
+// By operation: how React puts its samples where they belong, and back into our list, where samples.js finds them.
 const samples = new Map();
 for (const element of list?.querySelectorAll(".samples") ?? []) {
-  samples.set(element.dataset.operation, element);
+  samples.set(element.dataset.operation, (node) => (node ?? list).append(element));
 }
 
 // A refusal's body says what to do; its address becomes a link.
 function advice(response) {
   try {
     const { detail, extend_url: address } = JSON.parse(response.get("text"));
-    const isWeb = /^https?:$/.test(URL.canParse(address) ? new URL(address).protocol : "");
-    return { detail, address: isWeb ? address : null };
+    return { detail, address: /^https?:/.test(address) ? address : null };
   } catch {
     return {};
   }
@@ -38,9 +38,8 @@ function plugin(system) {
       DeepLink: () => ({ text }) => draw("span", null, text),
       parameters: (Parameters) => (props) => {
         const [path, method] = props.pathMethod;
-        const element = samples.get(`${method} ${path}`);
-        const host = element && draw("div", { ref: (node) => node?.append(element) });
-        return draw(system.React.Fragment, null, host, draw(Parameters, props));
+        const ref = samples.get(`${method} ${path}`);
+        return draw(system.React.Fragment, null, ref && draw("div", { ref }), draw(Parameters, props));
       },
       liveResponse: (LiveResponse) => (props) => {
         const { detail, address } = props.response.get("error") ? advice(props.response) : {};
@@ -76,7 +75,9 @@ SwaggerUIBundle({
     return request;
   },
   onComplete() {
-    list?.remove();
     place.hidden = false;
+    if (list) {
+      list.hidden = true;
+    }
   },
 });

@@ -39,9 +39,11 @@ document.addEventListener("keydown", (event) => {
   next.focus();
 });
 
-const first = document.querySelector(".samples [role='tab']").dataset.language;
+let language;
 try {
-  show(localStorage.getItem(NAME) ?? first);
+  language = localStorage.getItem(NAME);
 } catch {
-  show(first);
+  // Nothing was remembered.
 }
+const languages = [...document.querySelectorAll(".samples [role='tab']")].map((tab) => tab.dataset.language);
+show(languages.includes(language) ? language : languages[0]);

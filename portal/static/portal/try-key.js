@@ -52,12 +52,13 @@ function freeName() {
 }
 
 // The gateway learns a new key within seconds; until then calls with it are refused.
-async function untilActive(id) {
+async function isLearnt(id) {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     const keys = await (await api("GET")).json();
-    if (keys.find((key) => key.id === id)?.status !== "pending") {
-      return;
+    const status = keys.find((key) => key.id === id)?.status;
+    if (status !== "pending") {
+      return status === "active";
     }
   }
 }
@@ -79,8 +80,7 @@ async function createKey() {
     choice.prepend(option);
     choose(made.last_four);
     note.textContent = texts.textLearning;
-    await untilActive(made.id);
-    note.textContent = texts.textKnown;
+    note.textContent = (await isLearnt(made.id)) ? texts.textKnown : texts.textFailed;
   } catch {
     note.textContent = texts.textFailed;
   } finally {
