@@ -13,7 +13,8 @@ from tenants.models import ApiKey, Member, Role, VersionStatus
 from tests.cast import PASSWORD, Cast
 
 MEMBER_PAGES = (
-    "/dashboard/", "/dashboard/usage/", "/dashboard/live/", "/dashboard/key/", "/keys/", "/usage/", "/usage.csv",
+    "/dashboard/", "/dashboard/usage/", "/dashboard/live/", "/dashboard/key/", "/keys/",
+    "/usage/", "/usage.csv",
     "/billing/", "/billing/extensions/", "/billing/invoices/", "/team/", "/settings/",
     "/api/v1/keys/", "/api/v1/usage/", "/api/v1/invoices/",
 )  # fmt: skip
