@@ -4,12 +4,11 @@ They are carried out with ministack's own ones. What it would take and then forg
 that nobody believes in it.
 """
 
-import re
-from typing import Any
 from urllib.parse import quote, unquote
 
 from portal.local.aws.errors import BadRequest, Conflict, Unsupported
 from portal.local.aws.kept import Json, ask, exists, replace
+from portal.local.aws.method_settings import filled, path_shown
 from portal.local.aws.operations import Parameters, output_shape
 from portal.local.aws.patches import patched
 from portal.local.aws.plan_patch import patch_operations
@@ -57,9 +56,6 @@ _NAMED_BY = {
     "CreateStage": "stageName",
 }
 CREATIONS = _FORGOTTEN.keys() | _NAMED_BY.keys()
-# Settings of a stage's methods have paths of their own, which ministack understands:
-# /{resource}/{method}/throttling/rateLimit, and /{resource}/{method} to remove all of them.
-_METHOD_SETTING = re.compile(r"/[^/]+/[^/]+(/(metrics|logging|throttling|caching)/\w+)?")
 
 
 async def patch(name: str, request: Request, body: Json) -> Json:
@@ -73,21 +69,19 @@ async def patch(name: str, request: Request, body: Json) -> Json:
 
 
 async def patch_stage(request: Request, body: Json) -> Json:
-    """Carry out a patch of a stage: settings of methods as they are, the rest as any other."""
-    settings: list[Any] = []
-    others: list[Any] = []
-    for operation in patch_operations(body):
-        head = operation[1].split("/")[1:2]
-        is_member = head and head[0] in output_shape("UpdateStage").members
-        is_setting = not is_member and _METHOD_SETTING.fullmatch(operation[1])
-        (settings if is_setting else others).append(operation)
+    """Carry out a patch of a stage. Raises BadRequest, Passed."""
+    members = PATCHABLE["UpdateStage"]
+    operations = [
+        (op, path_shown(op, path, members.split()), value)
+        for op, path, value in patch_operations(body)
+    ]
     document = await ask(request, "GET", request.raw_path)
-    changes = patched(document, others, output_shape("UpdateStage"), PATCHABLE["UpdateStage"])
+    shape = output_shape("UpdateStage")
+    changes = patched(document, operations, shape, f"{members} methodSettings")
     await _check_deployment(request, changes)
-    if settings:
-        triples = [{"op": op, "path": path, "value": value} for op, path, value in settings]
-        document = await ask(request, "PATCH", request.raw_path, {"patchOperations": triples})
-    return await replace(request, request.raw_path, changes) if changes else document
+    if changes.get("methodSettings"):
+        changes["methodSettings"] = filled(changes["methodSettings"])
+    return await replace(request, request.raw_path, changes)
 
 
 async def create(name: str, request: Request, body: Json) -> Json:

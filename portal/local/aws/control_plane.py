@@ -3,6 +3,7 @@
 What an operation's path and status are is said in botocore's model; see `operations`.
 """
 
+import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable
@@ -39,6 +40,7 @@ class ControlPlane:
         changed: Callable[[], None],
     ) -> None:
         self._changed = changed
+        self._one_at_a_time = asyncio.Lock()  # what is read and written again must not change
         self.keys = Keys(store, clock)
         self.plans = Plans(store, self.keys, meter, stage_exists)
         self.usage = Usage(store, clock, self.keys, self.plans, meter)
@@ -53,7 +55,8 @@ class ControlPlane:
             try:
                 document = handler(self, request, at)
                 if inspect.isawaitable(document):
-                    document = await document
+                    async with self._one_at_a_time:
+                        document = await document
             finally:
                 if operation.method != "GET":
                     self._changed()

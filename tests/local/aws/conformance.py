@@ -464,11 +464,19 @@ def stages(client: Watched) -> None:
         description="d",
         accessLogSettings={"format": "$context.requestId"},
     )
-    shown(stage["methodSettings"]["*/*"], throttlingRateLimit=12.5, throttlingBurstLimit=7)
+    everywhere = stage["methodSettings"]["*/*"]
+    shown(everywhere, throttlingRateLimit=12.5, throttlingBurstLimit=7, loggingLevel="OFF")
     assert sum(each["dataTraceEnabled"] for each in stage["methodSettings"].values()) == 1
     client.update_stage(**one, patchOperations=patches(("remove", "/*/*", None)))
     assert "*/*" not in client.get_stage(**one)["methodSettings"]
-    for triple in (("replace", "/stageName", "c"), ("replace", "/canarySettings/x", "1")):
+    for triple in (
+        ("replace", "/stageName", "c"),
+        ("replace", "/canarySettings/x", "1"),
+        ("replace", "/*/*/throttling/rateLimit", "many"),
+        ("replace", "/*/*/throttling/nonsense", "1"),
+        ("replace", "/*/*", "1"),
+        ("replace", "/methodSettings/*~1*/throttlingRateLimit", "1"),
+    ):
         operations = patches(triple)
         refused("BadRequestException", client.update_stage, **one, patchOperations=operations)
     canary = {"percentTraffic": 50.0}
