@@ -3,6 +3,8 @@
 ministack keeps no snapshots: there, a method is served as soon as it exists. Here all of it is read
 when a deployment is new, kept in the store for as long as the deployment exists, and compiled when
 it is first called. So what is changed later waits for the next deployment, through restarts, too.
+One that a stack makes may be read while the stack is still being worked on: what it does not depend
+on may be missing then, as on AWS.
 """
 
 import json
@@ -36,26 +38,19 @@ class Snapshots:
         self._compiled: dict[Deployment, Snapshot] = {}
 
     async def of(self, api_id: str, deployment_id: str, region: str) -> Snapshot:
-        """A deployment's snapshot, read now where it is new.
-
-        While a stack is being worked on, what it makes is not complete, and nothing is kept.
-        """
+        """A deployment's snapshot, read now where it is new."""
         at = (api_id, deployment_id)
         if snapshot := self._compiled.get(at):
             return snapshot
         document = self._stored(at)
         if document is None:
             document = await _read(api_id, region)
-            if upstream.stacks_are_busy():
-                return _compile(api_id, document, region)
             self._keep(at, document)
         snapshot = self._compiled[at] = _compile(api_id, document, region)
         return snapshot
 
     async def settle(self) -> None:
         """Keep what the deployments of now serve, before anything is changed; forget those gone."""
-        if upstream.stacks_are_busy():
-            return
         deployed = upstream.deployments()
         known = {(row["api_id"], row["id"]) for row in self._db.execute(_LIST)}
         for at in known - deployed.keys():

@@ -48,15 +48,6 @@ def deployments() -> dict[tuple[str, str], str]:
     }
 
 
-def stacks_are_busy() -> bool:
-    """Whether CloudFormation is at work, so that what it makes is not complete."""
-    return any(
-        stack["StackStatus"].endswith("_IN_PROGRESS")
-        and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
-        for stack in _stacks()
-    )
-
-
 def stack_resources(resource_type: str, api_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """What stacks made for an API, of a type: ids, and properties with references resolved."""
     for stack in _stacks():
