@@ -97,6 +97,8 @@ async def create(name: str, request: Request, body: Json) -> Json:
             raise Conflict(f"There is one already: {unquote(path)}")
     if name == "CreateStage":
         await _check_deployment(request, body)
+    elif name == "CreateBasePathMapping":
+        await _check_target(request, body)
     return await ask(request, request.method, request.raw_path, body)
 
 
@@ -106,6 +108,15 @@ async def _check_deployment(request: Request, stage: Json) -> None:
     wanted = stage.get("deploymentId")
     if wanted is not None and not await exists(request, f"{deployments}/{quote(wanted)}"):
         raise BadRequest("Deployment id does not exist")
+
+
+async def _check_target(request: Request, mapping: Json) -> None:
+    """Raises BadRequest where a base path would lead to no API, or no stage."""
+    path = f"/restapis/{quote(str(mapping.get('restApiId')), safe='')}"
+    if stage := mapping.get("stage"):
+        path += f"/stages/{quote(stage, safe='')}"
+    if not await exists(request, path):
+        raise BadRequest("Invalid REST API identifier or stage specified")
 
 
 async def delete_deployment(request: Request, at: Parameters) -> None:

@@ -514,6 +514,8 @@ def domains(client: Watched) -> None:
     listed = client.get_domain_names(limit=500)["items"]
     assert name["domainName"] in {item["domainName"] for item in listed}
     client.create_base_path_mapping(**name, **api, basePath="v1", stage="s")
+    for target in ({"restApiId": "nosuch"}, {**api, "stage": "nosuch"}):
+        refused("BadRequestException", client.create_base_path_mapping, **name, **target)
     mapping = {**name, "basePath": "v1"}
     expected = {"basePath": "v1", "restApiId": api["restApiId"], "stage": "s"}
     shown(client.get_base_path_mapping(**mapping), **expected)

@@ -68,7 +68,7 @@ def methods(api: Api, upstream: str, nobody: str) -> None:
             "integration.request.header.X-Nothing": "method.request.header.X-Not-Sent",
         },
     )
-    for name in ("cookies", "status/418", "html", "moved", "named"):
+    for name in ("cookies", "status/418", "html", "gzip", "moved", "named"):
         proxy(api, f"/http/{name}", f"{base}/{name}")
     proxy(api, "/http/slow", f"{base}/slow", timeoutInMillis=50)
     proxy(api, "/http/nobody", f"http://{nobody}/")
@@ -232,6 +232,12 @@ def test_an_answer_comes_back_whole(call: Caller) -> None:
     )
     page = call("/http/html")
     assert (page.headers["content-type"], page.text) == ("text/html; charset=utf-8", "<p>é</p>")
+
+
+def test_a_compressed_answer_is_read(call: Caller) -> None:
+    answer = call("/http/gzip")
+    assert answer.json() == {"small": 1}
+    assert "content-encoding" not in answer.headers
 
 
 def test_a_redirect_is_the_callers_to_follow(call: Caller) -> None:

@@ -3,6 +3,7 @@
 `/echo…` answers with what it was sent; other paths answer with something worth passing on.
 """
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(int(status), b'{"status": %s}' % status.encode(), ("X-Kind", "status"))
             case ["html"]:
                 self._send(200, b"<p>\xc3\xa9</p>", ("Content-Type", "text/html; charset=utf-8"))
+            case ["gzip"]:
+                self._send(200, gzip.compress(b'{"small": 1}'), ("Content-Encoding", "gzip"))
             case ["moved"]:
                 self._send(302, b"", ("Location", "/echo"))
             case ["named"]:

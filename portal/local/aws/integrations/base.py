@@ -37,7 +37,13 @@ class Call(NamedTuple):
 Integration = Callable[[Call], Awaitable[Response]]
 
 
+_DEFAULT_TIMEOUT_MS = 29_000
 _under_way: set[asyncio.Task[Response]] = set()
+
+
+def seconds_allowed(definition: Mapping[str, Any]) -> float:
+    """How long a backend may take."""
+    return int(definition.get("timeoutInMillis") or _DEFAULT_TIMEOUT_MS) / 1000
 
 
 async def within(seconds: float, calling: Coroutine[Any, Any, Response]) -> Response:

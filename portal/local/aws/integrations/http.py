@@ -22,7 +22,7 @@ from portal.local.aws.gateway_responses import (
     INTERNAL_ERROR,
     Refused,
 )
-from portal.local.aws.integrations.base import Call, Integration
+from portal.local.aws.integrations.base import Call, Integration, seconds_allowed
 from portal.local.aws.integrations.templates import (
     JSON,
     RequestTemplates,
@@ -34,7 +34,6 @@ from portal.local.aws.wire import Headers, Response
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT_TIMEOUT_MS = 29_000
 # Of one connection, not of the message (RFC 9110, 7.6.1); httpx makes its own.
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-connection te trailer transfer-encoding"
@@ -59,7 +58,7 @@ def http(definition: Mapping[str, Any], region: str) -> Integration | None:
     uri: str = definition.get("uri") or ""
     mappings = definition.get("requestParameters") or {}
     method: str = definition.get("httpMethod") or "ANY"
-    timeout = int(definition.get("timeoutInMillis") or _DEFAULT_TIMEOUT_MS) / 1000
+    timeout = seconds_allowed(definition)
     templates, responses = RequestTemplates(definition), Responses(definition)
 
     async def invoke(call: Call) -> Response:

@@ -22,7 +22,7 @@ from portal.local.aws.gateway_responses import (
     BAD_GATEWAY,
     Refused,
 )
-from portal.local.aws.integrations.base import Call, Integration, within
+from portal.local.aws.integrations.base import Call, Integration, seconds_allowed, within
 from portal.local.aws.mappings import with_stage_variables
 from portal.local.aws.wire import Headers, Response
 
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 _FUNCTION = re.compile(r"/functions/(.+)/invocations$")
 _ACCOUNT = re.compile(r"arn:aws[a-z-]*:lambda:([^:]*):(\d{12}):")
-_DEFAULT_TIMEOUT_MS = 29_000
 _CONCURRENCY = 4
 
 
@@ -42,7 +41,7 @@ def lambda_proxy(definition: Mapping[str, Any], region: str) -> Integration | No
     owner = _ACCOUNT.match(function)
     account_id = owner[2] if owner else "000000000000"
     function_region = owner[1] if owner else region
-    timeout = int(definition.get("timeoutInMillis") or _DEFAULT_TIMEOUT_MS) / 1000
+    timeout = seconds_allowed(definition)
     # ministack starts a process for each concurrent call, which is a second of a core's time. AWS
     # has room for thousands of those; a laptop is faster with a few that stay warm.
     warm = asyncio.Semaphore(_CONCURRENCY)

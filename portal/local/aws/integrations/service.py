@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
 
 from portal.local.aws import upstream
-from portal.local.aws.integrations.base import Call, Integration, within
+from portal.local.aws.integrations.base import Call, Integration, seconds_allowed, within
 from portal.local.aws.integrations.templates import (
     JSON,
     RequestTemplates,
@@ -40,7 +40,6 @@ logger = logging.getLogger(__name__)
 _URI = re.compile(
     r"arn:aws[a-z-]*:apigateway:([^:]+):(?:[^:.]+\.)?([^:.]+):(action|path)/(.+)", re.S
 )
-_DEFAULT_TIMEOUT_MS = 29_000
 # What the URI calls a service, where botocore has another name for it.
 _NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
 _FORM = "application/x-www-form-urlencoded"
@@ -66,7 +65,7 @@ def service(definition: Mapping[str, Any], region: str) -> Integration | None:
         return None
     templates, responses = RequestTemplates(definition), Responses(definition)
     mappings = definition.get("requestParameters") or {}
-    timeout = int(definition.get("timeoutInMillis") or _DEFAULT_TIMEOUT_MS) / 1000
+    timeout = seconds_allowed(definition)
     method = definition.get("httpMethod") or "POST"
     is_function = name == "lambda" and rest.endswith("/invocations")
 
