@@ -79,6 +79,26 @@ class Api:
             },
         )
 
+    def service(
+        self,
+        path: str,
+        target: str,
+        answers: dict[str, Any] | None = None,
+        *,
+        method: str = "POST",
+        **settings: Any,
+    ) -> None:
+        """A method that calls another service, `sqs:action/SendMessage`; its integration responses
+        are given by status."""
+        at = self.method(path, method, keyed=False)
+        uri = f"arn:aws:apigateway:us-east-1:{target}"
+        self.gateway.put_integration(
+            **at, **{"type": "AWS", "integrationHttpMethod": "POST", "uri": uri, **settings}
+        )
+        for status, answer in (answers or {"200": {}}).items():
+            self.gateway.put_method_response(**at, statusCode=status)
+            self.gateway.put_integration_response(**at, statusCode=status, **answer)
+
     def function(
         self, path: str, method: str, arn: str, *, keyed: bool = True, timeout_ms: int | None = None
     ) -> None:

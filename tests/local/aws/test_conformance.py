@@ -12,7 +12,8 @@ from django.conf import settings
 
 from portal.local.aws.control_plane import HANDLERS
 from portal.local.aws.operations import MINISTACK, OURS, UNSUPPORTED, model
-from tests.local.aws.conformance import SCENARIO_OF, Scenario, Watched, any_input
+from tests.local.aws.conformance import SCENARIO_OF, Scenario
+from tests.local.aws.conformance.checks import Watched, any_input
 from tests.local.aws.program import Program
 
 

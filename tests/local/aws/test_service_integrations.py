@@ -1,6 +1,5 @@
 """Methods that call other AWS services by themselves, in both forms of URI."""
 
-import base64
 import json
 from typing import Any
 
@@ -13,30 +12,8 @@ JSON = "application/json"
 FORM = {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"}
 
 
-def service(
-    api: Api,
-    path: str,
-    target: str,
-    answers: dict[str, Any] | None = None,
-    *,
-    method: str = "POST",
-    **settings: Any,
-) -> None:
-    """A method that calls `target`, as `sqs:action/SendMessage`."""
-    at = api.method(path, method, keyed=False)
-    kind = {
-        "type": "AWS",
-        "integrationHttpMethod": "POST",
-        "uri": f"arn:aws:apigateway:us-east-1:{target}",
-    }
-    api.gateway.put_integration(**at, **{**kind, **settings})
-    for status, answer in (answers or {"200": {}}).items():
-        api.gateway.put_method_response(**at, statusCode=status)
-        api.gateway.put_integration_response(**at, statusCode=status, **answer)
-
-
-def template(text: str, kind: str = JSON) -> dict[str, str]:
-    return {kind: text}
+def template(text: str) -> dict[str, str]:
+    return {JSON: text}
 
 
 class Queue:
@@ -77,8 +54,7 @@ def test_sqs_by_path(api: Api, call: Caller, queue: Queue) -> None:
         "503": {"responseTemplates": template('{"sorry": true}')},
     }
     for name, target in (("path", queue.name), ("away", "no-such-queue")):
-        service(
-            api,
+        api.service(
             f"/sqs/{name}",
             f"sqs:path/000000000000/{target}",
             answers,
@@ -103,7 +79,7 @@ def test_sqs_by_path(api: Api, call: Caller, queue: Queue) -> None:
 def test_sqs_by_action_with_a_json_body(api: Api, call: Caller, queue: Queue) -> None:
     text = f'{{"QueueUrl": "{queue.url}", "MessageBody": "$input.path(\'$.text\')"}}'
     answers = {"200": {"responseTemplates": template('{"sent": $input.json("$.MessageId")}')}}
-    service(api, "/sqs/action", "sqs:action/SendMessage", answers, requestTemplates=template(text))
+    api.service("/sqs/action", "sqs:action/SendMessage", answers, requestTemplates=template(text))
     api.deploy()
     sent = call("/sqs/action", method="POST", json={"text": "by action"}).json()["sent"]
     message = queue.take()
@@ -111,8 +87,7 @@ def test_sqs_by_action_with_a_json_body(api: Api, call: Caller, queue: Queue) ->
 
 
 def test_sqs_by_action_with_mapped_parameters(api: Api, call: Caller, queue: Queue) -> None:
-    service(
-        api,
+    api.service(
         "/sqs/mapped",
         "sqs:action/SendMessage",
         method="GET",
@@ -130,7 +105,7 @@ def test_sqs_by_action_with_a_form(api: Api, call: Caller, queue: Queue) -> None
     text = (
         "QueueUrl=$util.urlEncode($stageVariables.queue)&MessageBody=$util.urlEncode($input.body)"
     )
-    service(api, "/sqs/form", "sqs:action/SendMessage", requestTemplates=template(text))
+    api.service("/sqs/form", "sqs:action/SendMessage", requestTemplates=template(text))
     api.deploy()
     operation = {"op": "replace", "path": "/variables/queue", "value": queue.url}
     api.gateway.update_stage(restApiId=api.id, stageName=STAGE, patchOperations=[operation])
@@ -143,8 +118,7 @@ def test_sns_by_action(aws: Program, api: Api, call: Caller, queue: Queue) -> No
     topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
     arn = f"arn:aws:sqs:us-east-1:000000000000:{queue.name}"
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    service(
-        api,
+    api.service(
         "/sns",
         "sns:action/Publish",
         requestParameters={
@@ -166,8 +140,7 @@ def test_kinesis_by_action(aws: Program, api: Api, call: Caller) -> None:
         ' "PartitionKey": "$context.requestId"}'
     )
     parameters = {"integration.request.header.Content-Type": "'application/x-amz-json-1.1'"}
-    service(
-        api,
+    api.service(
         "/kinesis",
         "kinesis:action/PutRecord",
         requestTemplates=template(text),
@@ -202,11 +175,8 @@ def test_step_functions_by_action(aws: Program, api: Api, call: Caller) -> None:
             "responseTemplates": template('{"why": $input.json("$.__type")}'),
         },
     }
-    service(
-        api, "/states", "states:action/StartExecution", answers, requestTemplates=template(text)
-    )
-    service(
-        api,
+    api.service("/states", "states:action/StartExecution", answers, requestTemplates=template(text))
+    api.service(
         "/states/bad",
         "states:action/StartExecution",
         answers,
@@ -243,9 +213,8 @@ def test_dynamodb_by_action(aws: Program, api: Api, call: Caller) -> None:
             )
         }
     }
-    service(api, "/items", "dynamodb:action/PutItem", requestTemplates=template(put))
-    service(
-        api,
+    api.service("/items", "dynamodb:action/PutItem", requestTemplates=template(put))
+    api.service(
         "/items/{id}",
         "dynamodb:action/GetItem",
         found,
@@ -275,8 +244,7 @@ def test_s3_by_path(aws: Program, api: Api, call: Caller) -> None:
             },
             "404": {"selectionPattern": "4..", "responseTemplates": template('{"gone": true}')},
         }
-        service(
-            api,
+        api.service(
             "/files/{key}",
             f"s3:path/{bucket}/{{key}}",
             answers,
@@ -320,8 +288,8 @@ def test_a_function_that_is_no_proxy(aws: Program, api: Api, call: Caller) -> No
         },
     }
     target = f"lambda:path/2015-03-31/functions/{name}:${{stageVariables.function}}/invocations"
-    service(api, "/function", target, answers)
-    service(api, "/function/late", target, answers, timeoutInMillis=50)
+    api.service("/function", target, answers)
+    api.service("/function/late", target, answers, timeoutInMillis=50)
     api.deploy()
     operation = {"op": "replace", "path": "/variables/function", "value": variable}
     api.gateway.update_stage(restApiId=api.id, stageName=STAGE, patchOperations=[operation])
@@ -332,117 +300,3 @@ def test_a_function_that_is_no_proxy(aws: Program, api: Api, call: Caller) -> No
     assert other.status_code == 200
     late = call("/function/late", method="POST", json={"sleep": 5})
     assert (late.status_code, late.json()) == (504, {"message": "Endpoint request timed out"})
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "templates", "kind", "expected"),
-    [
-        ("WHEN_NO_MATCH", {JSON: '{"made": 1}'}, JSON, {"made": 1}),
-        ("WHEN_NO_MATCH", {JSON: '{"made": 1}'}, "application/json; charset=utf-8", {"made": 1}),
-        ("WHEN_NO_MATCH", {JSON: '{"made": 1}'}, None, {"made": 1}),
-        ("WHEN_NO_MATCH", {JSON: '{"made": 1}'}, "text/x", {"sent": 1}),
-        ("WHEN_NO_TEMPLATES", {JSON: '{"made": 1}'}, "text/x", None),
-        ("WHEN_NO_TEMPLATES", {}, "text/x", {"sent": 1}),
-        ("NEVER", {JSON: '{"made": 1}'}, JSON, {"made": 1}),
-        ("NEVER", {JSON: '{"made": 1}'}, "text/x", None),
-        ("NEVER", {}, JSON, None),
-    ],
-)
-def test_what_passes_through_without_a_template(
-    api: Api,
-    call: Caller,
-    echo: str,
-    *,
-    behaviour: str,
-    templates: dict[str, str],
-    kind: str | None,
-    expected: Any,
-) -> None:
-    path = f"/{unique('passing')}"
-    service(api, path, echo, requestTemplates=templates, passthroughBehavior=behaviour)
-    api.deploy()
-    headers = {"content-type": kind} if kind else {}
-    answer = call(path, method="POST", content=b'{"sent": 1}', headers=headers)
-    if expected is None:
-        refused = (415, {"message": "Unsupported Media Type"})
-        assert (answer.status_code, answer.json()) == refused
-    else:
-        assert answer.json() == {"event": expected}
-
-
-@pytest.fixture(scope="module")
-def echo(aws: Program) -> str:
-    arn = make_function(aws.client("lambda"), FUNCTION)
-    return f"lambda:path/2015-03-31/functions/{arn}/invocations"
-
-
-def test_base64_becomes_bytes_where_that_is_asked(api: Api, call: Caller, echo: str) -> None:
-    answers = {"200": {"responseTemplates": template("$input.json('$.event')")}}
-    service(api, "/binary", echo, answers, contentHandling="CONVERT_TO_BINARY")
-    api.deploy()
-    encoded = base64.b64encode(b'{"a": "b"}')
-    assert call("/binary", method="POST", content=encoded).json() == {"a": "b"}
-    refused = call("/binary", method="POST", content=b"{}")
-    assert (refused.status_code, refused.json()) == (500, {"message": "Internal server error"})
-
-
-def test_the_answers_template_is_chosen_by_what_is_accepted(
-    api: Api, call: Caller, echo: str
-) -> None:
-    answers = {"200": {"responseTemplates": {"text/xml": "<x/>", JSON: "{}"}}}
-    service(api, "/accepted", echo, answers)
-    api.deploy()
-    for accept, kind, body in (
-        ("text/xml", "text/xml", "<x/>"),
-        ("text/html, text/xml;q=0.5", "text/xml", "<x/>"),
-        ("text/html", JSON, "{}"),
-        ("*/*", JSON, "{}"),
-    ):
-        answer = call("/accepted", method="POST", json={}, headers={"accept": accept})
-        assert (answer.headers["content-type"], answer.text) == (kind, body)
-
-
-@pytest.mark.parametrize(
-    ("target", "settings"),
-    [
-        ("nosuch:action/Do", {}),
-        ("s3:action/GetObject", {}),
-        ("sqs:action/SendMessage", {"requestTemplates": template("#set($x = )")}),
-    ],
-)
-def test_what_cannot_be_called_is_a_mistake_of_the_api(
-    api: Api, call: Caller, target: str, settings: dict[str, Any]
-) -> None:
-    path = f"/{unique('mistaken')}"
-    service(api, path, target, **settings)
-    api.deploy()
-    answer = call(path, method="POST", json={})
-    assert (answer.status_code, answer.json()) == (500, {"message": "Internal server error"})
-
-
-def test_a_template_that_fails_is_an_error_of_the_gateway(
-    api: Api, call: Caller, echo: str
-) -> None:
-    failing = template("$util.parseJson('no json')")
-    service(api, "/failing", echo, requestTemplates=failing)
-    service(api, "/failing/answer", echo, {"200": {"responseTemplates": failing}})
-    api.deploy()
-    for path in ("/failing", "/failing/answer"):
-        answer = call(path, method="POST", json={})
-        assert (answer.status_code, answer.json()) == (500, {"message": "Internal server error"})
-
-
-def test_a_mocked_answer_that_is_known_refuses_other_media_types(api: Api, call: Caller) -> None:
-    at = api.method("/mocked", "POST", keyed=False)
-    api.gateway.put_integration(
-        **at,
-        type="MOCK",
-        requestTemplates=template('{"statusCode": 200}'),
-        passthroughBehavior="NEVER",
-    )
-    api.gateway.put_method_response(**at, statusCode="200")
-    api.gateway.put_integration_response(**at, statusCode="200")
-    api.deploy()
-    kinds: list[dict[str, str]] = [{}, {"content-type": "text/x"}, {}]
-    answers = [call("/mocked", method="POST", headers=headers) for headers in kinds]
-    assert [answer.status_code for answer in answers] == [200, 415, 200]
