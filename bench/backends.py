@@ -71,6 +71,27 @@ print("VALUES " + json.dumps(values))
 """
 
 
+LIVE_LAG = """
+import json, time
+import httpx
+from django.db.models import Sum
+from tenants.models import LiveDay
+days = LiveDay.objects.filter(version__api_key__tenant__name="endless")
+def counted():
+    return days.aggregate(requests=Sum("requests"))["requests"] or 0
+lags = []
+with httpx.Client(headers={"x-api-key": "KEY"}, timeout=30) as client:
+    for _ in range(7):
+        before = counted()
+        assert client.get("URL").status_code == 200
+        began = time.monotonic()
+        while counted() <= before and time.monotonic() < began + 60:
+            time.sleep(0.05)
+        lags.append(time.monotonic() - began)
+print("LAGS " + json.dumps(lags))
+"""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One route, and what stands behind it."""
@@ -269,33 +290,24 @@ def neighbours(base: str, keys: dict[str, str], *, seconds: float, turns: int) -
     return ratio
 
 
-def live_lag(stack: Stack, base: str, key: str, *, times: int) -> list[float]:
+def live_lag(stack: Stack, base: str, key: str) -> list[float]:
     """Return how many seconds pass from a call's answer to its being in the portal's rows."""
-    ask = (
-        "from django.db.models import Sum; from tenants.models import LiveDay; "
-        "import time, sys; start = time.time(); "
-        "count = lambda: LiveDay.objects.filter(version__api_key__tenant__name='endless')"
-        ".aggregate(n=Sum('requests'))['n'] or 0\n"
-        "print('COUNT', count())"
-    )
-
-    def counted() -> int:
-        printed = stack.manage("shell", "--no-imports", "-c", ask)
-        return int(printed.rpartition("COUNT")[2])
-
-    lags = []
-    with httpx.Client(headers={"x-api-key": key}, timeout=30) as client:
-        for _ in range(times):
-            before = counted()
-            while counted() != before:  # whatever is under way from before
-                before = counted()
-            assert client.get(f"{base}/v1/ping").status_code == 200  # noqa: S101
-            began = time.monotonic()
-            while counted() <= before:
-                if time.monotonic() > began + 60:
-                    return [float("inf")]
-            lags.append(time.monotonic() - began)
+    code = LIVE_LAG.replace("URL", f"{base}/v1/ping").replace("KEY", key)
+    printed = stack.manage("shell", "--no-imports", "-c", code)
+    lags: list[float] = json.loads(printed.rpartition("LAGS ")[2])
     return lags
+
+
+def open_the_stage(url: str) -> None:
+    """Lift the stage's throttles: they are sized to real backends, not to this measurement."""
+    gateway = boto3.client("apigateway", endpoint_url=url, region_name="us-east-1", **CREDENTIALS)
+    at = {"restApiId": "sekisho", "stageName": "live"}
+    patches = [
+        {"op": "replace", "path": f"/{method.lstrip('/')}/throttling/{limit}", "value": "100000"}
+        for method in gateway.get_stage(**at)["methodSettings"]
+        for limit in ("rateLimit", "burstLimit")
+    ]
+    gateway.update_stage(**at, patchOperations=patches)
 
 
 def main() -> int:
@@ -311,8 +323,12 @@ def main() -> int:
             code = SETUP.replace("RATE", str(NEIGHBOUR_RATE))
             printed = stack.manage("shell", "--no-imports", "-c", code)
             keys = json.loads(printed.rpartition("VALUES ")[2])
-            lags = live_lag(stack, base, keys["endless"], times=5)
-            print(f"live meter: {statistics.median(lags):.1f} s from call to row (median of 5)")
+            lags = live_lag(stack, base, keys["endless"])
+            print(
+                f"live meter: {statistics.median(lags):.1f} s from call to row "
+                f"(median of {len(lags)}, the slowest {max(lags):.1f} s)"
+            )
+            open_the_stage(stack.environment["AWS_ENDPOINT_URL"])
             with ministack_alone(stack, Path(directory) / "alone") as url:
                 places = {
                     LAYER: (base, keys["endless"]),
