@@ -56,7 +56,7 @@ screenshots:
 
 bench:
 	$(call install,requirements-dev.txt)
-	@for file in bench/*.py; do echo "== $$file"; $(PY) $$file || exit 1; done
+	@for name in $(basename $(notdir $(wildcard bench/[a-z]*.py))); do echo "== $$name"; $(PY) -m bench.$$name || exit 1; done
 
 lint:
 	$(call install,requirements-dev.txt)

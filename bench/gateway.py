@@ -9,26 +9,22 @@ the target, or where the layer's GetUsage disagrees with the number of answers.
 
 import argparse
 import asyncio
-import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from bench._programs import CREDENTIALS, free_port, ministack_environment, program
+
 TARGET = 1.25
 _CONNECTIONS = 16
 _LONGEST_TURN = 2.0  # seconds; hypercorn ends a connection after 1,000 requests
 _KEY = "bench-gateway-key-0123456789"
-_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 class _Caller(asyncio.Protocol):
@@ -94,42 +90,9 @@ async def _measure(port: int, path: str, seconds: float) -> tuple[int, float]:
     return answers, time.monotonic() - start
 
 
-@contextmanager
-def _program(arguments: list[str], port: int, environment: dict[str, str]) -> Iterator[None]:
-    """A server as a program, from when it accepts connections until it is stopped."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        give_up = time.monotonic() + 30
-        while not _accepts(port):
-            if process.poll() is not None or time.monotonic() > give_up:
-                raise RuntimeError(f"{arguments[0]} did not start")
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _client(port: int) -> Any:
     url = f"http://127.0.0.1:{port}"
-    return boto3.client("apigateway", endpoint_url=url, region_name="us-east-1", **_CREDENTIALS)
+    return boto3.client("apigateway", endpoint_url=url, region_name="us-east-1", **CREDENTIALS)
 
 
 def _deploy(gateway: Any) -> tuple[str, str]:
@@ -174,20 +137,12 @@ def main() -> int:
     options = parser.parse_args()
     if not 0 < options.seconds <= _LONGEST_TURN:
         parser.error(f"--seconds must be more than 0 and at most {_LONGEST_TURN}")
-    ours, theirs = _free_port(), _free_port()
+    ours, theirs = free_port(), free_port()
     with tempfile.TemporaryDirectory() as directory:
         state = Path(directory)
-        alone = {
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(theirs),
-            "STATE_DIR": str(state / "alone"),
-            "S3_DATA_DIR": str(state / "alone-s3"),
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "LOG_LEVEL": "WARNING",
-        }
+        alone = ministack_environment(state / "alone", theirs)
         layer = ["portal.local.aws", "--port", str(ours), "--state", str(state / "layer")]
-        with _program(layer, ours, {}), _program(["ministack"], theirs, alone):
+        with program(layer, ours, {}), program(["ministack"], theirs, alone):
             path, plan = _deploy(_client(ours))
             _deploy(_client(theirs))
             rates: dict[str, list[float]] = {"layer": [], "ministack": []}
