@@ -1,4 +1,4 @@
-"""What the benchmarks share: servers as programs, among them ministack by itself."""
+"""What the benchmarks share: servers as programs, among them ministack by itself; an open stage."""
 
 import os
 import socket
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
@@ -44,6 +45,21 @@ def ministack_environment(directory: Path, port: int) -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "ERROR",
     }
+
+
+def throttles_lift(gateway: Any, *, api_id: str, stage: str) -> None:
+    """Lift a stage's throttles: they are sized to real backends, for all tenants together."""
+    at = {"restApiId": api_id, "stageName": stage}
+    patches = []
+    for name in gateway.get_stage(**at)["methodSettings"]:
+        # "*/*", or a method's path and name; the path's slashes may be written as ~1.
+        path, _, method = name.replace("~1", "/").rpartition("/")
+        written = "*" if path.strip("/") == "*" else "~1" + path.strip("/").replace("/", "~1")
+        patches += [
+            {"op": "replace", "path": f"/{written}/{method}/throttling/{limit}", "value": "100000"}
+            for limit in ("rateLimit", "burstLimit")
+        ]
+    gateway.update_stage(**at, patchOperations=patches)
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from schemathesis.specs.openapi import checks
 
+from bench._programs import throttles_lift
 from conversions import backend, reference, services
 from tenants.models import ApiKeyVersion, UsagePlan
 from tenants.services import api_key_value_reveal, reconcile, tenant_create, usage_plan_save
@@ -52,21 +53,10 @@ def key(stack: str, cast: Cast, portal: None) -> str:
     version = ApiKeyVersion.objects.get(api_key__tenant=tenant)
     value = api_key_value_reveal(version=version, now=now)
     assert value is not None
-    _open_the_stage()
-    return value
-
-
-def _open_the_stage() -> None:
-    """The stage's own throttles are for all tenants together, and would refuse most calls."""
+    # The stage's own throttles are for all tenants together, and would refuse most calls.
     gateway = backend.client("apigateway")
-    at = {"restApiId": settings.BACKEND_API_ID, "stageName": settings.BACKEND_STAGE}
-    patches = [
-        {"op": "replace", "path": f"/{name}/throttling/{limit}", "value": "5000"}
-        for name in gateway.get_stage(**at)["methodSettings"]
-        for limit in ("rateLimit", "burstLimit")
-    ]
-    patches = [{**patch, "path": patch["path"].replace("//", "/")} for patch in patches]
-    gateway.update_stage(**at, patchOperations=patches)
+    throttles_lift(gateway, api_id=backend.outputs()["ApiId"], stage=settings.BACKEND_STAGE)
+    return value
 
 
 @pytest.mark.django_db(transaction=True)

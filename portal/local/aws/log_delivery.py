@@ -14,8 +14,8 @@ from typing import NamedTuple
 logger = logging.getLogger(__name__)
 
 MOST_LINES = 20_000  # that wait
-BATCH_LINES = 500  # ministack holds calls up while it takes a batch: a few milliseconds for so many
-_SECONDS = 1.0
+BATCH_LINES = 100  # ministack holds calls up while it takes a batch and while they are counted
+_SECONDS = 0.25
 
 
 class Destination(NamedTuple):
