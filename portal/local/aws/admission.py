@@ -2,8 +2,9 @@
 
 The first three are looked up once and kept as a grant until keys or plans change; the others are
 asked with every call. Of rates, the key's own comes first, then the method's in the stage's
-settings, which all callers share: so a key that calls too fast takes nothing from the others. A
-throttled call counts for no quota. Nothing here awaits: no call can come between check and count.
+settings, which all callers share: so a key that calls too fast, or has used all up, takes nothing
+from the others. A throttled call counts for no quota. Nothing here awaits: no call can come between
+check and count.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
 """
 
@@ -70,12 +71,14 @@ class Admission:
         grant = self._grants.get((key, api_id, stage)) or self._find(key, api_id, stage)
         if grant is None:
             return _NO_KEY
-        if not self._within_rate(grant, method) or not self._within_shared(
-            api_id, stage, method, shared
-        ):
+        if not self._within_rate(grant, method):
             return Verdict(THROTTLED, grant.key_id)
-        if not self._meter.take(grant.plan_id, grant.key_id, grant.quota):
+        # Before the limit that all share: whoever has used all up takes nothing from the others.
+        if self._meter.is_used_up(grant.plan_id, grant.key_id, grant.quota):
             return Verdict(QUOTA_EXCEEDED, grant.key_id)
+        if not self._within_shared(api_id, stage, method, shared):
+            return Verdict(THROTTLED, grant.key_id)
+        self._meter.take(grant.plan_id, grant.key_id, grant.quota)
         return Verdict(None, grant.key_id)
 
     def admit_anybody(self, api_id: str, stage: str, method: str, shared: Limit | None) -> Verdict:

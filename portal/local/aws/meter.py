@@ -73,18 +73,19 @@ class Meter:
             counter = self._counters[plan_id, key_id] = self._load(plan_id, key_id, quota, day)
         return counter
 
-    def take(self, plan_id: str, key_id: str, quota: Quota | None) -> bool:
-        """Count one request and say True, or say False where nothing remains."""
+    def is_used_up(self, plan_id: str, key_id: str, quota: Quota | None) -> bool:
+        """Whether nothing remains."""
+        return self.counter(plan_id, key_id, quota).remaining == 0
+
+    def take(self, plan_id: str, key_id: str, quota: Quota | None) -> None:
+        """Count one request; something remains."""
         counter = self.counter(plan_id, key_id, quota)
-        if counter.remaining == 0:
-            return False
         before = counter.reading()
         counter.used += 1
         counter.spent += 1
         if counter.remaining is not None:
             counter.remaining -= 1
         self._save(counter, before)
-        return True
 
     def set_remaining(self, plan_id: str, key_id: str, quota: Quota, remaining: int) -> Counter:
         """UpdateUsage: what remains, for the current period only."""

@@ -54,6 +54,15 @@ def test_all_keys_share_a_methods_limit(api: Api, call: Caller) -> None:
     assert statuses(call, "/v1/things/1", one) == [200]
 
 
+def test_a_key_that_is_used_up_takes_nothing_from_the_others(api: Api, call: Caller) -> None:
+    limit(api, "~1ping/GET", 3)
+    _, spent = api.key(api.plan(quota={"limit": 1, "period": "DAY"}))
+    _, other = api.key(api.plan())
+    assert statuses(call, "/ping", spent, spent, spent, spent) == [200, 429, 429, 429]
+    assert call("/ping", spent).json() == {"message": "Limit Exceeded"}
+    assert statuses(call, "/ping", other, other, other) == [200, 200, 429]
+
+
 def test_each_method_has_the_default_to_itself(api: Api, call: Caller) -> None:
     limit(api, "*/*", 1)
     limit(api, "~1v1~1things~1{id}/GET", 2)
