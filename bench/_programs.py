@@ -1,5 +1,6 @@
 """What the benchmarks share: servers as programs, among them ministack by itself; an open stage."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -32,6 +33,41 @@ def program(arguments: list[str], port: int, environment: Mapping[str, str]) -> 
     finally:
         process.terminate()
         process.wait()
+
+
+class Connection:
+    """A caller that costs little itself: it sends one request over and over, and reads answers."""
+
+    MOST = 500  # requests of one connection; hypercorn ends one after 1,000
+
+    def __init__(self, host: str, port: int, request: bytes) -> None:
+        self._address, self._request = (host, port), request
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._asked = 0
+
+    async def ask(self) -> int:
+        """Send the request; return the answer's status."""
+        if self._asked == self.MOST:
+            self.close()
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(*self._address)
+        self._asked += 1
+        reader, writer = self._streams
+        writer.write(self._request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if b"\r\ntransfer-encoding: chunked" in head:
+            while size := int(await reader.readuntil(b"\r\n"), 16):
+                await reader.readexactly(size + 2)
+            await reader.readexactly(2)
+        elif b"\r\ncontent-length:" in head:
+            _, _, rest = head.partition(b"\r\ncontent-length:")
+            await reader.readexactly(int(rest.partition(b"\r\n")[0]))
+        return int(head.split(b" ", 2)[1])
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams, self._asked = None, 0
 
 
 def ministack_environment(directory: Path, port: int) -> dict[str, str]:

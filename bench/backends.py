@@ -33,12 +33,13 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import boto3
-import httpx
 
 from bench._programs import (
     CREDENTIALS,
+    Connection,
     free_port,
     ministack_environment,
     program,
@@ -111,6 +112,18 @@ class Kind:
     path: str
     body: dict[str, object] | None = None
 
+    def request(self, base: SplitResult, key: str) -> bytes:
+        """Return the call as it goes over the wire."""
+        body = json.dumps(self.body).encode() if self.body else b""
+        lines = [
+            f"{self.method} {base.path}{self.path} HTTP/1.1",
+            f"host: {base.netloc}",
+            f"x-api-key: {key}",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
 
 KINDS = (
     Kind("MOCK (preflight, no key)", "OPTIONS", "/v1/ping"),
@@ -156,7 +169,7 @@ async def call(
     start = time.monotonic()
     due = iter(range(1_000_000))
 
-    async def caller(client: httpx.AsyncClient) -> None:
+    async def caller(connection: Connection) -> None:
         while True:
             if rate:
                 wait = start + next(due) / rate - time.monotonic()
@@ -167,15 +180,17 @@ async def call(
             elif time.monotonic() > start + seconds:
                 return
             began = time.monotonic()
-            answer = await client.request(
-                kind.method, base + kind.path, json=kind.body, headers={"x-api-key": key}
-            )
+            status = await connection.ask()
             found.latencies.append(time.monotonic() - began)
-            found.statuses[answer.status_code] += 1
+            found.statuses[status] += 1
 
-    async with httpx.AsyncClient(timeout=30) as client:
-        await asyncio.gather(*(caller(client) for _ in range(callers)))
+    url = urlsplit(base)
+    request = kind.request(url, key)
+    connections = [Connection(url.hostname or "", url.port or 80, request) for _ in range(callers)]
+    await asyncio.gather(*map(caller, connections))
     found.seconds = time.monotonic() - start
+    for connection in connections:
+        connection.close()
     return found
 
 

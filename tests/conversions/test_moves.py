@@ -13,6 +13,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 
 from conversions import backend, services
@@ -32,10 +33,10 @@ PATIENCE_SECONDS = 30
 
 
 @pytest.fixture
-def aws(tmp_path: Path, settings: LazySettings) -> Iterator[Program]:
+def aws(tmp_path: Path) -> Iterator[Program]:
     """A local AWS with the stack; which stage is open is what was stored of it."""
-    with running(tmp_path / "aws") as aws, settings_of(aws):
-        settings.BACKEND_API_ID, settings.API_BASE_URL = None, ""
+    stored = override_settings(BACKEND_API_ID=None, API_BASE_URL="")
+    with running(tmp_path / "aws") as aws, settings_of(aws), stored:
         deploy("--yes")
         yield aws
 
