@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from django.conf import settings
+from django.core.signals import request_started
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
@@ -268,6 +269,22 @@ def test_a_callers_own_headers_are_overwritten(
     keys = charlie.get("/v1/account/keys", headers=forged)
     theirs = ApiKeyVersion.objects.get(api_key__tenant=cast.charlie_corp)
     assert [key["last_four"] for key in keys.json()] == [theirs.last_four]
+
+
+@pytest.mark.parametrize("path", ["keys", "usage"])
+def test_the_portal_never_sees_a_keys_value(alice: httpx.Client, portal: None, path: str) -> None:
+    seen: list[dict[str, str]] = []
+
+    def note(environ: dict[str, str], **_rest: Any) -> None:
+        seen.append({name: it for name, it in environ.items() if name.startswith("HTTP_")})
+
+    request_started.connect(note)
+    try:
+        assert alice.get(f"/v1/account/{path}").status_code == 200
+    finally:
+        request_started.disconnect(note)
+    assert [headers["HTTP_X_SEKISHO_GATEWAY"] for headers in seen] == [settings.GATEWAY_SECRET]
+    assert alice.headers["x-api-key"] not in seen[0].values()
 
 
 def test_the_portal_refuses_a_forged_header_that_comes_straight(
