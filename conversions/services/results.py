@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from conversions import backend
 from conversions.models import (
@@ -25,17 +25,20 @@ from conversions.models import (
     UploadState,
     VariantViews,
 )
+from conversions.services.uploads import storable
 from tenants.models import ApiKeyVersion, Meter, Tenant
 from tenants.services import usage_record
 
 log = structlog.get_logger(__name__)
+MOST_LOGGED = 2000  # characters of a message that is then deleted
 
 
 def results_poll(*, now: datetime, most: int = 50) -> int:
     """Apply what waits in the results queue and among the dead letters; return how many messages.
 
     A message is deleted after its transaction: a crash between brings it again, for nothing. One
-    that cannot be applied is logged and stays, and holds up no other. Raise BackendError.
+    that is not understood is logged and stays, for a newer portal may understand it; one that the
+    database refuses is logged and goes. Neither holds up any other. Raise BackendError.
     """
     done = 0
     for queue in (backend.RESULTS, backend.DEAD):
@@ -56,7 +59,9 @@ def _take(result: backend.Result, now: datetime) -> bool:
             failed = result_apply(body=result.body, now=now)
         if failed is not None:
             _tell(failed)
-    except (KeyError, IndexError, TypeError, ValueError, ValidationError):
+    except (DataError, IntegrityError, OverflowError):  # the last is SQLite's, of a huge number
+        log.exception("result.not_storable", queue=result.queue, text=result.text[:MOST_LOGGED])
+    except (LookupError, AttributeError, TypeError, ValueError, ValidationError):
         log.exception("result.not_understood", queue=result.queue)
         return False
     backend.result_delete(result=result)
@@ -132,7 +137,7 @@ def _of_report(body: dict[str, Any]) -> Upload | None:
                 uuid=uuid,
                 defaults={
                     "tenant": owner,
-                    "filename": body["filename"],
+                    "filename": storable(body["filename"], most=255) or uuid,
                     "created_at": datetime.fromisoformat(body["created_at"]),
                     "checked_at": datetime.fromisoformat(body["created_at"]),
                 },

@@ -35,7 +35,8 @@ def upload_create(
     Raise Refused for a size that S3 would refuse, and BackendError, with nothing written, where no
     form can be had. What the file really is, is decided by its bytes, later.
     """
-    filename = filename.replace("\\", "/").rsplit("/", 1)[-1].strip()[:255]
+    filename = storable(filename.replace("\\", "/").rsplit("/", 1)[-1].strip(), most=255)
+    content_type = storable(content_type, most=100)
     if not filename:
         raise Refused(_("The file has no name."))
     if size < backend.SMALLEST:
@@ -50,13 +51,18 @@ def upload_create(
         created_by=actor,
         filename=filename,
         declared_size=size,
-        declared_type=content_type[:100],
+        declared_type=content_type,
         created_at=now,
         checked_at=now,
     )
     form = backend.upload_form(key=upload.source_key, content_type=content_type)
     upload.save(force_insert=True)
     return upload, form
+
+
+def storable(text: str, *, most: int) -> str:
+    """Return text without what no column holds, NUL and halves of characters, and not too long."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")[:most]
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """What becomes of an upload when an event, a report, a function or a person lets it down."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -155,6 +156,27 @@ def test_a_message_that_nobody_understands_holds_up_no_other(
     assert upload.state == UploadState.DONE
     assert caplog.text.count("result.not_understood") == 4
     sqs.purge_queue(QueueUrl=queue)
+
+
+def test_what_the_database_refuses_goes_and_holds_up_no_other(
+    tenant: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = timezone.now()
+    upload = Upload.objects.create(
+        tenant=tenant, filename="a.jpg", declared_size=9, created_at=now, checked_at=now
+    )
+    whose = {"kind": "views", "tenant": str(tenant.uuid), "upload": str(upload.uuid)}
+    views = {**whose, "preset": "web", "day": "2026-11-24"}
+    sqs, queue = backend.client("sqs"), backend.outputs()["ResultsQueue"]
+    for count in (-1, 10**30, 7):
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({**views, "views": count}))
+    while not upload.views.exists():
+        services.results_poll(now=now)
+    assert [day.views for day in upload.views.all()] == [7]
+    assert caplog.text.count("result.not_storable") == 2
+    waits = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    left = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=waits)["Attributes"]
+    assert left == dict.fromkeys(waits, "0")
 
 
 @pytest.mark.parametrize(

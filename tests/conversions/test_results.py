@@ -126,6 +126,22 @@ def test_whichever_report_comes_first_makes_the_row_of_an_upload_of_the_apis(cas
     assert upload.created_at.isoformat() == "2026-11-24T10:00:00+00:00"
 
 
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("a\0b.jpg", "ab.jpg"),
+        ("half a character \ud83d.jpg", "half a character .jpg"),
+        ("関" * 300, "関" * 255),
+        ("\0", "5b0e0e2c-9a53-4c3e-9c5b-8f1f6f1d2a11"),
+    ],
+)
+def test_a_callers_file_name_is_stored_as_far_as_it_can_be(
+    cast: Cast, name: str, stored: str
+) -> None:
+    apply(of_the_api(cast, kind="created", filename=name))
+    assert Upload.objects.get(tenant=cast.alice_corp).filename == stored
+
+
 def test_a_report_that_comes_after_its_upload_was_deleted_does_not_bring_it_back(
     cast: Cast,
 ) -> None:
