@@ -154,6 +154,8 @@ def _operation(method: Json, about: Json, path: str) -> Json:
     if parameters := list(_parameters(properties, about.get("parameters", {}), path)):
         operation["parameters"] = parameters
     for media_type, model in properties.get("RequestModels", {}).items():
+        if media_type == "$default":  # what else is sent is held against it, too
+            continue
         content = _content(media_type, model)
         content[media_type]["example"] = about["example"]
         operation["requestBody"] = {"required": True, "content": content}

@@ -2,7 +2,9 @@
 
 import json
 
-from conversions.serverless.functions import convert
+import pytest
+
+from conversions.serverless.functions import convert, new_upload
 
 
 def test_of_a_batch_only_what_failed_comes_again() -> None:
@@ -13,3 +15,30 @@ def test_of_a_batch_only_what_failed_comes_again() -> None:
     ]
     answer = convert.handler({"Records": records}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (None, "no JSON"),
+        ("filename=a.jpg", "no JSON"),
+        ("[]", "no object"),
+        ("{}", "`filename` is a text"),
+        ('{"filename": 7}', "`filename` is a text"),
+        (json.dumps({"filename": "a" * 256}), "255"),
+        ('{"filename": "a/ "}', "needs a name"),
+        (r'{"filename": "a\u0000b.jpg"}', "control"),
+        (r'{"filename": "a\ud800b.jpg"}', "control"),
+        ('{"filename": "a.jpg", "presets": "web"}', "`presets`"),
+        ('{"filename": "a.jpg", "presets": [["web"]]}', "`presets`"),
+        ('{"filename": "a.jpg", "content_type": null}', "`content_type`"),
+    ],
+)
+def test_a_body_that_the_gateway_did_not_look_at_is_refused(body: str | None, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        new_upload.read(body)
+
+
+def test_of_a_file_name_only_the_last_part_is_kept() -> None:
+    asked = new_upload.read(json.dumps({"filename": "C:\\夏\\海\u3000岸.jpg", "presets": ["web"]}))
+    assert (asked.filename, asked.presets) == ("海\u3000岸.jpg", ["web"])

@@ -130,6 +130,16 @@ def test_the_gateway_refuses_bodies_and_says_why(
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "application/octet-stream"])
+def test_a_body_of_another_content_type_is_looked_at_as_well(
+    alice: httpx.Client, content_type: str
+) -> None:
+    for body in ("{}", "filename=a.jpg", r'{"filename": "a\u0000.jpg"}'):
+        answer = alice.post("/v1/uploads", content=body, headers={"Content-Type": content_type})
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request_body"), body
+        assert answer.json()["detail"]
+
+
 def test_unknown_presets_are_named(alice: httpx.Client) -> None:
     asked = {"filename": "a.jpg", "presets": ["web", "huge"]}
     answer = alice.post("/v1/uploads", json=asked, headers={"Origin": "https://shop.example"})

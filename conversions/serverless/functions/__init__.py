@@ -9,6 +9,7 @@ convert.py         from the queue: make a file's variants, and report each
 meter.py           from the access log: count calls as they happen
 
 edge.py            what the portal publishes: whose a key is, what its tenant may do
+new_upload.py      what a call for an upload asks for
 records.py         what is known of each upload and job
 counters.py        add to counts exactly once
 clients.py         boto3 clients, kept warm between invocations

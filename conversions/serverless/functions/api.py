@@ -23,7 +23,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from conversions.serverless.functions import edge, records
+from conversions.serverless.functions import edge, new_upload, records
 from conversions.serverless.functions.clients import client, table
 
 SMALLEST, LARGEST = 1, 20_000_000  # bytes of an upload
@@ -114,21 +114,20 @@ def ping() -> dict[str, Any]:
 def upload_create() -> tuple[dict[str, Any], int]:
     """A new upload, with the form that the file is to be posted with."""
     who = _caller()
-    body = app.current_event.json_body
-    presets: list[str] | None = body.get("presets")
+    try:
+        asked = new_upload.read(app.current_event.body)
+    except ValueError as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, "bad_request_body", str(error)) from error
+    presets = asked.presets
     known = {recipe.code for recipe in edge.account(who.tenant).presets}
     if presets is not None and (unknown := sorted(set(presets) - known)):
         text = f"Unknown presets: {', '.join(unknown)}."
         raise Refused(HTTPStatus.BAD_REQUEST, "unknown_presets", text)
-    filename = body["filename"].replace("\\", "/").rsplit("/", 1)[-1].strip()
-    if not filename:
-        raise Refused(HTTPStatus.BAD_REQUEST, "no_filename", "The file needs a name.")
     upload = str(uuid.uuid4())
-    content_type = body.get("content_type", "application/octet-stream")
     item = records.upload_create(
         tenant=who.tenant,
         upload=upload,
-        filename=filename,
+        filename=asked.filename,
         presets=presets,
         created_at=datetime.now(UTC).isoformat(),
     )
@@ -138,10 +137,10 @@ def upload_create() -> tuple[dict[str, Any], int]:
     form = client("s3").generate_presigned_post(
         os.environ["FILES_BUCKET"],
         f"uploads/{who.tenant}/{upload}/source",
-        Fields={"Content-Type": content_type},
+        Fields={"Content-Type": asked.content_type},
         Conditions=[
             ["content-length-range", SMALLEST, LARGEST],
-            {"Content-Type": content_type},
+            {"Content-Type": asked.content_type},
         ],
         ExpiresIn=LINK_SECONDS,
     )

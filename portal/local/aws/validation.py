@@ -2,8 +2,9 @@
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html
 The model is the one for the request's content type, JSON without one; a content type without a
-model is not looked at. Models are JSON schemas, draft 4. What is wrong is worded as AWS words it;
-where it is nested, its place goes before, which AWS leaves out.
+model has that of `$default`, and is not looked at where there is none. Models are JSON schemas,
+draft 4. What is wrong is worded as AWS words it; where it is nested, its place goes before, which
+AWS leaves out.
 """
 
 import json
@@ -30,6 +31,7 @@ from portal.local.aws.integrations.templates import media_type
 from portal.local.aws.mappings import values_of
 
 Json = Mapping[str, Any]
+_DEFAULT = "$default"  # the model for every content type that has none
 _MOST_ERRORS = 20
 _MOST_CHARACTERS = 200
 
@@ -49,7 +51,8 @@ class Validation:
             return replace(BAD_REQUEST_PARAMETERS, message=message, validation_error=message)
         if not self._bodies:
             return None
-        validator = self._bodies.get(media_type(call.request.header(b"content-type")))
+        content_type = media_type(call.request.header(b"content-type"))
+        validator = self._bodies.get(content_type) or self._bodies.get(_DEFAULT)
         if validator is None:
             return None
         try:

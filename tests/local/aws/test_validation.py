@@ -33,7 +33,7 @@ GOOD = {"filename": "a.jpg", "bytes": 1}
 
 @pytest.fixture(scope="module")
 def api(gateway: Any) -> Api:
-    """`/uploads` wants a body and parameters, `/loose` the same body, but has no validator."""
+    """`/uploads` wants a body and parameters, `/any` a body; `/loose` has no validator."""
     api = make_api(gateway)
     address = f"https://apigateway.amazonaws.com/restapis/{api.id}/models/Upload"
     many = {"type": "array", "items": {"$ref": address}}
@@ -57,6 +57,10 @@ def api(gateway: Any) -> Api:
             "method.request.querystring.sort": False,
         },
     )
+    api.mock(
+        "/any", "POST", keyed=False, requestValidatorId=validator,
+        requestModels={"$default": "Upload"},
+    )  # fmt: skip
     api.mock("/loose", "POST", keyed=False, requestModels=models)
     for kind in ("BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS"):
         gateway.put_gateway_response(
@@ -161,6 +165,16 @@ def test_the_content_type_chooses_the_model(post: Any) -> None:
     answer = post([GOOD, {"bytes": 1}], **many)
     assert answer.json()["why"] == '[/1: object has missing required properties (["filename"])]'
     assert post(b"<upload/>", **{"content-type": "text/xml"}).status_code == 200
+
+
+def test_every_other_content_type_has_the_default_model(call: Caller) -> None:
+    for content_type in ("application/json", "text/xml"):
+        headers = {"content-type": content_type}
+        bad = call("/any", method="POST", content=b"<upload/>", headers=headers)
+        assert bad.json()["why"] == "[the request body is no JSON]"
+        # The mock, which has a template for JSON only, passes other bodies on.
+        good = call("/any", method="POST", content=json.dumps(GOOD).encode(), headers=headers)
+        assert good.status_code == 200
 
 
 def test_without_a_content_type_it_is_json(call: Caller, key: tuple[str, str, str]) -> None:
