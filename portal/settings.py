@@ -198,7 +198,13 @@ BACKEND_PACKAGE = env.str(
     validate=validate.OneOf(["code", "lambda-arm64", "lambda-x86_64"]),
 )
 API_KEY_SECRET = env.str("API_KEY_SECRET")
-GATEWAY_SECRET = env.str("GATEWAY_SECRET")
+GATEWAY_SECRET = env.str(
+    "GATEWAY_SECRET",
+    validate=validate.Regexp(
+        r"[-._~A-Za-z0-9]{16,}\Z",
+        error="It must be at least 16 characters of A-Z a-z 0-9 - . _ ~",
+    ),
+)
 GATEWAY_PORTAL_URL = env.str("GATEWAY_PORTAL_URL", SITE_URL).rstrip("/")
 # GetUsage is 30-45 minutes late on AWS; a figure is settled once read again this much later.
 USAGE_LAG_SECONDS = env.int("USAGE_LAG_SECONDS", 45 * 60)
@@ -284,6 +290,7 @@ UNFOLD = {"SITE_TITLE": "Sekisho", "SITE_HEADER": "Sekisho", "SITE_SYMBOL": "tol
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", "json")
+DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.reports.ReportFilter"
 
 env.seal()
 

@@ -32,7 +32,7 @@ class GatewayAuthentication(BaseAuthentication):
         secret, key_id = request.headers.get(SECRET_HEADER), request.headers.get(KEY_HEADER)
         if secret is None and key_id is None:
             return None
-        if not constant_time_compare(secret or "", settings.GATEWAY_SECRET):
+        if not (secret and constant_time_compare(secret, settings.GATEWAY_SECRET)):
             raise AuthenticationFailed("This call did not come through the gateway.")
         version = selectors.version_in_use(gateway_id=key_id or "")
         if version is None:

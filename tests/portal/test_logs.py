@@ -5,6 +5,8 @@ import sys
 
 import pytest
 import structlog
+from django.test import RequestFactory
+from django.views.debug import ExceptionReporter
 from structlog.stdlib import ProcessorFormatter
 
 from portal.logs import drop_secrets, logging_config
@@ -33,6 +35,16 @@ def test_a_traceback_shows_no_local_variable() -> None:
     assert "of 18 characters" in text
     assert "sks-a-secret-value" not in text
     assert structlog.is_configured()
+
+
+def test_a_report_of_an_error_shows_neither_the_gateways_secret_nor_a_key() -> None:
+    secrets = {"HTTP_X_SEKISHO_GATEWAY": "the-gateways-secret", "HTTP_X_API_KEY": "sks-a-key"}
+    request = RequestFactory().get("/api/v1/keys/", headers={"Accept": "text/html"})
+    request.META.update(secrets)
+    reporter = ExceptionReporter(request, None, None, None)
+    text = reporter.get_traceback_text() + reporter.get_traceback_html()
+    assert "text/html" in text
+    assert not [secret for secret in secrets.values() if secret in text]
 
 
 def test_a_wrong_format_is_named() -> None:

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from portal import settings
 
 PAGE = Path(settings.BASE_DIR, "docs", "settings.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", PAGE, flags=re.MULTILINE))
 REQUIRED = {variable for variable, default in ROWS.items() if default == "required"}
+SOMETHING = dict.fromkeys(REQUIRED, "something-of-16-characters-or-more")
 
 
 def start(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +32,7 @@ def test_every_variable_is_documented() -> None:
 
 
 def test_what_is_documented_as_required_is_all_that_is() -> None:
-    assert start(**dict.fromkeys(REQUIRED, "something")).returncode == 0
+    assert start(**SOMETHING).returncode == 0
 
 
 def test_a_start_without_them_names_every_one() -> None:
@@ -39,9 +42,17 @@ def test_a_start_without_them_names_every_one() -> None:
     assert {variable for variable in ROWS if f"'{variable}'" in refused.stderr} == REQUIRED
 
 
+@pytest.mark.parametrize("secret", ["", "fifteen-letters", "sixteen letters!", "sixteen-letters\n"])
+def test_a_gateway_secret_that_the_stack_would_refuse_stops_the_start(secret: str) -> None:
+    refused = start(**SOMETHING | {"GATEWAY_SECRET": secret})
+
+    assert refused.returncode != 0
+    assert "'GATEWAY_SECRET'" in refused.stderr
+
+
 def test_credentials_in_the_file_reach_boto3(tmp_path: Path) -> None:
     file = tmp_path / "local.env"
-    lines = [*(f"{name}=something" for name in REQUIRED), "AWS_ACCESS_KEY_ID=from-the-file"]
+    lines = [*(f"{name}={it}" for name, it in SOMETHING.items()), "AWS_ACCESS_KEY_ID=from-the-file"]
     file.write_text("\n".join(lines))
     program = "import portal.settings, boto3; print(boto3.Session().get_credentials().access_key)"
 

@@ -2,7 +2,7 @@
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from tenants.models import ApiKey, ApiKeyVersion, Tenant, VersionStatus
@@ -58,6 +58,14 @@ def test_a_forged_header_is_refused(cast: Cast, secret: str) -> None:
     assert Client().get("/api/v1/keys/", headers=headers).status_code == 401
     assert Client().get("/api/v1/keys/", headers={"X-Sekisho-Key-Id": "key-a"}).status_code == 401
     assert Client().get("/api/v1/keys/").status_code == 401
+
+
+@override_settings(GATEWAY_SECRET="")
+def test_an_empty_secret_opens_nothing(cast: Cast) -> None:
+    known(cast.alice_corp, "key-a")
+    for secret in ({}, {"X-Sekisho-Gateway": ""}):
+        headers = {"X-Sekisho-Key-Id": "key-a", **secret}
+        assert Client().get("/api/v1/keys/", headers=headers).status_code == 401
 
 
 def test_a_session_does_not_make_up_for_a_forged_header(cast: Cast) -> None:
