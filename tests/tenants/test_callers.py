@@ -42,6 +42,18 @@ def test_pages_of_any_origin_read_what_a_key_reads_and_no_session(cast: Cast) ->
     assert "Access-Control-Allow-Origin" not in alice.get("/api/v1/keys/").headers
 
 
+@pytest.mark.parametrize("secret", [None, "guessed"])
+@pytest.mark.parametrize("accepts", ["text/html", "application/xml"])
+def test_who_takes_no_json_is_refused_whoever_calls(
+    cast: Cast, secret: str | None, accepts: str
+) -> None:
+    known(cast.alice_corp, "key-a")
+    caller = through_the_gateway("key-a", secret)
+    for address in ("/api/v1/keys/", "/api/v1/invoices/", "/api/v1/none/"):
+        assert caller.get(address, headers={"Accept": accepts}).status_code == 406
+        assert caller.get(f"{address}?format=xml").status_code == 404
+
+
 def test_a_key_changes_nothing(cast: Cast) -> None:
     version = known(cast.alice_corp, "key-a")
     caller = through_the_gateway("key-a")
