@@ -209,8 +209,8 @@ GATEWAY_PORTAL_URL = env.str("GATEWAY_PORTAL_URL", SITE_URL).rstrip("/")
 # GetUsage is 30-45 minutes late on AWS; a figure is settled once read again this much later.
 USAGE_LAG_SECONDS = env.int("USAGE_LAG_SECONDS", 45 * 60)
 USAGE_SETTLE_SECONDS = env.int("USAGE_SETTLE_SECONDS", 60 * 60)
-# What may still be missing behind the live meter's newest line: lines come out of order.
-LIVE_MARGIN_SECONDS = env.int("LIVE_MARGIN_SECONDS", 60)
+# What may still be missing behind the live meter's newest line: a batch that failed comes again.
+LIVE_MARGIN_SECONDS = env.int("LIVE_MARGIN_SECONDS", 300)
 # How long one worker may hold a tenant's gateway state before another takes over: longer than one
 # gateway call with its time-outs, shorter than a tenant's patience.
 GATEWAY_CLAIM_SECONDS = env.int("GATEWAY_CLAIM_SECONDS", 30)

@@ -35,31 +35,46 @@ def live_poll(*, now: datetime) -> int:
     reach = live_reach()  # first: whatever it speaks of is in the minutes that are read after it
     if reach is None:
         return 0
-    missing, read_to = _missing(reach, now)
+    missing, read_to, complete_since = _missing(reach, now)
     minutes = {*missing, *(_floor(now) - MINUTE * back for back in range(LAST)), _late(now)}
     counts = [each for minute in sorted(minutes) for each in live_read(minute=minute)]
-    # A line from the future says nothing about what came until now.
-    newest_at = min(reach.newest_at, now)
-    return live_record(counts=counts, newest_at=newest_at, read_to=read_to, now=now)
+    return live_record(
+        counts=counts,
+        # A line from the future says nothing about what came until now, nor one of a minute that
+        # has not been read yet.
+        newest_at=min(reach.newest_at, read_to),
+        read_to=read_to,
+        complete_since=complete_since,
+        now=now,
+    )
 
 
-def _missing(reach: LiveReach, now: datetime) -> tuple[list[datetime], datetime]:
-    """Return the next minutes to read, oldest first, and up to when all are read after that.
+def _missing(reach: LiveReach, now: datetime) -> tuple[list[datetime], datetime, datetime]:
+    """Return the next minutes to read, oldest first; up to when all are read after that, and since
+    when.
 
-    What the last poll read last was still growing, and is read again. The first poll of all begins
-    at midnight, for the sake of today's figures, or with the log.
+    What the last poll read last was still growing, and is read again; so is, once the meter moves
+    on, what it had not counted when it stood still. The first poll of all begins at midnight, for
+    the sake of today's figures, or with the log.
     """
     meter = selectors.live_meter()
     if meter is None:
         first = max(
             _floor(now).replace(hour=0, minute=0), min(_floor(reach.oldest_at), _floor(now))
         )
+        complete_since = max(first, reach.oldest_at)
     else:
-        growing = _floor(meter.read_to) - MINUTE * (LAST - 1)
+        stands_still = reach.newest_at <= meter.newest_at
+        known_to = meter.read_to if stands_still else min(meter.read_to, meter.newest_at)
+        growing = _floor(known_to) - MINUTE * (LAST - 1)
         first = max(growing, _floor(now - MINUTES_TAKEN) + MINUTE)
+        # A log that begins later than what we have read is another one.
+        complete_since = max(meter.complete_since, reach.oldest_at)
+        if first > growing:
+            complete_since = max(complete_since, first)
     count = (_floor(now) - first) // MINUTE + 1
     minutes = [first + MINUTE * number for number in range(min(count, MOST))]
-    return minutes, now if count <= MOST else minutes[-1] + MINUTE
+    return minutes, now if count <= MOST else minutes[-1] + MINUTE, complete_since
 
 
 def _late(now: datetime) -> datetime:

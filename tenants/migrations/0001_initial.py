@@ -388,6 +388,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('newest_at', models.DateTimeField(verbose_name='newest line')),
                 ('read_to', models.DateTimeField(verbose_name='read up to')),
+                ('complete_since', models.DateTimeField(verbose_name='complete since')),
             ],
             options={
                 'verbose_name': 'live meter',

@@ -94,13 +94,16 @@ class LiveMeter(models.Model):
     """How far the meter has come: one row, none before it was first seen.
 
     `newest_at` is the time of the newest line that it has counted, of whichever caller; `read_to`
-    the moment up to which its minutes are in our rows.
+    the moment up to which its minutes are in our rows. Since `complete_since` no minute has been
+    left out: what was called before may be missing, as before the meter's first line, or where the
+    portal was away for longer than minutes can be read back.
     """
 
     ONLY = 1  # the row's primary key
 
     newest_at = models.DateTimeField(_("newest line"))
     read_to = models.DateTimeField(_("read up to"))
+    complete_since = models.DateTimeField(_("complete since"))
 
     class Meta:
         verbose_name = _("live meter")

@@ -24,6 +24,7 @@ from tenants.models import (
 )
 from tenants.periods import Period, period_of
 from tenants.selectors.live import live_as_of as live_as_of
+from tenants.selectors.live import live_lossy as live_lossy
 from tenants.selectors.live import live_meter as live_meter
 from tenants.selectors.live import live_used as live_used
 from tenants.selectors.live_pages import live_comparisons as live_comparisons

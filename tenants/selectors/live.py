@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import F, Sum
 
-from tenants.models import LiveDay, LiveMeter, LiveMinute
+from tenants.models import GatewayStage, LiveDay, LiveMeter, LiveMinute
 
 
 def live_meter() -> LiveMeter | None:
@@ -17,13 +17,21 @@ def live_meter() -> LiveMeter | None:
 def live_as_of() -> datetime | None:
     """Return the moment up to which the live figures hold all calls.
 
-    None: the meter was never seen. A margin (LIVE_MARGIN_SECONDS) lies between it and the newest
-    line: lines come out of order, and a call is logged under the time at which it began.
+    None: the meter was never seen, or there are two of them, as while an old API stays open. A
+    margin (LIVE_MARGIN_SECONDS) lies between it and the newest line: lines come out of order, a
+    batch may come again, and a call is logged under the time at which it began.
     """
     meter = live_meter()
-    if meter is None:
+    apis = GatewayStage.objects.values("api_id").distinct()
+    if meter is None or apis.count() > 1:
         return None
     return meter.come_to - timedelta(seconds=settings.LIVE_MARGIN_SECONDS)
+
+
+def live_lossy(*, versions: Iterable[int], since: datetime) -> set[int]:
+    """Return the versions of which less was counted than billed, on some day since then."""
+    days = LiveDay.objects.filter(version__in=versions, day__gte=since.astimezone(UTC).date())
+    return set(days.filter(billed__gt=F("requests")).values_list("version_id", flat=True))
 
 
 def live_used(*, versions: Iterable[int], since: datetime) -> dict[int, int]:

@@ -5,7 +5,6 @@ notes what will be set; UpdateUsage is called; a second transaction notes that i
 the second never comes, the larger of the two leases counts until a reading tells which is in force.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from tenants import gateway, leases, selectors
+from tenants import gateway, leases
 from tenants.models import (
     ApiKeyVersion,
     Entitlement,
@@ -23,6 +22,7 @@ from tenants.models import (
     Tenant,
 )
 from tenants.periods import Period, is_quiet
+from tenants.services.lease_live import leases_see_live
 from tenants.services.quota import entitlement_ensure
 from tenants.services.usage import usage_none_seen, usage_store
 
@@ -187,11 +187,14 @@ def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
 def _held(entitlement: Entitlement) -> list[Lease]:
     """Return a tenant's leases, primary versions first, locked."""
     held = Lease.objects.select_for_update(of=("self",)).filter(entitlement=entitlement)
-    return list(held.select_related(*_WITH_PLAN).order_by("version__slot", "version_id", "id"))
+    held = held.select_related(*_WITH_PLAN).order_by("version__slot", "version_id", "id")
+    return list(held.prefetch_related("gateway_plan__usage_plan__method_limits"))
 
 
 def _position(lease: Lease) -> leases.Position:
     plan = lease.gateway_plan.usage_plan
+    # A method with a limit of its own is not in the plan's: what a key may send is all of them.
+    methods = plan.method_limits.all()
     return leases.Position(
         limit=lease.limit_requests,
         written_remaining=lease.written_remaining,
@@ -209,8 +212,8 @@ def _position(lease: Lease) -> leases.Position:
         seen_since=lease.seen_since,
         live_used=lease.live_used,
         live_at=lease.live_at,
-        rate=plan.rate_limit,
-        burst=plan.burst_limit,
+        rate=plan.rate_limit + sum(limit.rate_limit for limit in methods),
+        burst=plan.burst_limit + sum(limit.burst_limit for limit in methods),
     )
 
 
@@ -220,7 +223,7 @@ def _is_anything_to_do(entitlement: Entitlement, held: list[Lease]) -> bool:
         return True
     if sum(lease.limit_requests for lease in held) != entitlement.requests:
         return True
-    if any(lease.closed_at and lease.limit_requests > lease.seen_used for lease in held):
+    if any(lease.closed_at and lease.limit_requests != lease.seen_used for lease in held):
         return True
     return len(held) > 1 and any(lease.seen_remaining == 0 for lease in held)
 
@@ -232,12 +235,12 @@ def _step_next(
     Tenant.objects.select_for_update().get(pk=tenant.pk)
     entitlement.refresh_from_db()
     held = _held(entitlement)
-    _live_see(entitlement, held)
+    leases_see_live(entitlement=entitlement, held=held)
     for lease in held:
         _settle_pending(lease)
         _shrink_closed(lease, now)
     open_ = {lease.pk: lease for lease in held if lease.closed_at is None}
-    gone = sum(_position(lease).ceiling for lease in held if lease.closed_at is not None)
+    gone = sum(_at_most(lease) for lease in held if lease.closed_at is not None)
     positions = [(lease, _position(lease)) for lease in held]
     uncertain = sum(
         leases.used_at_most(position, rules(), now) - lease.seen_used
@@ -251,7 +254,7 @@ def _step_next(
         {pk: _claim(lease, now) for pk, lease in open_.items()},
     )
     room = entitlement.requests + entitlement.advance_requests - gone
-    room -= sum(_position(lease).ceiling for lease in open_.values())
+    room -= sum(map(_at_most, open_.values()))
     raises = sorted(open_.values(), key=lambda lease: targets[lease.pk] >= lease.limit_requests)
     for lease in raises:
         position = _position(lease)
@@ -275,30 +278,9 @@ def _step_next(
     return None
 
 
-def _live_see(entitlement: Entitlement, held: list[Lease]) -> None:
-    """Note on each lease what the live meter has counted since the lease's counter began.
-
-    The counter begins with the period, or with the version's move to this plan: no later than
-    the key was first enabled there.
-    """
-    as_of = selectors.live_as_of()
-    if as_of is None:
-        return
-    opens_at = Period(entitlement.period_start, entitlement.period_end).opens_at
-    versions: dict[datetime, list[int]] = defaultdict(list)
-    for lease in held:
-        if lease.opened_at is not None:
-            versions[max(opens_at, lease.opened_at)].append(lease.version_id)
-    used = {
-        (since, version): requests
-        for since, ids in versions.items()
-        for version, requests in selectors.live_used(versions=ids, since=since).items()
-    }
-    for lease in held:
-        if lease.opened_at is not None:
-            lease.live_used = used[max(opens_at, lease.opened_at), lease.version_id]
-            lease.live_at = as_of
-    Lease.objects.bulk_update(held, ["live_used", "live_at"])
+def _at_most(lease: Lease) -> int:
+    """Return what a lease takes of the tenant's: what it allows, or what was used past it."""
+    return max(_position(lease).ceiling, lease.seen_used)
 
 
 def _is_held_back(lease: Lease) -> bool:
@@ -328,12 +310,16 @@ def _settle_pending(lease: Lease) -> None:
 
 
 def _shrink_closed(lease: Lease, now: datetime) -> None:
-    """Take back what a version that is gone has not used. Its key is disabled: no call needed."""
+    """Make the lease of a version that is gone what it can have used at most.
+
+    Its key is disabled, so that no call is needed. What was thought to be unused and was used after
+    all counts again.
+    """
     if lease.closed_at is None:
         return
     most = leases.used_at_most(_position(lease), rules(), now)
     lease.is_owed = most > lease.seen_used
-    if most < _position(lease).ceiling or lease.pending_limit is not None:
+    if most != _position(lease).ceiling or lease.pending_limit is not None:
         lease.limit_requests = most
         _clear_pending(lease)
     lease.save()

@@ -31,14 +31,20 @@ COUNTED = (
 
 @transaction.atomic
 def live_record(
-    *, counts: Iterable[LiveCounts], newest_at: datetime, read_to: datetime, now: datetime
+    *,
+    counts: Iterable[LiveCounts],
+    newest_at: datetime,
+    read_to: datetime,
+    complete_since: datetime,
+    now: datetime,
 ) -> int:
     """Take in what was read of the meter; return how many minutes of ours that changed.
 
     `newest_at` is the meter's newest line as of before the reading, `read_to` the moment up to
-    which all minutes have been read by now. Keys that are not ours are left out.
+    which all minutes have been read by now, since `complete_since` at least. Keys that are not ours
+    are left out.
     """
-    meter = _locked(newest_at=newest_at, read_to=read_to)
+    meter = _locked(newest_at=newest_at, read_to=read_to, complete_since=complete_since)
     changed, raises = _changes(_newest_rows(counts, since=now - MINUTES_TAKEN))
     LiveMinute.objects.bulk_create(
         changed,
@@ -50,14 +56,13 @@ def live_record(
     _days_raise(raises)
     meter.newest_at = max(meter.newest_at, newest_at)
     meter.read_to = max(meter.read_to, read_to)
+    meter.complete_since = max(meter.complete_since, complete_since)
     meter.save()
     return len(changed)
 
 
-def _locked(*, newest_at: datetime, read_to: datetime) -> LiveMeter:
-    LiveMeter.objects.get_or_create(
-        pk=LiveMeter.ONLY, defaults={"newest_at": newest_at, "read_to": read_to}
-    )
+def _locked(**first: datetime) -> LiveMeter:
+    LiveMeter.objects.get_or_create(pk=LiveMeter.ONLY, defaults=first)
     return LiveMeter.objects.select_for_update().get(pk=LiveMeter.ONLY)
 
 

@@ -31,7 +31,9 @@ def metered(ago: timedelta = timedelta(), **figures: Any) -> datetime:
     minute = now.replace(second=0, microsecond=0)
     counts = [LiveCounts(**{"gateway_id": "alice-key", "minute": minute, "route": "GET /v1/ping",
                             **figures})]  # fmt: skip
-    live_record(counts=counts if figures else [], newest_at=now, read_to=now, now=now)
+    live_record(
+        counts=counts if figures else [], newest_at=now, read_to=now, complete_since=now, now=now
+    )
     return minute
 
 

@@ -41,7 +41,7 @@ def counts(minute: datetime = NOON, key: str = "alice-key", **figures: Any) -> L
 
 
 def record(*read: LiveCounts, now: datetime = NOON) -> int:
-    return live_record(counts=read, newest_at=now, read_to=now, now=now)
+    return live_record(counts=read, newest_at=now, read_to=now, complete_since=now, now=now)
 
 
 def used(version: ApiKeyVersion, since: datetime) -> int:
@@ -143,7 +143,7 @@ def test_a_minute_that_was_pruned_is_not_taken_again(version: ApiKeyVersion) -> 
 def test_the_figures_are_as_of_what_is_further_behind_less_the_margin(behind: str) -> None:
     assert selectors.live_as_of() is None
     moments = {"newest_at": NOON, "read_to": NOON, behind: NOON - timedelta(minutes=3)}
-    live_record(counts=[], now=NOON, **moments)
+    live_record(counts=[], complete_since=NOON, now=NOON, **moments)
     with override_settings(LIVE_MARGIN_SECONDS=60):
         assert selectors.live_as_of() == NOON - timedelta(minutes=4)
 

@@ -1,13 +1,15 @@
 """What the live meter is for: leases move in seconds, although GetUsage is 45 minutes late."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from django.utils import timezone
 
+from portal.local.aws.server import LocalAWS
 from tenants import services
 from tenants.live import LiveCounts
-from tenants.models import ApiKeyVersion, Lease, Tenant
+from tenants.models import ApiKeyVersion, GatewayStage, Lease, LiveDay, Tenant
 from tests.tenants.test_reconcile import (
     Call,
     only_version,
@@ -27,11 +29,18 @@ pytestmark = [
 ]
 
 
-def count(version: ApiKeyVersion, requests: int, *, up_to: datetime) -> None:
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def count(
+    version: ApiKeyVersion, requests: int, *, up_to: datetime, since: datetime = LONG_AGO
+) -> None:
     """Have the meter's figure for this minute read, and nothing later than `up_to`."""
     minute = up_to.replace(second=0, microsecond=0)
     counts = LiveCounts(version.gateway_id, minute, "GET /v1/ping", requests=requests)
-    services.live_record(counts=[counts], newest_at=up_to, read_to=up_to, now=up_to)
+    services.live_record(
+        counts=[counts], newest_at=up_to, read_to=up_to, complete_since=since, now=up_to
+    )
 
 
 def rotated_after(tenant: Tenant, call: Call, *, calls: int) -> tuple[ApiKeyVersion, ApiKeyVersion]:
@@ -68,3 +77,50 @@ def test_one_that_has_not_come_to_the_rotation_yet_frees_nothing(
     count(old, 4, up_to=before)
     settle(tenant)
     assert Lease.objects.get(version=old).limit_requests == 10
+
+
+def test_one_that_has_not_counted_since_the_beginning_frees_nothing(
+    tenant: Tenant, call: Call
+) -> None:
+    old, _ = rotated_after(tenant, call, calls=4)
+    old.refresh_from_db()
+    count(old, 4, up_to=timezone.now(), since=timezone.now())
+    settle(tenant)
+    assert Lease.objects.get(version=old).limit_requests == 10
+
+
+def test_one_that_counted_less_than_was_billed_is_not_believed_any_more(
+    tenant: Tenant, call: Call
+) -> None:
+    old, _ = rotated_after(tenant, call, calls=4)
+    old.refresh_from_db()
+    count(old, 4, up_to=timezone.now())
+    LiveDay.objects.filter(version=old).update(billed=5)
+    settle(tenant)
+    assert Lease.objects.get(version=old).limit_requests == 10
+
+
+def test_two_apis_are_two_meters_of_which_one_is_read(tenant: Tenant, call: Call) -> None:
+    old, _ = rotated_after(tenant, call, calls=4)
+    old.refresh_from_db()
+    count(old, 4, up_to=timezone.now())
+    for api_id in ("old", "new"):
+        GatewayStage.objects.create(api_id=api_id, name="live", base_url="https://x.example")
+    settle(tenant)
+    assert Lease.objects.get(version=old).limit_requests == 10
+
+
+def test_what_was_thought_to_be_unused_counts_again_once_it_is_seen(
+    tenant: Tenant, call: Call, local_aws: LocalAWS
+) -> None:
+    """A meter that has lost lines frees too much, until GetUsage tells."""
+    old, new = rotated_after(tenant, call, calls=4)
+    old.refresh_from_db()
+    count(old, 1, up_to=timezone.now())
+    settle(tenant)
+    assert Lease.objects.get(version=old).limit_requests == 1
+    assert Lease.objects.get(version=new).limit_requests == 9
+    httpx.post(f"{local_aws.url}/_sekisho/usage-lag", json={"seconds": 0}).raise_for_status()
+    settle(tenant)
+    assert Lease.objects.get(version=old).limit_requests >= 4
+    assert sum(lease.limit_requests for lease in Lease.objects.all()) <= 10 + 3

@@ -95,7 +95,10 @@ class World:
             LiveCounts(gateway_id=key, minute=minute, route="GET /v1/ping", requests=requests)
             for (key, minute), requests in self.log.items()
         ]
-        services.live_record(counts=counts, newest_at=self.now, read_to=self.now, now=self.now)
+        now = self.now
+        services.live_record(
+            counts=counts, newest_at=now, read_to=now, complete_since=START, now=now
+        )
 
     def traffic(self, most: int) -> None:
         """Call with random keys, revoked ones among them."""
