@@ -143,13 +143,42 @@ def test_a_quiet_meter_is_no_reason_to_read_the_same_minutes_for_ever(
     assert selectors.live_as_of() == NOON - timedelta(seconds=settings.LIVE_MARGIN_SECONDS)
 
 
-def test_more_than_a_portal_keeps_is_not_caught_up(version: ApiKeyVersion) -> None:
+def test_what_a_meter_that_stood_still_counts_afterwards_is_read(version: ApiKeyVersion) -> None:
+    count(version, NOON)
+    for minutes in range(0, 120, 30):
+        poll(NOON + MINUTE * minutes)  # nothing new: the function is broken
+    later = NOON + timedelta(hours=2)
+    for minutes in range(0, 121, 20):  # and then works on all that it has missed
+        count(version, NOON + MINUTE * minutes)
+    poll(later)
+    assert come_to() < NOON + timedelta(hours=1, minutes=1)  # a piece at a time
+    for _piece in range(3):
+        poll(later)
+    assert (come_to(), requests()) == (later, 8)
+    assert LiveMeter.objects.get().complete_since == NOON
+
+
+def test_more_than_a_portal_keeps_is_not_caught_up_and_noted(version: ApiKeyVersion) -> None:
     count(version, NOON)
     poll(NOON)
     later = NOON + timedelta(days=30)
     count(version, later)
     poll(later)
     assert come_to() > later - timedelta(days=3)
+    assert LiveMeter.objects.get().complete_since > later - timedelta(days=3)
+
+
+def test_another_table_has_not_counted_what_came_before_it(
+    version: ApiKeyVersion, meter_table: str
+) -> None:
+    count(version, NOON)
+    poll(NOON)
+    assert LiveMeter.objects.get().complete_since == NOON
+    clients.table(meter_table).delete_item(Key=live_table.REACH)
+    later = NOON + MINUTE
+    count(version, later)
+    poll(later)
+    assert LiveMeter.objects.get().complete_since == later
 
 
 def test_a_line_from_the_future_does_not_run_ahead_of_the_clock(version: ApiKeyVersion) -> None:
