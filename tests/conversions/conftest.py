@@ -30,10 +30,12 @@ PATIENCE = 30  # long polls of the results queue, a second each
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The deployed stack; yields its API's base URL."""
-    with running(tmp_path_factory.mktemp("backend")) as aws, settings_of(aws) as base_url:
-        assert deploy().was_changed
-        yield base_url
+    """The deployed stack; yields its API's base URL. Its state machine waits a tenth as long."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SFN_WAIT_SCALE", "0.1")
+        with running(tmp_path_factory.mktemp("backend")) as aws, settings_of(aws) as base_url:
+            assert deploy().was_changed
+            yield base_url
 
 
 @contextmanager
@@ -72,18 +74,27 @@ def tenant(stack: str, cast: Cast) -> Tenant:
 
 
 @pytest.fixture
-def meter_table(stack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The table of the meter, as the function finds it on Lambda."""
-    name = backend.outputs()["LiveTable"]
+def on_lambda(stack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Functions that are called here find the stack as they do on Lambda."""
+    outputs = backend.outputs()
     assert settings.AWS_ENDPOINT_URL is not None
     monkeypatch.setenv("AWS_ENDPOINT_URL", settings.AWS_ENDPOINT_URL)
     monkeypatch.setenv("AWS_DEFAULT_REGION", settings.AWS_REGION)
-    monkeypatch.setenv("LIVE_TABLE", name)
+    monkeypatch.setenv("EDGE_TABLE", outputs["EdgeTable"])
+    monkeypatch.setenv("UPLOADS_TABLE", outputs["UploadsTable"])
+    monkeypatch.setenv("LIVE_TABLE", outputs["LiveTable"])
+    monkeypatch.setenv("RESULTS_QUEUE", outputs["ResultsQueue"])
     clients.client.cache_clear()
     clients.table.cache_clear()
-    yield name
+    yield
     clients.client.cache_clear()
     clients.table.cache_clear()
+
+
+@pytest.fixture
+def meter_table(on_lambda: None) -> str:
+    """The table of the meter."""
+    return backend.outputs()["LiveTable"]
 
 
 @pytest.fixture

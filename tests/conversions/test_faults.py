@@ -83,6 +83,29 @@ def test_presets_that_are_not_published_yet_are_told_and_counted_once_in_the_end
     assert Conversion.objects.count() == UsageDay.objects.get(meter=Meter.CONVERSIONS).used == 3
 
 
+def test_a_file_that_comes_before_its_tenants_presets_waits_for_them(
+    tenant: Tenant, post: Post, photo: bytes
+) -> None:
+    item = EdgeItem.objects.get(key=f"tenant#{tenant.uuid}")
+    assert item.body is not None
+    backend.edge_delete(key=item.key)
+    upload = post(photo)
+    while not in_vain(upload):
+        pass
+    backend.edge_put(key=item.key, body=item.body, revision=item.revision)
+    assert finish(upload).state == UploadState.DONE
+
+
+def in_vain(upload: Upload) -> bool:
+    """Say whether the execution that works on an upload has had a step fail."""
+    machine, steps = backend.outputs()["StateMachine"], backend.client("stepfunctions")
+    for execution in steps.list_executions(stateMachineArn=machine)["executions"]:
+        history = steps.get_execution_history(executionArn=execution["executionArn"])["events"]
+        if str(upload.uuid) in history[0]["executionStartedEventDetails"]["input"]:
+            return any(event["type"].endswith("Failed") for event in history)
+    return False
+
+
 def test_a_file_whose_event_was_lost_is_found(post: Post, photo: bytes) -> None:
     with s3_tells_nobody():
         upload = post(photo)

@@ -74,6 +74,11 @@ def account(tenant: str) -> Account:
     )
 
 
+def tenant_require(tenant: str) -> None:
+    """Raise NotPublished where nothing is known of a tenant."""
+    _item(f"tenant#{tenant}")
+
+
 def _item(key: str) -> dict[str, Any]:
     now = time.monotonic()
     read_at, known = _known.get(key, (0.0, {}))

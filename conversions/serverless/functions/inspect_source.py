@@ -22,12 +22,14 @@ logger = Logger()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Return {bucket, key, tenant, upload, bytes} of an object, with {width, height, format} of a
     picture, or with {refused: {code, text}}; and with `requested`, where only some presets were.
+    Raise NotPublished where the next steps would not find the tenant's presets.
 
     EventBridge gives the key as it is, unlike S3's own notifications, which encode it
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
     """
     bucket, key = _object(event)
     _root, tenant, upload, _name = key.split("/")
+    edge.tenant_require(tenant)
     source: dict[str, Any] = {"bucket": bucket, "key": key, "tenant": tenant, "upload": upload}
     source |= records.about(records.upload(tenant=tenant, upload=upload))
     try:

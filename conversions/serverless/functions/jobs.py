@@ -1,7 +1,9 @@
 """POST /v1/jobs, from the queue: convert uploads again, all presets or some, one upload or many.
 
 The gateway wrote the message (body as it came, key id and request id as attributes). It may come
-twice; the same work is then asked for twice, and writes the same objects.
+twice; the same work is then asked for twice, and writes the same objects. A key that the edge table
+does not know is new, or was revoked since: the message returns, and the last time ends among the
+dead letters, where the portal finds it.
 """
 
 import json
@@ -31,13 +33,8 @@ def handler(event: dict[str, Any], context: Any) -> Any:
 def _job(record: SQSRecord) -> None:
     job, key_id = _attribute(record, "request"), _attribute(record, "key")
     asked = json.loads(record.body)
-    try:
-        who = edge.caller(key_id)
-        presets = edge.account(who.tenant).presets
-    except edge.NotPublished:
-        # Revoked since: nobody is left who could ask what became of it.
-        logger.warning("job of an unknown key", extra={"job": job})
-        return
+    who = edge.caller(key_id)
+    presets = edge.account(who.tenant).presets
     wanted: list[str] | None = asked.get("presets")
     chosen = [recipe for recipe in presets if wanted is None or recipe.code in wanted]
     unknown = sorted(set(wanted or ()) - {recipe.code for recipe in presets})

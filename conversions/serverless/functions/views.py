@@ -7,6 +7,7 @@ added once, and the portal is told totals, which it can be told again.
 
 import json
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from conversions.serverless.functions.clients import table
 from conversions.serverless.functions.counters import Event, add_once
 
 logger = Logger()
+PUBLISHED_SECONDS = 120  # after so long, a key that is not known was revoked, rather than new
 Place = tuple[str, str]  # pk and sk of a count: a tenant, and views#<upload>#<preset>#<day>
 
 
@@ -38,15 +40,17 @@ def handler(event: dict[str, Any], context: object) -> None:
 
 def _event(record: KinesisStreamRecord) -> Event | None:
     key_id, _, request = record.kinesis.partition_key.partition("/")
+    arrived = float(record.kinesis.approximate_arrival_timestamp)
     try:
         tenant = edge.caller(key_id).tenant
         body = json.loads(record.kinesis.data_as_bytes())
         counts: dict[Place, dict[str, int]] = defaultdict(lambda: {"views": 0})
-        arrived = float(record.kinesis.approximate_arrival_timestamp)
         day = datetime.fromtimestamp(arrived, UTC).date().isoformat()
         for upload, preset, number in _deliveries(body):
             counts[tenant, f"views#{upload}#{preset}#{day}"]["views"] += number
-    except (edge.NotPublished, ValueError, KeyError, TypeError):
+    except (edge.NotPublished, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, edge.NotPublished) and time.time() - arrived < PUBLISHED_SECONDS:
+            raise
         # It would stop its shard for a day, were it tried again.
         logger.exception("record dropped", extra={"request_id": request})
         return None
