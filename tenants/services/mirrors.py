@@ -79,6 +79,18 @@ def is_applied(mirror: GatewayPlan) -> bool:
     )
 
 
+def is_usable(mirror: GatewayPlan) -> bool:
+    """Say whether keys may be in it: the gateway has it, and counts by the row's quota and period.
+
+    Throttles and stages are left to the sweep. The gateway changes one plan in 20 seconds, and may
+    refuse a method's limit for good; no tenant's keys or extensions should wait for that.
+    """
+    return bool(mirror.gateway_id) and (
+        mirror.applied_quota_limit,
+        mirror.applied_quota_period,
+    ) == (mirror.quota_limit, mirror.usage_plan.quota_period)
+
+
 def mirrors_apply(*, usage_plan: UsagePlan, now: datetime) -> None:
     """Apply both mirrors of a plan."""
     for mirror in usage_plan.mirrors.select_related("usage_plan"):

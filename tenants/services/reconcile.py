@@ -29,7 +29,7 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.services import lease_writes
-from tenants.services.mirrors import is_applied, mirror_apply
+from tenants.services.mirrors import is_usable, mirror_apply
 from tenants.services.outbox import outbox_publish
 
 log = structlog.get_logger(__name__)
@@ -140,10 +140,10 @@ def _renew(tenant: Tenant, clock: Clock) -> None:
 
 
 def _mirrors_ready(tenant: Tenant, clock: Clock) -> dict[str, GatewayPlan]:
-    """Return the plan's mirrors by slot, made in the gateway where they are not there yet."""
+    """Return the plan's mirrors by slot, applied where keys could not be in them as they are."""
     mirrors = {}
     for mirror in tenant.usage_plan.mirrors.select_related("usage_plan"):
-        ready = mirror if is_applied(mirror) else mirror_apply(mirror=mirror, now=clock())
+        ready = mirror if is_usable(mirror) else mirror_apply(mirror=mirror, now=clock())
         mirrors[ready.slot] = ready
     return mirrors
 

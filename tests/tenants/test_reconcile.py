@@ -123,6 +123,22 @@ class TestFirstKey:
 
 
 class TestExtension:
+    def test_neither_it_nor_a_new_key_waits_for_a_mirror_that_lags(
+        self, tenant: Tenant, call: Call, settings: LazySettings
+    ) -> None:
+        settle(tenant)
+        value = value_of(only_version(tenant))
+        assert passes(call, value, at_most=15) == 10
+        UsagePlan.objects.update(rate_limit=30)
+        settings.BACKEND_STAGE = "gone"  # it is refused, as a method that does not exist would be
+        grant(tenant, 7, "order:1")
+        assert settle(tenant).reconcile_error == ""
+        assert passes(call, value, at_most=15) == 7
+        services.api_key_create(tenant=tenant, name="more", actor=None, now=timezone.now())
+        assert settle(tenant).reconcile_error == ""
+        states = ApiKeyVersion.objects.filter(api_key__tenant=tenant).values_list("status")
+        assert set(states) == {(VersionStatus.ACTIVE,)}
+
     def test_a_buyer_who_ran_dry_gets_exactly_the_pack(self, tenant: Tenant, call: Call) -> None:
         settle(tenant)
         value = value_of(only_version(tenant))
@@ -301,7 +317,8 @@ class TestFaults:
         settle(tenant)
         version = only_version(tenant)
         value = value_of(version)
-        settings.BACKEND_STAGE = "gone"  # the mirrors can no longer be applied
+        UsagePlan.objects.update(quota_limit=20)  # the mirrors must be applied,
+        settings.BACKEND_STAGE = "gone"  # and can no longer be
         services.api_key_create(tenant=tenant, name="more", actor=None, now=timezone.now())
         services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
         settle(tenant)
