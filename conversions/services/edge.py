@@ -131,14 +131,15 @@ def _tenant_publish(tenant: Tenant, now: datetime) -> None:
 
 def _tenant_bodies(tenants: QuerySet[Tenant], now: datetime) -> Iterator[tuple[str, Body]]:
     """Say what the functions should know of each tenant, in a handful of queries for all."""
-    found = list(tenants.select_related("usage_plan"))
+    found = tenants.select_related("usage_plan")
     presets = [
         p.recipe().to_mapping() for p in Preset.objects.filter(is_active=True).order_by("id")
     ]
     quotas = tenant_selectors.quotas(tenants=found, now=now)
     keys: dict[int, list[str]] = defaultdict(list)
     # Keys that are gone count, too: what they used in this period is used.
-    for tenant_id, gateway_id in _versions().values_list("api_key__tenant_id", "gateway_id"):
+    versions = _versions().filter(api_key__tenant__in=found)
+    for tenant_id, gateway_id in versions.values_list("api_key__tenant_id", "gateway_id"):
         keys[tenant_id].append(gateway_id)
     for tenant in found:
         quota = quotas[tenant.pk]

@@ -1,5 +1,6 @@
 """What pages, the API and the apps above read. Every query starts from the tenant."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -108,22 +109,35 @@ class Quota:
     period_end: date
 
 
-def quotas(*, tenants: Iterable[Tenant], now: datetime) -> dict[int, Quota]:
-    """Return each tenant's quota by its id, in one query for most; needs their `usage_plan`."""
+def quotas(*, tenants: QuerySet[Tenant], now: datetime) -> dict[int, Quota]:
+    """Return each tenant's quota by its id, in one query, or two at a period's start.
+
+    Needs their `usage_plan`. Computed where no worker has opened the period yet, as for one tenant
+    in `entitlement_requests`.
+    """
+    periods = {each.pk: period_of(each.usage_plan.quota_period, now) for each in tenants}
     today = now.astimezone(UTC).date()
-    current = Entitlement.objects.filter(period_start__lte=today, period_end__gt=today)
-    stored = {(each.tenant_id, each.period_start, each.period_end): each for each in current}
+    current = Entitlement.objects.filter(
+        tenant__in=tenants, period_start__lte=today, period_end__gt=today
+    )
+    requests = {
+        each.tenant_id: each.requests
+        for each in current
+        if Period(each.period_start, each.period_end) == periods.get(each.tenant_id)
+    }
+    spans: dict[int, list[PlanSpan]] = defaultdict(list)
+    if any(not each.usage_plan.is_unlimited and each.pk not in requests for each in tenants):
+        for span in PlanSpan.objects.filter(tenant__in=tenants).select_related("usage_plan"):
+            spans[span.tenant_id].append(span)
     found = {}
     for tenant in tenants:
-        plan = tenant.usage_plan
-        period = period_of(plan.quota_period, now)
-        entitlement = stored.get((tenant.pk, period.start, period.end))
-        if plan.is_unlimited:
+        period = periods[tenant.pk]
+        if tenant.usage_plan.is_unlimited:
             limit = None
-        elif entitlement is not None:
-            limit = entitlement.requests
+        elif tenant.pk in requests:
+            limit = requests[tenant.pk]
         else:
-            limit = entitlement_requests(tenant=tenant, now=now)
+            limit = plan_requests(spans=spans[tenant.pk], period=period)
         found[tenant.pk] = Quota(limit, period.start, period.end - timedelta(days=1))
     return found
 
