@@ -16,6 +16,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
+def cast(cast: Cast) -> Cast:
+    """The cast at a period's start: none of their entitlements is there yet."""
+    Entitlement.objects.all().delete()
+    return cast
+
+
+@pytest.fixture
 def loaded() -> Iterator[list[int]]:
     """Whose entitlements were loaded from the database."""
     whose: list[int] = []
