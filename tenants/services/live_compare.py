@@ -30,10 +30,16 @@ def live_compare(*, now: datetime) -> int:
 def _settled(day: date) -> bool:
     """Say whether every plan was read when GetUsage had long caught up with the day.
 
-    A key that a reading leaves out was not used; that is why the plans are asked, not the rows.
+    The meter must have come past its end, too. A key that a reading leaves out was not used; that
+    is why the plans are asked, not the rows.
     """
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC)
+    meter = LiveMeter.objects.filter(pk=LiveMeter.ONLY).first()
+    margin = timedelta(seconds=settings.LIVE_MARGIN_SECONDS)
+    if meter is None or meter.come_to < midnight + margin:
+        return False
     late = timedelta(seconds=settings.USAGE_LAG_SECONDS + settings.USAGE_SETTLE_SECONDS)
-    whole_at = datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC) + late
+    whole_at = midnight + late
     plans = GatewayPlan.objects.exclude(gateway_id="")
     read_at = plans.aggregate(at=Min("read_at"))["at"]
     return read_at is not None and read_at >= whole_at
@@ -53,10 +59,16 @@ def _compare(day: date) -> int:
     changed = [row for row in rows.values() if row.billed != billed.get(row.version_id, 0)]
     for row in changed:
         row.billed = billed.get(row.version_id, 0)
-        row.save()
         if row.differs:
             log.warning(
                 "live.differs", version=row.version_id, day=str(day), counted=row.requests,
                 billed=row.billed,
             )  # fmt: skip
+    LiveDay.objects.bulk_create(
+        changed,
+        update_conflicts=True,
+        unique_fields=["version", "day"],
+        update_fields=["billed"],
+        batch_size=500,
+    )
     return len(changed)

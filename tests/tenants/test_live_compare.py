@@ -3,7 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tenants.models import (
@@ -28,7 +31,9 @@ NOW = MIDNIGHT + timedelta(hours=3)
 def version(cast: Cast) -> ApiKeyVersion:
     """Alice's version, metered since the day before, at a gateway that was read just now."""
     version = ApiKeyVersion.objects.get(api_key__tenant=cast.alice_corp)
-    LiveMeter.objects.create(pk=LiveMeter.ONLY, newest_at=NOW, read_to=NOW)
+    LiveMeter.objects.create(
+        pk=LiveMeter.ONLY, newest_at=NOW, read_to=NOW, complete_since=MIDNIGHT - timedelta(days=2)
+    )
     counted(version, 1, day=DAY - timedelta(days=1))
     GatewayPlan.objects.update(gateway_id="plan", read_at=NOW)
     return version
@@ -70,6 +75,34 @@ def test_before_the_gateway_has_caught_up_nothing_is_compared(version: ApiKeyVer
     assert billed() == [(50, None)]
     GatewayPlan.objects.update(read_at=whole_at)
     assert live_compare(now=NOW) == 1
+
+
+def test_while_the_meter_is_behind_nothing_is_compared(version: ApiKeyVersion) -> None:
+    counted(version, 50)
+    margin = timedelta(seconds=settings.LIVE_MARGIN_SECONDS)
+    for field in ("newest_at", "read_to"):
+        LiveMeter.objects.update(**{field: MIDNIGHT + margin - timedelta(seconds=1)})
+        assert live_compare(now=NOW) == 0
+        LiveMeter.objects.update(**{field: MIDNIGHT + margin})
+    assert live_compare(now=NOW) == 1
+
+
+def test_the_number_of_keys_does_not_change_the_number_of_queries(
+    version: ApiKeyVersion, cast: Cast
+) -> None:
+    other = ApiKeyVersion.objects.get(api_key__tenant=cast.charlie_corp)
+    queries = []
+    for versions in ([version], [version, other]):
+        for each in versions:
+            LiveDay.objects.update_or_create(
+                version=each, day=DAY,
+                defaults={"requests": 5, "throttled": 0, "refused": 0, "billed": None},
+            )  # fmt: skip
+        with CaptureQueriesContext(connection) as captured:
+            assert live_compare(now=NOW) == len(versions)
+        queries.append(len(captured))
+    assert queries[0] == queries[1]
+    assert billed() == [(5, 0), (5, 0)]
 
 
 def test_a_key_that_was_not_billed_and_one_that_was_not_metered_both_show(
