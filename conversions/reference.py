@@ -35,6 +35,8 @@ _REFUSALS = {
     "503": "A backend cannot answer now. Try again in a moment.",
     "504": "A backend took too long.",
 }
+# What only some operations answer.
+_ANSWERS = {"404": "There is no such thing.", "409": "This was asked for already."}
 
 
 def document() -> Json:
@@ -196,7 +198,7 @@ def _responses(properties: Json) -> Iterator[tuple[str, Json]]:
         content: Json = {}
         for media_type, model in models.items():
             content |= _content(media_type, model)
-        text = _REFUSALS.get(status) or ("There is no such thing." if status == "404" else "Done.")
+        text = _REFUSALS.get(status) or _ANSWERS.get(status, "Done.")
         yield status, {"description": text, **({"content": content} if content else {})}
 
 

@@ -52,9 +52,10 @@ def edge_sweep() -> None:
 
 @shared_task
 def results_poll() -> None:
-    """Apply what the functions report."""
+    """Apply what the functions report, and note which jobs died."""
     with _left_to_the_next_run("results_poll"):
         services.results_poll(now=timezone.now())
+        services.dead_jobs_poll(now=timezone.now())
 
 
 @shared_task

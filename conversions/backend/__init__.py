@@ -1,7 +1,8 @@
 """The only Django-side package that talks to S3, SQS, DynamoDB and CloudFormation.
 
 Files, results and the edge table are here, the stack's deployment is in stack.py, the buckets that
-outlive it are in buckets.py, the live meter is read in live.py.
+outlive it are in buckets.py, the live meter is read in live.py,
+jobs are told of in jobs.py.
 
 Returns our dataclasses and raises our errors:
 
@@ -56,11 +57,12 @@ class PresignedPost:
 
 @dataclass(frozen=True)
 class Result:
-    """A message from one of the queues; `receipt` deletes it there."""
+    """A message from one of the queues; `receipt` deletes it there, `attributes` go beside it."""
 
     text: str
     receipt: str
     queue: str
+    attributes: dict[str, str]
 
     @property
     def body(self) -> dict[str, Any]:
@@ -187,7 +189,8 @@ def objects_delete(*, prefixes: list[str]) -> None:
 
 # --- Results ---
 
-RESULTS, DEAD = "ResultsQueue", "DeadQueue"  # the stack's outputs with the queues' addresses
+# The stack's outputs with the queues' addresses.
+RESULTS, DEAD, DEAD_JOBS = "ResultsQueue", "DeadQueue", "DeadJobsQueue"
 
 
 def results_receive(*, wait_seconds: int = 0, queue: str = RESULTS) -> list[Result]:
@@ -197,9 +200,18 @@ def results_receive(*, wait_seconds: int = 0, queue: str = RESULTS) -> list[Resu
             QueueUrl=outputs()[queue],
             MaxNumberOfMessages=10,
             WaitTimeSeconds=wait_seconds,
+            MessageAttributeNames=["All"],
         )
     return [
-        Result(text=message["Body"], receipt=message["ReceiptHandle"], queue=queue)
+        Result(
+            text=message["Body"],
+            receipt=message["ReceiptHandle"],
+            queue=queue,
+            attributes={
+                name: attribute["StringValue"]
+                for name, attribute in message.get("MessageAttributes", {}).items()
+            },
+        )
         for message in answer.get("Messages", [])
     ]
 

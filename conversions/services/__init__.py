@@ -3,6 +3,7 @@
 presets.py    how variants are made
 uploads.py    a file that is to come, and its end
 results.py    what the functions report
+jobs.py       jobs that died
 edge.py       what the functions know of keys and tenants
 live.py       what the live meter has counted
 """
@@ -13,12 +14,14 @@ from conversions.services.edge import (
     key_publish,
     tenant_publish,
 )
+from conversions.services.jobs import dead_jobs_poll
 from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
 from conversions.services.results import result_apply, results_poll, work_died
 from conversions.services.uploads import upload_create, upload_delete, upload_retry, uploads_sweep
 
 __all__ = [
+    "dead_jobs_poll",
     "edge_sweep",
     "edge_verify",
     "key_publish",

@@ -1,6 +1,7 @@
 """What becomes of an upload when an event, a report, a function or a person lets it down."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,9 +20,12 @@ from conversions.services.uploads import (
     STUCK_AFTER,
 )
 from tenants.errors import Refused
-from tenants.models import Meter, Tenant, UsageDay
+from tenants.models import ApiKeyVersion, Meter, Tenant, UsageDay
 from tests.cast import Cast
 from tests.conversions.conftest import finish
+from tests.conversions.test_routes import alice, until
+
+__all__ = ["alice"]  # a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Post = Callable[[bytes], Upload]
@@ -67,6 +71,30 @@ def test_work_that_dies_thrice_is_told_and_can_be_tried_again(
     backend.edge_put(key=item.key, body=item.body, revision=item.revision)
     assert retry(upload, cast).state == UploadState.DONE
     assert upload.error_code == ""
+
+
+def test_a_job_that_dies_is_told_to_whoever_asks_and_never_takes_back_what_was_done(
+    alice: httpx.Client, tenant: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    key_id = ApiKeyVersion.objects.get(api_key__tenant=tenant).gateway_id
+    dead, job = backend.outputs()["DeadJobsQueue"], str(uuid.uuid4())
+    done = alice.post("/v1/jobs", json={"uploads": [str(uuid.uuid4())]}).json()["id"]
+    until(lambda: alice.get(f"/v1/jobs/{done}"), lambda it: it["state"] == "refused")
+    for key, request in ((key_id, job), (key_id, done), ("nobodys", job)):
+        attributes = {"key": key, "request": request}
+        backend.client("sqs").send_message(
+            QueueUrl=dead,
+            MessageBody="{}",
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+            },
+        )
+    tasks.results_poll()
+    assert caplog.text.count("job.died") == 3
+    states = [alice.get(f"/v1/jobs/{each}").json()["state"] for each in (job, done)]
+    assert states == ["failed", "refused"]
+    assert services.dead_jobs_poll(now=timezone.now()) == 0
 
 
 def test_presets_that_are_not_published_yet_are_told_and_counted_once_in_the_end(
