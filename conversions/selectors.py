@@ -1,15 +1,17 @@
 """What pages and the admin read. Every query starts from the tenant."""
 
 import uuid
+from collections import defaultdict
+from collections.abc import Iterable
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
-from conversions.models import Conversion, ConversionState, Preset, Upload
+from conversions.models import Conversion, ConversionState, Preset, Upload, VariantViews
 from tenants.models import Tenant
 
 
 def uploads(*, tenant: Tenant) -> QuerySet[Upload]:
-    """Return a tenant's uploads that are not deleted, newest first, with variants and views."""
+    """Return a tenant's uploads that are not deleted, newest first, with their variants."""
     return _with_variants(tenant).filter(deleted_at=None)
 
 
@@ -21,7 +23,18 @@ def upload(*, tenant: Tenant, upload_id: uuid.UUID, even_deleted: bool = False) 
 
 def _with_variants(tenant: Tenant) -> QuerySet[Upload]:
     mine = Upload.objects.filter(tenant=tenant).select_related("tenant")
-    return mine.prefetch_related("conversions", "views")
+    return mine.prefetch_related("conversions")
+
+
+def views(*, uploads: Iterable[Upload]) -> dict[int, dict[str, int]]:
+    """Return how often each upload's variants were delivered, by its id and the preset's code."""
+    days = VariantViews.objects.filter(upload__in=uploads).order_by()
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for upload_id, code, total in days.values_list("upload_id", "preset_code").annotate(
+        total=Sum("views")
+    ):
+        found[upload_id][code] = total
+    return found
 
 
 def variant(*, tenant: Tenant, upload_id: uuid.UUID, conversion_id: int) -> Conversion | None:

@@ -6,7 +6,6 @@ a page that has been open for long still shows them.
 """
 
 import uuid
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,7 +61,7 @@ def upload(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
         raise Http404
     if found.deleted_at is not None:
         return HttpResponse()
-    return render(request, "conversions/upload.html", {"upload": _row(found, timezone.now())})
+    return render(request, "conversions/upload.html", {"upload": _rows([found])[0]})
 
 
 @require_safe
@@ -148,19 +147,20 @@ def _upload(request: TenantRequest, upload_id: uuid.UUID) -> Upload:
 
 def _gallery(request: TenantRequest) -> dict[str, Any]:
     newest = list(selectors.uploads(tenant=request.member.tenant)[: SHOWN + 1])
-    now = timezone.now()
     return {
-        "uploads": [_row(each, now) for each in newest[:SHOWN]],
+        "uploads": _rows(newest[:SHOWN]),
         "shown": SHOWN,
         "has_older": len(newest) > SHOWN,
     }
 
 
-def _row(upload: Upload, now: datetime) -> dict[str, Any]:
+def _rows(uploads: list[Upload]) -> list[dict[str, Any]]:
+    views, now = selectors.views(uploads=uploads), timezone.now()
+    return [_row(each, views.get(each.pk, {}), now) for each in uploads]
+
+
+def _row(upload: Upload, views: dict[str, int], now: datetime) -> dict[str, Any]:
     made = [each for each in upload.conversions.all() if each.state == ConversionState.DONE]
-    views: Counter[str] = Counter()
-    for day in upload.views.all():
-        views[day.preset_code] += day.views
     is_busy = (upload.checked_at or now) > now - BUSY
     return {
         "uuid": upload.uuid,
@@ -175,7 +175,7 @@ def _row(upload: Upload, now: datetime) -> dict[str, Any]:
         "created_at": upload.created_at,
         "ask_again": "" if upload.is_finished else "1s" if is_busy else "15s",
         "expected": upload.variants_expected,
-        "variants": [{"is": each, "views": views[each.preset_code]} for each in made],
+        "variants": [{"is": each, "views": views.get(each.preset_code, 0)} for each in made],
     }
 
 

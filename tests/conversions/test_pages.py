@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from datetime import date
 
 import httpx
 import pytest
@@ -10,7 +11,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from conversions.models import Conversion, ConversionState, Upload, UploadError, UploadState
+from conversions.models import (
+    Conversion,
+    ConversionState,
+    Upload,
+    UploadError,
+    UploadState,
+    VariantViews,
+)
 from portal.views.uploads import BUSY, SHOWN
 from tenants.models import Member, Role, Tenant, User
 from tests.cast import Cast
@@ -186,6 +194,21 @@ def test_only_what_is_unfinished_asks_for_news_and_less_often_after_a_while(
         page = alice.get(reverse("upload", args=[upload.uuid])).content.decode()
         found = re.search(r'hx-trigger="([^"]+)"', page)
         assert (found[1] if found else "") == trigger
+
+
+def test_deliveries_are_shown_as_one_sum_and_their_days_stay_in_the_database(
+    cast: Cast, alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = an_upload(cast.alice_corp)
+    a_variant(upload)
+    for day, preset, count in ((1, "thumb", 3), (2, "thumb", 4), (2, "web", 50)):
+        VariantViews.objects.create(
+            upload=upload, preset_code=preset, day=date(2026, 3, day), views=count
+        )
+    monkeypatch.setattr(VariantViews, "from_db", None)  # no row is made of them
+    for name, args in (("upload-gallery", []), ("upload", [upload.uuid])):
+        page = alice.get(reverse(name, args=args)).content.decode()
+        assert re.findall(r'data-testid="views">([^<]+)<', page) == ["7 views"]
 
 
 def test_the_newest_are_shown_with_a_word_on_the_others(
