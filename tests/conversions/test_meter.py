@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from django.conf import settings
 
-from conversions.serverless.functions import clients, counters, live_table, meter
+from conversions import backend
+from conversions.serverless.functions import clients, live_table, meter
 from conversions.serverless.functions.counters import Event, add_once
 from tests.conversions.access_log import AT, batch, line
+from tests.conversions.conftest import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("meter_table")
 Item = dict[str, int]
@@ -207,10 +210,24 @@ def test_a_transaction_that_collides_is_tried_again_and_not_for_ever(
     events = [
         Event(id=f"{key_id}-collides", counts={(f"day#{key_id}", "2026-03-10"): {"requests": 1}})
     ]
-    assert add_once(table=meter_table, events=events) == 1
+    assert add_once(table=meter_table, events=events, patience=60) == 1
     assert day(meter_table, key_id) == 1
-    left[0] = counters.ATTEMPTS
+    left[0] = 1_000_000
     other = [Event(id=f"{key_id}-collides-on", counts=events[0].counts)]
     with pytest.raises(ClientError):
-        add_once(table=meter_table, events=other)
+        add_once(table=meter_table, events=other, patience=0.1)
     assert day(meter_table, key_id) == 1
+
+
+def test_a_batch_that_cannot_be_counted_is_put_by(key_id: str) -> None:
+    function = f"{settings.BACKEND_STACK_NAME}-meter"
+    invoked = backend.client("lambda").invoke(
+        FunctionName=function, InvocationType="Event", Payload=b'{"awslogs": {"data": "none"}}'
+    )
+    assert invoked["StatusCode"] == 202
+    looks = (
+        backend.results_receive(queue="UnmeteredQueue", wait_seconds=1) for _ in range(PATIENCE)
+    )
+    put_by = next(look for look in looks if look)
+    assert put_by[0].body["requestPayload"] == {"awslogs": {"data": "none"}}
+    backend.result_delete(result=put_by[0])

@@ -24,7 +24,7 @@ MARKER_SECONDS = 2 * 86_400
 MOST_WRITES = 100  # of one TransactWriteItems
 # Another writer had one of the items: the same transaction may go through a moment later.
 CONFLICTS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-ATTEMPTS = 6
+LONGEST_PAUSE = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,20 @@ class Event:
     counts: Counts
 
 
-def add_once(*, table: str, events: Sequence[Event], expires: int | None = None) -> int:
+def add_once(
+    *, table: str, events: Sequence[Event], patience: float, expires: int | None = None
+) -> int:
     """Add the events that were not added before; return how many those were.
 
-    `expires` (seconds since the epoch) is written to the items that are counted in, where given.
+    What collides is tried again for `patience` seconds: less than the function's time-out, as its
+    callers do not call again often. `expires` (seconds since the epoch) is written to the items
+    that are counted in, where given.
     Raise ClientError: some events may have been added then, and a repeat adds the others.
     """
     distinct = {event.id: event for event in events}
-    return sum(_add(table, list(chunk), expires) for chunk in _chunks(list(distinct.values())))
+    deadline = time.monotonic() + patience
+    chunks = _chunks(list(distinct.values()))
+    return sum(_add(table, list(chunk), expires, deadline) for chunk in chunks)
 
 
 def _chunks(events: list[Event]) -> Iterator[list[Event]]:
@@ -59,8 +65,8 @@ def _chunks(events: list[Event]) -> Iterator[list[Event]]:
         yield chunk
 
 
-def _add(table: str, events: list[Event], expires: int | None) -> int:
-    attempt = 0
+def _add(table: str, events: list[Event], expires: int | None, deadline: float) -> int:
+    longest = 0.08
     while events:
         try:
             client("dynamodb").transact_write_items(TransactItems=_writes(table, events, expires))
@@ -74,11 +80,12 @@ def _add(table: str, events: list[Event], expires: int | None) -> int:
                     if code != "ConditionalCheckFailed"
                 ]
                 continue
-            attempt += 1
-            if attempt == ATTEMPTS or not CONFLICTS & set(codes):
-                raise
             # Each waits for a time of its own, so that one of them gets through.
-            time.sleep(uniform(0, 0.04) * 2**attempt)  # noqa: S311
+            pause = uniform(0, longest)  # noqa: S311
+            if not CONFLICTS & set(codes) or time.monotonic() + pause > deadline:
+                raise
+            time.sleep(pause)
+            longest = min(2 * longest, LONGEST_PAUSE)
         else:
             break
     return len(events)

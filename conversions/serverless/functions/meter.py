@@ -23,6 +23,7 @@ from conversions.serverless.functions.counters import Event, Place, add_once
 
 logger = Logger()
 
+PATIENCE_SECONDS = 45  # of the function's 60
 KEEP_SECONDS = 40 * 86_400  # a quota period, and some days
 LIMITS_MS = (25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000)
 # The gateway's own refusals, which count for no quota.
@@ -30,13 +31,14 @@ REFUSALS = {"THROTTLED": "throttled", "QUOTA_EXCEEDED": "quota", "INVALID_API_KE
 
 
 def handler(event: dict[str, Any], context: object) -> None:
-    """Add a batch of lines up. Raise to have it come again."""
+    """Add a batch of lines up. Raise to have it come again, twice; then it is put by in a queue."""
     batch = CloudWatchLogsEvent(event).parse_logs_data()
     calls = [call for each in batch.log_events if (call := _call(each.message)) is not None]
     name = os.environ["LIVE_TABLE"]
     added = add_once(
         table=name,
         events=[Event(id=call.id, counts=_counts(call)) for call in calls if call.key],
+        patience=PATIENCE_SECONDS,
         expires=int(time.time()) + KEEP_SECONDS,
     )
     if calls:

@@ -24,6 +24,7 @@ from conversions.serverless.functions.clients import table
 from conversions.serverless.functions.counters import Event, add_once
 
 logger = Logger()
+PATIENCE_SECONDS = 20  # of the function's 30
 PUBLISHED_SECONDS = 120  # after so long, a key that is not known was revoked, rather than new
 Place = tuple[str, str]  # pk and sk of a count: a tenant, and views#<upload>#<preset>#<day>
 
@@ -31,7 +32,7 @@ Place = tuple[str, str]  # pk and sk of a count: a tenant, and views#<upload>#<p
 def handler(event: dict[str, Any], context: object) -> None:
     """Add a batch up, and report the totals of what it touched. Raise to have it come again."""
     events = [found for record in KinesisStreamEvent(event).records if (found := _event(record))]
-    added = add_once(table=os.environ["UPLOADS_TABLE"], events=events)
+    added = add_once(table=os.environ["UPLOADS_TABLE"], events=events, patience=PATIENCE_SECONDS)
     places = {place for each in events for place in each.counts}
     for tenant, sk in sorted(places):
         _report(tenant, sk)
