@@ -3,20 +3,24 @@
 import re
 import shutil
 from collections import Counter
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Message
+from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.pofile import read_po
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import translation
 from django.utils.translation import gettext, ngettext
+from django.utils.translation.template import templatize
 
 LOCALE = Path(settings.BASE_DIR) / "locale"
 CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/django.po"))
+
+LAZY = {"gettext_lazy": None, "ngettext_lazy": (1, 2), "gettext_noop": None}
 
 # What must come through a translation unharmed: what Python fills in, and the tags of HTML.
 KEPT = re.compile(r"%\(\w+\)[a-z]|%[ds]|</?\w+[^>]*>")
@@ -60,6 +64,29 @@ def test_nothing_is_left_untranslated_or_doubtful(catalogue: Path) -> None:
     messages = _messages(catalogue)
     assert messages
     assert [m.id for m in messages if m.fuzzy or not all(map(str.strip, _forms(m.string)))] == []
+
+
+def _marked() -> set[str]:
+    """Return all that our code and templates mark for translation; of plurals the singular."""
+    found: set[str] = set()
+    for folder in ("billing", "conversions", "portal", "tenants", "templates"):
+        for path in sorted(Path(settings.BASE_DIR, folder).rglob("*")):
+            if path.suffix not in {".py", ".html", ".txt"} or "migrations" in path.parts:
+                continue
+            text, method = path.read_text("utf-8"), "python"
+            if path.suffix != ".py":
+                # What this makes of a template is meant for xgettext: calls between letters X.
+                text, method = templatize(text), "javascript"
+            keywords = {"_": None, **DEFAULT_KEYWORDS, **LAZY}
+            for _, message, *_rest in extract(method, BytesIO(text.encode()), keywords):
+                found.add(message if isinstance(message, str) else message[0])
+    return found
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_everything_that_is_marked_is_in_the_catalogue(catalogue: Path) -> None:
+    said = {_forms(message.id)[0] for message in _messages(catalogue)}
+    assert _marked() - said == set()
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parts[-3])
