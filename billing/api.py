@@ -43,7 +43,7 @@ class InvoiceDetailSerializer(InvoiceSerializer):
 
 
 class InvoicesView(TenantView):
-    @extend_schema(responses=InvoiceSerializer(many=True))
+    @extend_schema(summary="List your invoices", responses=InvoiceSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the issued invoices, newest first."""
         invoices = selectors.invoices(tenant=self.caller(request).tenant)
@@ -51,7 +51,7 @@ class InvoicesView(TenantView):
 
 
 class InvoiceView(TenantView):
-    @extend_schema(responses=InvoiceDetailSerializer)
+    @extend_schema(summary="Read an invoice", responses=InvoiceDetailSerializer)
     def get(self, request: Request, number: str) -> Response:
         """Return an invoice with its lines."""
         tenant = self.caller(request).tenant

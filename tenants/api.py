@@ -100,14 +100,16 @@ def _refused(refusal: Refused) -> Response:
 
 
 class KeysView(TenantView):
-    @extend_schema(responses=KeySerializer(many=True))
+    @extend_schema(summary="List your keys", responses=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the keys that are not revoked, oldest first."""
         keys = selectors.api_keys(tenant=self.caller(request).tenant)
         rows = [_key(selectors.newest_version(api_key=key)) for key in keys]
         return Response(KeySerializer(rows, many=True).data)
 
-    @extend_schema(request=KeyNameSerializer, responses={201: NewKeySerializer})
+    @extend_schema(
+        summary="Create a key", request=KeyNameSerializer, responses={201: NewKeySerializer}
+    )
     def post(self, request: Request) -> Response:
         """Create a key. Its value is in this answer, and never again."""
         member = self.member(request, Act.CHANGE_KEYS)
@@ -126,7 +128,7 @@ class KeysView(TenantView):
 
 
 class KeyRotateView(TenantView):
-    @extend_schema(request=None, responses={201: NewKeySerializer})
+    @extend_schema(summary="Rotate a key", request=None, responses={201: NewKeySerializer})
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
         """Give a key a new value; the old one stops at once."""
         member = self.member(request, Act.CHANGE_KEYS)
@@ -139,7 +141,7 @@ class KeyRotateView(TenantView):
 
 
 class KeyRevokeView(TenantView):
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(summary="Revoke a key", request=None, responses={204: None})
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
         """Revoke a key for good; again changes nothing."""
         member = self.member(request, Act.CHANGE_KEYS)
@@ -150,6 +152,7 @@ class KeyRevokeView(TenantView):
 
 class UsageView(TenantView):
     @extend_schema(
+        summary="Read your usage",
         parameters=[
             OpenApiParameter("start", type=str, description="First UTC day, YYYY-MM-DD."),
             OpenApiParameter("end", type=str, description="Last UTC day, YYYY-MM-DD."),

@@ -106,6 +106,10 @@ def test_the_management_api_has_a_page(client: Client) -> None:
     assert "unsafe" not in answer["Content-Security-Policy"]
     schema = json.loads(client.get("/api/schema/", headers={"Accept": "application/json"}).content)
     assert "/api/v1/keys/" in schema["paths"]
+    operations = [each for path in schema["paths"].values() for each in path.values()]
+    summaries = {each.get("summary") for each in operations}
+    assert None not in summaries
+    assert len(summaries) == len(operations) == 7
 
 
 def test_swagger_ui_is_served_by_ourselves() -> None:
