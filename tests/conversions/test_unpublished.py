@@ -47,10 +47,12 @@ def test_a_job_comes_again_until_its_key_is_published(key_id: str) -> None:
     assert outcome["refused"] == {NOBODYS: "You have no upload with this id."}
 
 
-def deliveries_of(key_id: str, *, seconds_ago: float = 0) -> dict[str, Any]:
-    body = {"events": [{"upload": NOBODYS, "preset": "web"}]}
+def deliveries_of(
+    key_id: str, *presets: str, call: str = "a", seconds_ago: float = 0
+) -> dict[str, Any]:
+    body = {"events": [{"upload": NOBODYS, "preset": preset} for preset in presets]}
     record = {
-        "partitionKey": f"{key_id}/call-of-{key_id}",
+        "partitionKey": f"{key_id}/{call}-of-{key_id}",
         "data": base64.b64encode(json.dumps(body).encode()).decode(),
         "approximateArrivalTimestamp": datetime.now(UTC).timestamp() - seconds_ago,
     }
@@ -65,13 +67,13 @@ def delivered(tenant: str) -> int:
 
 def test_deliveries_come_again_until_their_key_is_published(key_id: str) -> None:
     with pytest.raises(edge.NotPublished):
-        views.handler(deliveries_of(key_id), None)
+        views.handler(deliveries_of(key_id, "web"), None)
     tenant = publish(key_id)
-    views.handler(deliveries_of(key_id), None)
+    views.handler(deliveries_of(key_id, "web"), None)
     assert delivered(tenant) == 1
 
 
 def test_deliveries_of_a_revoked_key_hold_their_shard_up_no_longer(key_id: str) -> None:
-    views.handler(deliveries_of(key_id, seconds_ago=PUBLISHED_SECONDS), None)
+    views.handler(deliveries_of(key_id, "web", seconds_ago=PUBLISHED_SECONDS), None)
     tenant = publish(key_id)
     assert delivered(tenant) == 0

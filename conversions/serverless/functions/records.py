@@ -13,13 +13,14 @@ Everybody writes only what they know, by updates that can come twice and in any 
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from conversions.serverless.functions.clients import client, table
 
 Item = dict[str, Any]
 JOB_SECONDS = 7 * 86_400
+MOST_SENT = 10  # messages of one SendMessageBatch
 SOURCE = ("bucket", "key", "tenant", "upload", "bytes", "width", "height", "format")
 # What every report to the portal carries, so that it can make the row of an upload of the API's.
 ORIGIN = ("origin", "filename", "created_at")
@@ -133,6 +134,20 @@ def report(result: Mapping[str, Any]) -> None:
     client("sqs").send_message(
         QueueUrl=os.environ["RESULTS_QUEUE"], MessageBody=json.dumps(result, default=int)
     )
+
+
+def report_all(results: Sequence[Mapping[str, Any]]) -> None:
+    """Tell the portal much at once. Raise RuntimeError where SQS did not take all."""
+    for start in range(0, len(results), MOST_SENT):
+        answer = client("sqs").send_message_batch(
+            QueueUrl=os.environ["RESULTS_QUEUE"],
+            Entries=[
+                {"Id": str(number), "MessageBody": json.dumps(result, default=int)}
+                for number, result in enumerate(results[start : start + MOST_SENT])
+            ],
+        )
+        if failed := answer.get("Failed"):
+            raise RuntimeError(f"{len(failed)} reports were not taken: {failed[0]['Code']}")
 
 
 def _get(tenant: str, sk: str) -> Item:

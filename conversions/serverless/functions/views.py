@@ -20,10 +20,11 @@ from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import (
 )
 
 from conversions.serverless.functions import edge, records
-from conversions.serverless.functions.clients import table
+from conversions.serverless.functions.clients import client
 from conversions.serverless.functions.counters import Event, add_once
 
 logger = Logger()
+MOST_READ = 100  # items of one BatchGetItem
 PATIENCE_SECONDS = 20  # of the function's 30
 PUBLISHED_SECONDS = 120  # after so long, a key that is not known was revoked, rather than new
 Place = tuple[str, str]  # pk and sk of a count: a tenant, and views#<upload>#<preset>#<day>
@@ -34,8 +35,7 @@ def handler(event: dict[str, Any], context: object) -> None:
     events = [found for record in KinesisStreamEvent(event).records if (found := _event(record))]
     added = add_once(table=os.environ["UPLOADS_TABLE"], events=events, patience=PATIENCE_SECONDS)
     places = {place for each in events for place in each.counts}
-    for tenant, sk in sorted(places):
-        _report(tenant, sk)
+    _report(sorted(places))
     logger.info("views", extra={"calls": len(events), "added": added, "counts": len(places)})
 
 
@@ -63,19 +63,37 @@ def _deliveries(body: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
         yield str(delivery["upload"]), str(delivery["preset"]), int(delivery.get("count", 1))
 
 
-def _report(tenant: str, sk: str) -> None:
-    answer = table(os.environ["UPLOADS_TABLE"]).get_item(
-        Key={"pk": tenant, "sk": sk}, ConsistentRead=True
+def _report(places: list[Place]) -> None:
+    """Tell the portal the totals of these places."""
+    totals = [(place, total) for chunk in _chunks(places) for place, total in _totals(chunk)]
+    records.report_all(
+        [
+            {
+                "kind": "views",
+                "tenant": tenant,
+                "upload": upload,
+                "preset": preset,
+                "day": day,
+                "views": total,
+            }
+            for (tenant, sk), total in totals
+            for _, upload, preset, day in [sk.split("#")]
+        ]
     )
-    _, upload, preset, day = sk.split("#")
-    views = int(answer["Item"]["views"])
-    records.report(
-        {
-            "kind": "views",
-            "tenant": tenant,
-            "upload": upload,
-            "preset": preset,
-            "day": day,
-            "views": views,
-        }
-    )
+
+
+def _chunks(places: list[Place]) -> Iterator[list[Place]]:
+    for start in range(0, len(places), MOST_READ):
+        yield places[start : start + MOST_READ]
+
+
+def _totals(places: list[Place]) -> Iterator[tuple[Place, int]]:
+    """Yield what each place has; DynamoDB may leave some of them for another call."""
+    name = os.environ["UPLOADS_TABLE"]
+    keys = [{"pk": {"S": tenant}, "sk": {"S": sk}} for tenant, sk in places]
+    asked = {name: {"Keys": keys, "ConsistentRead": True}}
+    while asked:
+        answer = client("dynamodb").batch_get_item(RequestItems=asked)
+        for item in answer["Responses"].get(name, []):
+            yield (item["pk"]["S"], item["sk"]["S"]), int(item["views"]["N"])
+        asked = answer["UnprocessedKeys"]
