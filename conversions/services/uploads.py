@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_AFTER = timedelta(minutes=2)  # without a word from the functions
 ABANDONED_AFTER = timedelta(seconds=backend.LINK_SECONDS)  # the form is no longer good
-STUCK_AFTER = timedelta(minutes=30)  # three tries of a function, and then some
+STUCK_AFTER = timedelta(hours=2)  # three tries of a function, half an hour apart, and then some
 FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
 
 

@@ -50,7 +50,7 @@ def s3_tells_nobody() -> Iterator[None]:
 
 @contextmanager
 def failed_work_returns_at_once() -> Iterator[None]:
-    """Have the work queue give a message back after a second instead of six minutes."""
+    """Have the work queue give a message back after a second instead of half an hour."""
     sqs = backend.client("sqs")
     queue = sqs.get_queue_url(QueueName=f"{settings.BACKEND_STACK_NAME}-work")["QueueUrl"]
     kept = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])

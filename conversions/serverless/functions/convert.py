@@ -1,9 +1,10 @@
 """Make an upload's variants: say what will be made, decode once, encode each, report each.
 
 A message may come twice: names are a function of upload, preset and version, so that the second
-time writes the same objects, and reports are counted once. A picture that is refused is reported
-and done with; any other failure gives the message back, three times in all, and then it lies in
-the dead letters, where the portal finds it.
+time writes the same objects, and reports are counted once. What was made of this very file is only
+reported again, so that each try of a picture too large for one gets further. A picture that is
+refused is reported and done with; any other failure gives the message back, three times in all, and
+then it lies in the dead letters, where the portal finds it.
 """
 
 import json
@@ -17,7 +18,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from conversions.imaging import ImageRefused, Recipe, open_source, render
+from conversions.imaging import ImageRefused, Recipe, Source, open_source, render
 from conversions.serverless.functions import records
 from conversions.serverless.functions.clients import client
 
@@ -48,46 +49,28 @@ def _make(work: dict[str, Any]) -> None:
     if "requested" in source:
         recipes = [recipe for recipe in recipes if recipe.code in source["requested"]]
     about = {name: source[name] for name in ABOUT if name in source}
-    about["expected"] = sorted(
-        records.upload_started(
-            tenant=tenant,
-            upload=upload,
-            expected=[recipe.name for recipe in recipes],
-            adds=work.get("adds", False),
-        )
+    item = records.upload_started(
+        tenant=tenant,
+        upload=upload,
+        expected=[recipe.name for recipe in recipes],
+        adds=work.get("adds", False),
     )
+    about["expected"] = sorted(item.get("expected", ()))
     records.report({"kind": "started", **about, "adds": work.get("adds", False)})
-    body = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])["Body"]
+    file = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])
     try:
-        picture = open_source(body.read())
+        picture = open_source(file["Body"].read())
     except ImageRefused as refusal:
         logger.warning("refused", extra={"upload": upload, "code": refusal.code})
         records.upload_failed(tenant=tenant, upload=upload, code=refusal.code, text=str(refusal))
         records.report({"kind": "refused", **about, "code": refusal.code, "text": str(refusal)})
         return
+    there = records.variants(item)
     for recipe in recipes:
-        made = render(picture, recipe)
-        key = f"variants/{tenant}/{upload}/{recipe.name}"
-        client("s3").put_object(
-            Bucket=source["bucket"],
-            Key=key,
-            Body=made.data,
-            ContentType=recipe.format.media_type,
-        )
-        variant = {
-            "preset": recipe.code,
-            "version": recipe.version,
-            "key": key,
-            "bytes": len(made.data),
-            "width": made.width,
-            "height": made.height,
-        }
-        records.variant_made(
-            tenant=tenant,
-            upload=upload,
-            name=recipe.name,
-            variant={**variant, "format": recipe.format.value},
-        )
+        variant = there.get(recipe.name, {})
+        if variant.get("of") != file["ETag"]:
+            variant = {**_variant(picture, recipe, source), "of": file["ETag"]}
+            records.variant_made(tenant=tenant, upload=upload, name=recipe.name, variant=variant)
         records.report(
             {
                 "kind": "variant",
@@ -100,3 +83,21 @@ def _make(work: dict[str, Any]) -> None:
             }
         )
     logger.info("converted", extra={"upload": upload, "variants": len(recipes)})
+
+
+def _variant(picture: Source, recipe: Recipe, source: dict[str, Any]) -> dict[str, Any]:
+    """Make one variant, and say what it is."""
+    made = render(picture, recipe)
+    key = f"variants/{source['tenant']}/{source['upload']}/{recipe.name}"
+    client("s3").put_object(
+        Bucket=source["bucket"], Key=key, Body=made.data, ContentType=recipe.format.media_type
+    )
+    return {
+        "preset": recipe.code,
+        "version": recipe.version,
+        "format": recipe.format.value,
+        "key": key,
+        "bytes": len(made.data),
+        "width": made.width,
+        "height": made.height,
+    }

@@ -54,12 +54,10 @@ def upload_inspected(*, source: Mapping[str, Any]) -> Item:
     return _set(source["tenant"], source["upload"], names)
 
 
-def upload_started(
-    *, tenant: str, upload: str, expected: Iterable[str], adds: bool
-) -> frozenset[str]:
+def upload_started(*, tenant: str, upload: str, expected: Iterable[str], adds: bool) -> Item:
     """Note which variants will be made, beside those that are expected already where it `adds`.
 
-    Return the names of all that are expected. What had failed is forgotten: it is tried again.
+    Return the item. What had failed is forgotten: it is tried again.
     """
     names = set(expected)
     sets, removes, more = ["started = :true"], ["failure"], ""
@@ -79,7 +77,8 @@ def upload_started(
         ExpressionAttributeValues=values,
         ReturnValues="ALL_NEW",
     )
-    return frozenset(answer["Attributes"].get("expected", ()))
+    item: Item = answer["Attributes"]
+    return item
 
 
 def variant_made(*, tenant: str, upload: str, name: str, variant: Mapping[str, Any]) -> None:
