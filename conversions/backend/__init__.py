@@ -7,7 +7,8 @@ jobs are told of in jobs.py.
 Returns our dataclasses and raises our errors:
 
     BackendError               str() says which call, and what was answered
-    ├── BackendUnavailable     no answer, or a server error: it may or may not have happened
+    ├── BackendUnavailable     no answer, too many calls, or a server error: it may or may not have
+    │                          happened
     └── BackendRefused         AWS understood and refused
 """
 
@@ -24,6 +25,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 SMALLEST, LARGEST = 1, 20_000_000  # bytes of an upload; S3 itself refuses others
+# Too many calls, which most services answer with 400.
+THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
 LINK_SECONDS = 3600  # how long a form to upload, or a link to a variant, is good
 
 
@@ -38,7 +50,7 @@ class BackendError(Exception):
 
 
 class BackendUnavailable(BackendError):
-    """No answer, or a server error."""
+    """No answer, too many calls, or a server error."""
 
     retryable = True
 
@@ -102,8 +114,10 @@ def errors_of(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        kind = BackendUnavailable if status >= 500 or status == 429 else BackendRefused
-        raise kind(f"{what}: {error}", code=error.response["Error"]["Code"]) from error
+        code = error.response["Error"]["Code"]
+        is_passing = status >= 500 or status == 429 or code in THROTTLED
+        kind = BackendUnavailable if is_passing else BackendRefused
+        raise kind(f"{what}: {error}", code=code) from error
     except BotoCoreError as error:
         raise BackendUnavailable(f"{what}: {error}") from error
 

@@ -71,12 +71,16 @@ class Operation:
         deadline = time.monotonic() + PATIENCE_SECONDS
         pause, longest = PAUSES
         while True:
-            stack = stack_find(self._stack_id)
-            status = str(stack["StackStatus"]) if stack else "DELETE_COMPLETE"
-            lines = self._news()
-            if not is_busy(status):
-                self._note_validation()
-                return status
+            try:
+                stack = stack_find(self._stack_id)
+                status = str(stack["StackStatus"]) if stack else "DELETE_COMPLETE"
+                lines = self._news()
+                if not is_busy(status):
+                    self._note_validation()
+                    return status
+            except backend.BackendUnavailable:
+                # The operation goes on all the same, and the next look may be answered.
+                status, lines = "a state that AWS does not tell", []
             if time.monotonic() > deadline:
                 raise backend.BackendUnavailable(
                     f"The stack was still in {status} after {PATIENCE_SECONDS // 60} minutes."

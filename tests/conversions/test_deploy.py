@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from conversions import backend, reference
-from conversions.backend import packages
+from conversions.backend import operations, packages
 from tests.conversions.conftest import settings_of
 from tests.local.aws.program import Program, running
 
@@ -252,6 +252,23 @@ def test_what_lasts_is_told_of(aws: Program, template: Template) -> None:
     with pytest.raises(CommandError, match="DELETE_COMPLETE: Slow: WaitCondition timed out"):
         call_command("deploy_backend", "--yes", stdout=out)
     assert row("CREATE_IN_PROGRESS", "Slow") in rows(out.getvalue())
+
+
+def test_a_look_that_is_throttled_is_not_the_end(
+    aws: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    throttled = [ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "…")]
+    look = operations.stack_find
+
+    def now_and_then(name: str) -> dict[str, Any] | None:
+        with backend.errors_of("look"):
+            if throttled:
+                raise throttled.pop()
+        return look(name)
+
+    monkeypatch.setattr(operations, "stack_find", now_and_then)
+    deploy("--yes")
+    assert (status(), throttled) == ("CREATE_COMPLETE", [])
 
 
 def test_a_run_that_was_killed_while_it_waited_is_waited_for(
