@@ -201,8 +201,8 @@ API_KEY_SECRET = env.str("API_KEY_SECRET")
 GATEWAY_SECRET = env.str(
     "GATEWAY_SECRET",
     validate=validate.Regexp(
-        r"[-._~A-Za-z0-9]{16,}\Z",
-        error="It must be at least 16 characters of A-Z a-z 0-9 - . _ ~",
+        r"[-._A-Za-z0-9]{16,}\Z",
+        error="It must be at least 16 characters of A-Z a-z 0-9 - . _",
     ),
 )
 GATEWAY_PORTAL_URL = env.str("GATEWAY_PORTAL_URL", SITE_URL).rstrip("/")

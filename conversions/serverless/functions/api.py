@@ -197,7 +197,9 @@ def execution_read(execution: str) -> dict[str, Any]:
     try:
         found = client("stepfunctions").describe_execution(executionArn=arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in {"ExecutionDoesNotExist", "InvalidArn"}:
+        # The last is what Step Functions says of a name that none can have.
+        nowhere = {"ExecutionDoesNotExist", "InvalidArn", "ValidationException"}
+        if error.response["Error"]["Code"] not in nowhere:
             raise
         raise _not_found(NO_EXECUTION) from error
     started_by = json.loads(found["input"]).get("caller", {}).get("key")
