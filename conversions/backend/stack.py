@@ -49,6 +49,7 @@ def deploy(
     Raise Declined, or BackendError where AWS refuses, cannot be reached, or rolls back; the reason
     is in it.
     """
+    _demand_https()
     stack = _at_rest(say)
     request = _request()
     kind = "UPDATE"
@@ -68,6 +69,16 @@ def deploy(
         was_changed = False
     backend.outputs.cache_clear()
     return Deployed(outputs=backend.outputs(), was_changed=was_changed)
+
+
+def _demand_https() -> None:
+    """Raise BackendRefused where AWS would call the portal in the clear, with the secret.
+
+    Nor could that be changed alone: the scheme is part of methods, which a deployment keeps.
+    """
+    address = settings.GATEWAY_PORTAL_URL
+    if settings.AWS_ENDPOINT_URL is None and not address.startswith("https://"):
+        raise backend.BackendRefused(f"GATEWAY_PORTAL_URL has to be https on AWS, not {address}")
 
 
 def _at_rest(say: Say) -> dict[str, Any] | None:

@@ -254,6 +254,12 @@ def test_what_lasts_is_told_of(aws: Program, template: Template) -> None:
     assert row("CREATE_IN_PROGRESS", "Slow") in rows(out.getvalue())
 
 
+@override_settings(AWS_ENDPOINT_URL=None, GATEWAY_PORTAL_URL="http://portal.example.com")
+def test_on_aws_the_portal_is_called_by_https_only() -> None:
+    with pytest.raises(CommandError, match="GATEWAY_PORTAL_URL has to be https"):
+        deploy("--yes")
+
+
 def test_a_look_that_is_throttled_is_not_the_end(
     aws: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
