@@ -101,7 +101,7 @@ def test_the_management_api_is_called_as_who_is_signed_in(
     sign_up(page, organization="Manage Works")
     expect(page.locator("#key-state")).to_be_visible()
     page.goto("/api/docs/")
-    page.get_by_role("button", name="POST /api/v1/keys/", exact=True).click()
+    page.get_by_role("button", name="POST /api/v1/keys/ Create a key", exact=True).click()
     page.locator("textarea").fill('{"name": "by the docs"}')
     page.get_by_role("button", name="Execute").click()
     answer = page.locator(".live-responses-table tbody")

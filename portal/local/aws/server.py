@@ -66,7 +66,7 @@ async def _serve(
     stop: Callable[[], Awaitable[object]],
     started: Callable[[], None],
 ) -> None:
-    # These import ministack, which must not happen before it was given its settings.
+    # hypercorn comes after ministack, which adjusts it.
     from hypercorn.config import Config  # noqa: PLC0415
 
     from portal.local.aws.app import LocalAwsApp  # noqa: PLC0415

@@ -8,34 +8,44 @@ It is asked through its own ASGI application, as an outside client would. Read d
 - the stacks of its CloudFormation, which works on its services without calling us, and drops some
   of what a template says; its records have that resolved.
 
-ministack reads its settings at import, so `environment.prepare` must have run before.
+ministack reads its settings at import, so it is imported with the first call, and not with this
+module: environment.py has imported it on our settings before.
 """
 
+import importlib
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
-
-import ministack.app
-from ministack.services import apigateway_v1
 
 from portal.local.aws.wire import Headers, Message, Receive, Response, Scope, Send
 
 
+@cache
+def _ministack() -> Any:
+    return importlib.import_module("ministack.app")
+
+
+@cache
+def _apis() -> Any:
+    return importlib.import_module("ministack.services.apigateway_v1")
+
+
 async def forward(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand a connection over untouched."""
-    await ministack.app.app(scope, receive, send)
+    await _ministack().app(scope, receive, send)
 
 
 def rest_api_region(api_id: str) -> str | None:
     """The region of a REST API, or None where no REST API has this id."""
-    scope: tuple[str, str] | None = apigateway_v1.find_api_scope(api_id)
+    scope: tuple[str, str] | None = _apis().find_api_scope(api_id)
     return scope[1] if scope else None
 
 
 def custom_domain_target(host: str, path: str) -> tuple[str, str, str] | None:
     """(api id, stage or "", path) that a custom domain's base path mapping leads to."""
-    target: tuple[str, str, str] | None = apigateway_v1.resolve_base_path_mapping(host, path)
+    target: tuple[str, str, str] | None = _apis().resolve_base_path_mapping(host, path)
     return target
 
 
@@ -43,7 +53,7 @@ def deployments() -> dict[tuple[str, str], str]:
     """The region of every deployment of a REST API, by the ids of both."""
     return {
         (api_id, deployment_id): region
-        for (_, region, api_id), found in apigateway_v1._deployments_v1.all_items()
+        for (_, region, api_id), found in _apis()._deployments_v1.all_items()
         for deployment_id in found
     }
 
@@ -111,6 +121,6 @@ async def call(
         elif message["type"] == "http.response.body":
             chunks.append(message.get("body", b""))
 
-    await ministack.app.app(scope, receive, send)
+    await _ministack().app(scope, receive, send)
     response.body = b"".join(chunks)
     return response
