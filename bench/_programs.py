@@ -55,14 +55,17 @@ class Connection:
         reader, writer = self._streams
         writer.write(self._request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        if b"\r\ntransfer-encoding: chunked" in head:
+        status = int(head.split(b" ", 2)[1])
+        if status in (204, 304):  # whatever it says of a length, there is no body
+            pass
+        elif b"\r\ntransfer-encoding: chunked" in head:
             while size := int(await reader.readuntil(b"\r\n"), 16):
                 await reader.readexactly(size + 2)
             await reader.readexactly(2)
         elif b"\r\ncontent-length:" in head:
             _, _, rest = head.partition(b"\r\ncontent-length:")
             await reader.readexactly(int(rest.partition(b"\r\n")[0]))
-        return int(head.split(b" ", 2)[1])
+        return status
 
     def close(self) -> None:
         if self._streams is not None:
