@@ -50,6 +50,7 @@ def rotated_after(tenant: Tenant, call: Call, *, calls: int) -> tuple[ApiKeyVers
     assert passes(call, value_of(old), at_most=calls) == calls
     new = services.api_key_rotate(api_key=old.api_key, actor=None, now=timezone.now())
     settle(tenant)
+    old.refresh_from_db()
     return old, new
 
 
@@ -57,7 +58,6 @@ def test_a_rotated_key_leaves_what_it_has_not_used_to_its_successor(
     tenant: Tenant, call: Call
 ) -> None:
     old, new = rotated_after(tenant, call, calls=4)
-    old.refresh_from_db()
     count(old, 4, up_to=timezone.now())
     settle(tenant)
     assert Lease.objects.get(version=old).limit_requests == 4
@@ -74,7 +74,6 @@ def test_one_that_has_not_come_to_the_rotation_yet_frees_nothing(
 ) -> None:
     before = timezone.now() - timedelta(minutes=10)
     old, _ = rotated_after(tenant, call, calls=4)
-    old.refresh_from_db()
     count(old, 4, up_to=before)
     settle(tenant)
     assert Lease.objects.get(version=old).limit_requests == 10
@@ -84,7 +83,6 @@ def test_one_that_has_not_counted_since_the_beginning_frees_nothing(
     tenant: Tenant, call: Call
 ) -> None:
     old, _ = rotated_after(tenant, call, calls=4)
-    old.refresh_from_db()
     count(old, 4, up_to=timezone.now(), since=timezone.now())
     settle(tenant)
     assert Lease.objects.get(version=old).limit_requests == 10
@@ -94,7 +92,6 @@ def test_one_that_counted_less_than_was_billed_is_not_believed_any_more(
     tenant: Tenant, call: Call
 ) -> None:
     old, _ = rotated_after(tenant, call, calls=4)
-    old.refresh_from_db()
     count(old, 4, up_to=timezone.now())
     LiveDay.objects.filter(version=old).update(billed=5)
     settle(tenant)
@@ -103,7 +100,6 @@ def test_one_that_counted_less_than_was_billed_is_not_believed_any_more(
 
 def test_two_apis_are_two_meters_of_which_one_is_read(tenant: Tenant, call: Call) -> None:
     old, _ = rotated_after(tenant, call, calls=4)
-    old.refresh_from_db()
     count(old, 4, up_to=timezone.now())
     for api_id in ("old", "new"):
         GatewayStage.objects.create(api_id=api_id, name="live", base_url="https://x.example")
@@ -116,7 +112,6 @@ def test_what_was_thought_to_be_unused_counts_again_once_it_is_seen(
 ) -> None:
     """A meter that has lost lines frees too much, until GetUsage tells."""
     old, new = rotated_after(tenant, call, calls=4)
-    old.refresh_from_db()
     count(old, 1, up_to=timezone.now())
     settle(tenant)
     assert Lease.objects.get(version=old).limit_requests == 1
