@@ -2,7 +2,7 @@
 
 Shared by the functions behind the gateway, the tests and the benchmark.
 
-    source = open_source(data)          checks limits before it decodes; raises ImageRefused
+    source = open_source(data)          checks limits before it decodes; raises FileRefused
     for recipe in recipes:
         variant = render(source, recipe)
 
@@ -11,19 +11,33 @@ source.py   reading and checking         render.py   resizing and encoding
 colour.py   any mode to RGB
 """
 
-from conversions.imaging.errors import ImageRefused
-from conversions.imaging.recipe import Fit, Format, Recipe
+from conversions.imaging.errors import FileRefused
+from conversions.imaging.recipe import (
+    Animation,
+    Effort,
+    Fit,
+    Format,
+    Metadata,
+    Position,
+    Recipe,
+    Watermark,
+)
 from conversions.imaging.render import Variant, render
 from conversions.imaging.source import Header, Source, open_source, read_header
 
 __all__ = [
+    "Animation",
+    "Effort",
+    "FileRefused",
     "Fit",
     "Format",
     "Header",
-    "ImageRefused",
+    "Metadata",
+    "Position",
     "Recipe",
     "Source",
     "Variant",
+    "Watermark",
     "open_source",
     "read_header",
     "render",

@@ -26,6 +26,7 @@ class Variant:
 
 def render(source: Source, recipe: Recipe) -> Variant:
     """Make one variant. The source is never changed, and nothing is ever upscaled."""
+    recipe = recipe.for_source(source.format)
     image = _resized(source.image, recipe)
     if recipe.format is Format.JPEG:
         image = _flattened(image, recipe.background)
@@ -77,4 +78,5 @@ _ENCODERS: dict[Format, Callable[[Recipe], dict[str, Any]]] = {
     Format.PNG: lambda _r: {"format": "PNG", "compress_level": 6},
     Format.WEBP: lambda r: {"format": "WEBP", "quality": r.quality, "method": 4},
     Format.AVIF: lambda r: {"format": "AVIF", "quality": r.quality, "speed": 8},
+    Format.GIF: lambda _r: {"format": "GIF"},
 }

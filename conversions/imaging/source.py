@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from conversions.imaging.colour import to_rgb
-from conversions.imaging.errors import ImageRefused
+from conversions.imaging.errors import FileRefused
 
 # Only decoders that are meant for pictures from strangers. No EPS, no PDF, nothing that runs code.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -46,7 +46,7 @@ class Source:
 
 
 def read_header(data: bytes) -> Header:
-    """Look at a picture without decoding it. Raise ImageRefused as `open_source` does, except that
+    """Look at a picture without decoding it. Raise FileRefused as `open_source` does, except that
     damage behind the header goes unseen.
     """
     image = _opened(data)
@@ -57,7 +57,7 @@ def read_header(data: bytes) -> Header:
 
 
 def open_source(data: bytes) -> Source:
-    """Decode a picture. Raise ImageRefused for anything that is none, or is too large."""
+    """Decode a picture. Raise FileRefused for anything that is none, or is too large."""
     image = _opened(data)
     kind = _format(image)
     try:
@@ -67,22 +67,22 @@ def open_source(data: bytes) -> Source:
     except MemoryError:
         raise
     except Exception as error:
-        raise ImageRefused("damaged", "The picture is damaged or cut off.") from error
+        raise FileRefused("damaged", "The picture is damaged or cut off.") from error
 
 
 def _opened(data: bytes) -> Image.Image:
     if not data:
-        raise ImageRefused("empty", "The file is empty.")
+        raise FileRefused("empty", "The file is empty.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's own pixel limit, above ours, and of odd tags
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except Image.DecompressionBombError as error:
-            raise ImageRefused("too_many_pixels", TOO_MANY_PIXELS) from error
+            raise FileRefused("too_many_pixels", TOO_MANY_PIXELS) from error
         except MemoryError:
             raise
         except Exception as error:
-            raise ImageRefused(
+            raise FileRefused(
                 "not_an_image",
                 "This is not a picture of a kind that can be converted.",
             ) from error
@@ -94,9 +94,9 @@ def _check_size(image: Image.Image) -> None:
     """Refuse by what the header says, before a pixel is decoded."""
     width, height = image.size
     if width * height > MOST_PIXELS:
-        raise ImageRefused("too_many_pixels", TOO_MANY_PIXELS)
+        raise FileRefused("too_many_pixels", TOO_MANY_PIXELS)
     if max(width, height) > MOST_SIDE:
-        raise ImageRefused(
+        raise FileRefused(
             "side_too_long", f"A side has {max(width, height)} pixels; {MOST_SIDE} are allowed."
         )
 

@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from conversions.imaging import ImageRefused, Recipe, Source, open_source, render
+from conversions.imaging import FileRefused, Recipe, Source, open_source, render
 from conversions.serverless.functions import records
 from conversions.serverless.functions.clients import client
 
@@ -60,7 +60,7 @@ def _make(work: dict[str, Any]) -> None:
     file = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])
     try:
         picture = open_source(file["Body"].read())
-    except ImageRefused as refusal:
+    except FileRefused as refusal:
         logger.warning("refused", extra={"upload": upload, "code": refusal.code})
         records.upload_failed(tenant=tenant, upload=upload, code=refusal.code, text=str(refusal))
         records.report({"kind": "refused", **about, "code": refusal.code, "text": str(refusal)})

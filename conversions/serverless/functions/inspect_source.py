@@ -12,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from conversions.imaging import ImageRefused, read_header
+from conversions.imaging import FileRefused, read_header
 from conversions.serverless.functions import edge, records
 from conversions.serverless.functions.clients import client
 
@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
         return _refused({**source, "bytes": 0}, "never_arrived", "The file never arrived.")
-    except ImageRefused as refusal:
+    except FileRefused as refusal:
         return _refused(source, refusal.code, str(refusal))
     source |= {"width": header.width, "height": header.height, "format": header.format}
     item = records.upload_inspected(source=source)
