@@ -38,7 +38,7 @@ class PresetAdmin(ModelAdmin):
 class ConversionInline(ReadOnly, TabularInline):
     model = Conversion
     extra = 0
-    fields = ["preset_code", "preset_version", "state", "width", "height", "bytes", "error"]
+    fields = ["preset_code", "preset_version", "state", "width", "height", "bytes", "error_code"]
 
 
 @admin.register(Upload)

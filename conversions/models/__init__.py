@@ -2,13 +2,29 @@
 
 presets.py     how one variant is made
 uploads.py     a tenant's source files, and the variants made of them
+remakes.py     making a preset's variants of older uploads
+retention.py   how long files are kept
 edge.py        what the functions know of keys and tenants
 """
 
 from conversions.models.edge import EdgeItem
-from conversions.models.presets import Fit, Format, Preset
+from conversions.models.presets import (
+    TEXT_FORMATS,
+    Animation,
+    AppliesTo,
+    Effort,
+    Fit,
+    Format,
+    LineEndings,
+    Metadata,
+    Position,
+    Preset,
+)
+from conversions.models.remakes import Remake, RemakeState
+from conversions.models.retention import Retention
 from conversions.models.uploads import (
     Conversion,
+    ConversionError,
     ConversionState,
     Upload,
     UploadError,
@@ -17,12 +33,23 @@ from conversions.models.uploads import (
 )
 
 __all__ = [
+    "TEXT_FORMATS",
+    "Animation",
+    "AppliesTo",
     "Conversion",
+    "ConversionError",
     "ConversionState",
     "EdgeItem",
+    "Effort",
     "Fit",
     "Format",
+    "LineEndings",
+    "Metadata",
+    "Position",
     "Preset",
+    "Remake",
+    "RemakeState",
+    "Retention",
     "Upload",
     "UploadError",
     "UploadState",

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from conversions.models.presets import AppliesTo
 from tenants.models import Tenant
 
 
@@ -21,7 +22,7 @@ class UploadState(models.TextChoices):
 class UploadError(models.TextChoices):
     """Why an upload failed: a code that stays, and what the tenant reads, in their language.
 
-    The first five are what `imaging` refuses a file for, by the same codes.
+    All but the last three are what a file is refused for, by the same codes (FileRefused).
     """
 
     EMPTY = "empty", _("The file is empty.")
@@ -29,9 +30,21 @@ class UploadError(models.TextChoices):
     DAMAGED = "damaged", _("The picture is damaged or cut off.")
     TOO_MANY_PIXELS = "too_many_pixels", _("The picture has too many pixels.")
     SIDE_TOO_LONG = "side_too_long", _("A side of the picture is too long.")
+    TOO_MANY_FRAMES = "too_many_frames", _("The picture has too many frames.")
+    TOO_MUCH_MEMORY = "too_much_memory", _("It would take too much memory to convert.")
+    TOO_SLOW = "too_slow", _("It takes too long to convert.")
     NEVER_ARRIVED = "never_arrived", _("The file never arrived.")
     NOT_PROCESSED = "not_processed", _("It could not be processed.")
     GAVE_UP = "gave_up", _("Some variants could not be made, after several tries.")
+
+
+class ConversionError(models.TextChoices):
+    """Why a variant could not be made, after several tries."""
+
+    OUT_OF_MEMORY = "out_of_memory", _("It took too much memory.")
+    STORAGE = "storage", _("The storage could not be reached.")
+    STOPPED = "stopped", _("It was stopped in mid-work: it took too long, or too much memory.")
+    UNEXPECTED = "unexpected", _("An unexpected error, which has been logged.")
 
 
 # The same file may well be converted at another try.
@@ -44,6 +57,7 @@ class Upload(models.Model):
     `state` follows from what the functions have reported so far, in whatever order
     (services/results.py). `variants_expected` is None until they have looked at the file, and
     `checked_at` is when anybody last looked after it; the sweep looks at once where it is None.
+    Whoever knows `public_id` may see the variants; without one they are the tenant's alone.
     An upload with `deleted_at` is gone for everybody; its objects are deleted in the background, by
     `purged_at`. Its row stays as long as a late report could make it anew.
     """
@@ -62,10 +76,14 @@ class Upload(models.Model):
         _("state"), max_length=10, choices=UploadState, default=UploadState.WAITING
     )
     error_code = models.CharField(_("error"), max_length=20, choices=UploadError, blank=True)
+    file_type = models.CharField(
+        _("kind of file"), max_length=5, choices=AppliesTo, default=AppliesTo.IMAGE
+    )
     format = models.CharField(_("format"), max_length=10, blank=True)
     width = models.PositiveIntegerField(_("width"), null=True)
     height = models.PositiveIntegerField(_("height"), null=True)
     bytes = models.PositiveBigIntegerField(_("bytes"), null=True)
+    public_id = models.UUIDField(_("public id"), null=True, unique=True, editable=False)
     variants_expected = models.PositiveSmallIntegerField(_("variants expected"), null=True)
     created_at = models.DateTimeField(_("created at"))
     checked_at = models.DateTimeField(_("last looked after"), null=True, editable=False)
@@ -78,7 +96,11 @@ class Upload(models.Model):
         verbose_name_plural = _("uploads")
         ordering = ["-created_at", "-id"]
         indexes = [
-            models.Index(fields=["tenant", "-created_at"], name="upload_of_tenant"),
+            models.Index(
+                fields=["tenant", "-created_at", "-id"],
+                condition=models.Q(deleted_at=None),
+                name="upload_of_tenant",
+            ),
             models.Index(
                 fields=["created_at"],
                 condition=models.Q(state__in=["waiting", "processing"]),
@@ -137,7 +159,7 @@ class Conversion(models.Model):
     bytes = models.PositiveBigIntegerField(_("bytes"), null=True)
     width = models.PositiveIntegerField(_("width"), null=True)
     height = models.PositiveIntegerField(_("height"), null=True)
-    error = models.TextField(_("error"), blank=True)
+    error_code = models.CharField(_("error"), max_length=20, choices=ConversionError, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     class Meta:

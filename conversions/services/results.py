@@ -196,7 +196,7 @@ def _variant(upload: Upload, body: dict[str, Any], now: datetime) -> None:
             "bytes": body["variant_bytes"],
             "width": body["variant_width"],
             "height": body["variant_height"],
-            "error": "",
+            "error_code": "",
             "finished_at": now,
         },
     )

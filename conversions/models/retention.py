@@ -1,0 +1,28 @@
+"""How long files are kept."""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import UsagePlan
+
+
+class Retention(models.Model):
+    """For how many days a usage plan's tenants have their files. Without a row: until deleted."""
+
+    usage_plan = models.OneToOneField(
+        UsagePlan, on_delete=models.CASCADE, related_name="+", verbose_name=_("usage plan")
+    )
+    days = models.PositiveIntegerField(
+        _("days"),
+        validators=[MinValueValidator(1)],
+        help_text=_("Counted from the upload. Then the file and its variants are deleted."),
+    )
+
+    class Meta:
+        verbose_name = _("retention of files")
+        verbose_name_plural = _("retention of files")
+        ordering = ["usage_plan"]
+
+    def __str__(self) -> str:
+        return f"{self.usage_plan}: {self.days}"
