@@ -25,7 +25,7 @@ from conversions import backend, reference
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "serverless" / "requirements.txt"
-PACKAGED = ("imaging", "serverless/functions")
+PACKAGED = ("filetypes", "imaging", "serverless/functions")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows; ours must not tell when it was made
 # What pip notes of its own work differs from machine to machine, and scripts name its interpreter.
 LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
