@@ -1,8 +1,8 @@
 """The functions' package: one zip with their code and what they import, the same for all of them.
 
-One zip and no layer: nearly every function imports the imaging, and with it Pillow, which is most
-of the size. Lambda takes 50 MB where a zip is sent to it, and 250 MB unzipped wherever it comes
-from (a function and its layers together); this one comes from S3, and is a sixth and a tenth of
+One zip and no layer: Pillow and PDFium are most of the size, and the functions that do not import
+them do little. Lambda takes 50 MB where a zip is sent to it, and 250 MB unzipped wherever it comes
+from (a function and its layers together); this one comes from S3, and is a quarter and a seventh of
 that. boto3 is not in it: Lambda's Python runtimes have it.
 
 A package is known by the digest of all that it is made of, so what is in the bucket already is not

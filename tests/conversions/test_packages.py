@@ -61,11 +61,16 @@ def test_wheels_are_for_the_machine_that_lambda_has(architecture: str) -> None:
     wheel = packages.WHEELS[architecture]
     cp = "cp" + target.python.replace(".", "")
     assert {tag for tag in tags if not tag.endswith("-none-any")} == {
-        f"{cp}-{cp}-manylinux_2_27_{wheel}",
-        f"{cp}-{cp}-manylinux_2_28_{wheel}",
+        f"{interpreter}-{glibc}_{wheel}"
+        for interpreter, glibcs in {
+            f"{cp}-{cp}": ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014"),
+            "py3-none": ("manylinux_2_17", "manylinux2014"),  # PDFium knows nothing of Python
+        }.items()
+        for glibc in glibcs
     }
     assert machines == {MACHINES[architecture]}
     assert any(f".cpython-{target.python.replace('.', '')}-" in name for name in libraries)
+    assert any(name.endswith("/libpdfium.so") for name in libraries)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the package's wheels are Linux's")
