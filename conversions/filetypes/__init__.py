@@ -9,19 +9,30 @@
 A new kind of file is one more adapter in KINDS.
 
 base.py      what an adapter is     picture.py   what conversions.imaging decodes
+pdf.py       pages of PDFs          pdfium.py    the program that draws them
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from conversions.filetypes.base import FileType, Header, Made
+from conversions.filetypes.pdf import PageRecipe, Pdf
 from conversions.filetypes.picture import Picture
 from conversions.imaging import FileRefused, Recipe
 
-__all__ = ["AnyRecipe", "FileType", "Header", "Made", "by_code", "identify", "recipe_of"]
+__all__ = [
+    "AnyRecipe",
+    "FileType",
+    "Header",
+    "Made",
+    "PageRecipe",
+    "by_code",
+    "identify",
+    "recipe_of",
+]
 
-AnyRecipe = Recipe
-KINDS: tuple[FileType[Any], ...] = (Picture(),)
+AnyRecipe = Recipe | PageRecipe
+KINDS: tuple[FileType[Any], ...] = (Picture(), Pdf())
 
 
 def identify(data: bytes) -> FileType[Any]:

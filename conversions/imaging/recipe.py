@@ -7,7 +7,7 @@ what a reader does not know is passed over.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class Fit(StrEnum):
@@ -131,7 +131,7 @@ class Recipe:
         """The variant's file name: a function of the preset and its version alone."""
         return f"{self.code}-v{self.version}.{self.format.extension}"
 
-    def for_source(self, kind: str) -> "Recipe":
+    def for_source(self, kind: str) -> Self:
         """Return the recipe for a source of this format, as its Header says it: "JPEG", "TIFF", …
 
         What no variant can be, TIFF and BMP, becomes a PNG, which loses as little.
@@ -142,7 +142,7 @@ class Recipe:
         return replace(self, format=known.get(kind, Format.PNG))
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> "Recipe":
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """Read a recipe as DynamoDB or a message carries it. Raise KeyError or ValueError.
 
         DynamoDB's numbers are Decimals, and what was None may be missing.
