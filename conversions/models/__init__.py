@@ -1,6 +1,6 @@
 """The product behind the gateway: how variants are made, what was uploaded, what came of it.
 
-presets.py     how one variant is made
+presets.py     how one variant is made        watermarks.py   what may be laid over it
 uploads.py     a tenant's source files, and the variants made of them
 remakes.py     making a preset's variants of older uploads
 retention.py   how long files are kept

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from conversions import imaging
+from conversions.models.watermarks import watermark_validate
 
 SIDE_MAX = 4096
 
@@ -179,7 +180,9 @@ class Preset(models.Model):
     metadata = models.CharField(
         _("metadata"), max_length=9, choices=Metadata, default=Metadata.COPYRIGHT
     )
-    watermark = models.BinaryField(_("watermark"), null=True, blank=True, editable=True)
+    watermark = models.BinaryField(
+        _("watermark"), null=True, blank=True, editable=True, validators=[watermark_validate]
+    )
     watermark_key = models.CharField(max_length=64, blank=True, editable=False)
     watermark_published_at = models.DateTimeField(null=True, editable=False)
     watermark_position = models.CharField(
@@ -213,18 +216,21 @@ class Preset(models.Model):
                 | models.Q(width__isnull=False)
                 | models.Q(height__isnull=False),
                 name="preset_has_a_side",
+                violation_error_code="no_side",
                 violation_error_message=_("Give a width, a height, or both."),
             ),
             models.CheckConstraint(
                 condition=models.Q(fit="contain")
                 | models.Q(width__isnull=False, height__isnull=False),
                 name="preset_box_has_both_sides",
+                violation_error_code="no_box",
                 violation_error_message=_("To fill a box, it needs a width and a height."),
             ),
             models.CheckConstraint(
                 condition=models.Q(applies_to="text", format__in=TEXT_FORMATS)
                 | (~models.Q(applies_to="text") & ~models.Q(format__in=TEXT_FORMATS)),
                 name="preset_format_fits",
+                violation_error_code="wrong_format",
                 violation_error_message=_("Texts do not become pictures, nor pictures texts."),
             ),
         ]

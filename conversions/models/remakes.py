@@ -8,11 +8,12 @@ from conversions.models.presets import Preset
 
 
 class RemakeState(models.TextChoices):
-    """Where a run is."""
+    """Where a run is: superseded where the preset was changed or switched off in the middle."""
 
     RUNNING = "running", _("running")
     DONE = "done", _("done")
     CANCELLED = "cancelled", _("cancelled")
+    SUPERSEDED = "superseded", _("superseded")
 
 
 class Remake(models.Model):
@@ -20,13 +21,14 @@ class Remake(models.Model):
 
     `cursor` is the id of the last upload that was looked at: a run that died goes on behind it.
     `total` counts the uploads at the start, `looked_at` those behind the cursor, and `asked_for`
-    those of them for which work was sent, the others having the variant already.
+    those of them for which work was sent, the others having the variant already. `checked_at` is
+    when anybody last worked on it; the sweep takes up one that nobody does.
     """
 
     preset = models.ForeignKey(Preset, on_delete=models.CASCADE, related_name="remakes")
     preset_version = models.PositiveIntegerField(_("preset's version"))
     state = models.CharField(
-        _("state"), max_length=9, choices=RemakeState, default=RemakeState.RUNNING
+        _("state"), max_length=10, choices=RemakeState, default=RemakeState.RUNNING
     )
     total = models.PositiveIntegerField(_("uploads"))
     looked_at = models.PositiveIntegerField(_("looked at"), default=0)
@@ -36,6 +38,7 @@ class Remake(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(_("created at"))
+    checked_at = models.DateTimeField(_("last looked after"), editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     class Meta:

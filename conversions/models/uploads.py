@@ -57,6 +57,7 @@ class Upload(models.Model):
     `state` follows from what the functions have reported so far, in whatever order
     (services/results.py). `variants_expected` is None until they have looked at the file, and
     `checked_at` is when anybody last looked after it; the sweep looks at once where it is None.
+    `requested` has the codes of the presets that it is for, each between spaces; empty: all.
     Whoever knows `public_id` may see the variants; without one they are the tenant's alone.
     An upload with `deleted_at` is gone for everybody; its objects are deleted in the background, by
     `purged_at`. Its row stays as long as a late report could make it anew.
@@ -84,6 +85,7 @@ class Upload(models.Model):
     height = models.PositiveIntegerField(_("height"), null=True)
     bytes = models.PositiveBigIntegerField(_("bytes"), null=True)
     public_id = models.UUIDField(_("public id"), null=True, unique=True, editable=False)
+    requested = models.TextField(_("requested presets"), blank=True)
     variants_expected = models.PositiveSmallIntegerField(_("variants expected"), null=True)
     created_at = models.DateTimeField(_("created at"))
     checked_at = models.DateTimeField(_("last looked after"), null=True, editable=False)
@@ -169,6 +171,11 @@ class Conversion(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["upload", "preset_code", "preset_version"], name="conversion_once"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["preset_code", "preset_version", "finished_at"], name="conversion_of_preset"
             )
         ]
 

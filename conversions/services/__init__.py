@@ -1,6 +1,6 @@
 """Everything that changes the rows of this app. Keyword-only, named entity_action.
 
-presets.py    how variants are made
+presets.py    how variants are made        watermarks.py   what is laid over them
 uploads.py    a file that is to come, and its end
 results.py    what the functions report
 jobs.py       jobs that died

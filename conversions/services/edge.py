@@ -15,10 +15,11 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from conversions import backend
 from conversions.models import EdgeItem, Preset
+from conversions.services.watermarks import watermarks_publish
 from tenants import selectors as tenant_selectors
 from tenants.models import ApiKeyVersion, Tenant, VersionStatus
 
@@ -132,9 +133,7 @@ def _tenant_publish(tenant: Tenant, now: datetime) -> None:
 def _tenant_bodies(tenants: QuerySet[Tenant], now: datetime) -> Iterator[tuple[str, Body]]:
     """Say what the functions should know of each tenant, in a handful of queries for all."""
     found = tenants.select_related("usage_plan")
-    presets = [
-        p.recipe().to_mapping() for p in Preset.objects.filter(is_active=True).order_by("id")
-    ]
+    presets = _presets(now)
     quotas = tenant_selectors.quotas(tenants=found, now=now)
     keys: dict[int, list[str]] = defaultdict(list)
     # Keys that are gone count, too: what they used in this period is used.
@@ -153,6 +152,17 @@ def _tenant_bodies(tenants: QuerySet[Tenant], now: datetime) -> Iterator[tuple[s
                 "keys": sorted(keys[tenant.pk]),
             },
         )
+
+
+def _presets(now: datetime) -> list[dict[str, Any]]:
+    """Return the active presets, each with its watermark where the functions read it.
+
+    One whose watermark was replaced a moment ago waits for the next run.
+    """
+    watermarks_publish(now=now)
+    is_there = Q(watermark_key="") | Q(watermark_published_at__isnull=False)
+    active = Preset.objects.filter(is_there, is_active=True).defer("watermark")
+    return [preset.recipe().to_mapping() for preset in active.order_by("id")]
 
 
 def _publish(key: str, body: Body | None, now: datetime) -> None:

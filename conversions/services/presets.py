@@ -1,5 +1,6 @@
 """Presets: what an operator edits, and the three that a fresh installation has."""
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -30,12 +31,18 @@ SEEDED: tuple[dict[str, Any], ...] = (
 def preset_save(*, preset: Preset, now: datetime, actor: User | None = None) -> Preset:
     """Validate and save a preset; where its variants would differ, as its next version.
 
-    The sweep publishes it for every tenant: asked for at once, and finished by later ones.
+    The sweep publishes it for every tenant, after its watermark (watermarks.py): asked for at once,
+    and finished by later ones.
 
     Raise django.core.exceptions.ValidationError where a field is out of range.
     """
     stored = Preset.objects.select_for_update().filter(pk=preset.pk).first()
+    mark = bytes(preset.watermark or b"")
+    preset.watermark_key = hashlib.sha256(mark).hexdigest() if mark else ""
+    preset.watermark_published_at = None
     if stored is not None:
+        if stored.watermark_key == preset.watermark_key:
+            preset.watermark_published_at = stored.watermark_published_at
         differs = any(getattr(stored, name) != getattr(preset, name) for name in Preset.MAKING)
         preset.version = stored.version + differs
     preset.full_clean()
