@@ -96,7 +96,8 @@ def result_apply(*, body: dict[str, Any], now: datetime) -> Upload | None:
             setattr(upload, name, body[name])
     match body["kind"]:
         case "created":
-            pass
+            if body.get("requested") is not None:  # codes that the functions knew
+                upload.requested = " ".join(["", *body["requested"], ""])
         case "started":
             _progress(upload, body["expected"], now, again=body.get("adds", False))
         case "variant":

@@ -126,6 +126,11 @@ def test_whichever_report_comes_first_makes_the_row_of_an_upload_of_the_apis(cas
     assert upload.created_at.isoformat() == "2026-11-24T10:00:00+00:00"
 
 
+def test_an_upload_knows_which_presets_it_is_for(cast: Cast) -> None:
+    apply(of_the_api(cast, kind="created", requested=["thumb", "web"]))
+    assert Upload.objects.get().requested == " thumb web "
+
+
 @pytest.mark.parametrize(
     ("name", "stored"),
     [

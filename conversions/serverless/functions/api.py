@@ -131,9 +131,8 @@ def upload_create() -> tuple[dict[str, Any], int]:
         presets=presets,
         created_at=datetime.now(UTC).isoformat(),
     )
-    records.report(
-        {"kind": "created", "tenant": who.tenant, "upload": upload, **records.about(item)}
-    )
+    about = {"tenant": who.tenant, "upload": upload, **records.about(item)}
+    records.report({"kind": "created", **about, "requested": presets})
     form = client("s3").generate_presigned_post(
         os.environ["FILES_BUCKET"],
         f"uploads/{who.tenant}/{upload}/source",
