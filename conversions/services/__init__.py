@@ -18,7 +18,13 @@ from conversions.services.jobs import dead_jobs_poll
 from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
 from conversions.services.results import result_apply, results_poll, work_died
-from conversions.services.uploads import upload_create, upload_delete, upload_retry, uploads_sweep
+from conversions.services.uploads import (
+    upload_create,
+    upload_delete,
+    upload_restore,
+    upload_retry,
+    uploads_sweep,
+)
 
 __all__ = [
     "dead_jobs_poll",
@@ -34,6 +40,7 @@ __all__ = [
     "tenant_publish",
     "upload_create",
     "upload_delete",
+    "upload_restore",
     "upload_retry",
     "uploads_sweep",
     "work_died",

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 LOOK_AFTER = timedelta(minutes=2)  # without a word from the functions
 ABANDONED_AFTER = timedelta(seconds=backend.LINK_SECONDS)  # the form is no longer good
 STUCK_AFTER = timedelta(hours=2)  # three tries of a function, half an hour apart, and then some
+UNDO_FOR = timedelta(seconds=60)  # in which what was deleted can be brought back
+PURGE_AFTER = UNDO_FOR * 2  # clocks differ, and a request may be slow
 FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
 
 
@@ -85,7 +87,7 @@ def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
 
 @transaction.atomic
 def upload_delete(*, upload: Upload, actor: User | None, now: datetime) -> None:
-    """Delete an upload for everybody; its objects go in the background. Again does nothing."""
+    """Delete an upload for everybody; its objects go by a later sweep. Again does nothing."""
     locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
     if locked.deleted_at is not None:
         return
@@ -98,7 +100,28 @@ def upload_delete(*, upload: Upload, actor: User | None, now: datetime) -> None:
         now=now,
         target=locked.filename,
     )
-    queue.on_commit("conversions.tasks.uploads_sweep", queue="default")
+
+
+@transaction.atomic
+def upload_restore(*, upload: Upload, actor: User, now: datetime) -> None:
+    """Bring back what was deleted a moment ago. Where it is not deleted, do nothing.
+
+    What was reported meanwhile was dropped, so the sweep asks after a file that was unfinished.
+    Raise Refused where it is too late.
+    """
+    locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
+    if locked.deleted_at is None:
+        return
+    if locked.deleted_at <= now - UNDO_FOR:
+        raise Refused(_("“%(name)s” cannot be brought back any more.") % {"name": locked.filename})
+    locked.deleted_at = None
+    if not locked.is_finished:
+        locked.state, locked.checked_at = UploadState.WAITING, None
+        queue.on_commit("conversions.tasks.uploads_sweep", queue="default")
+    locked.save(update_fields=["deleted_at", "state", "checked_at"])
+    audit_record(
+        action="upload.restored", tenant=locked.tenant, actor=actor, now=now, target=locked.filename
+    )
 
 
 def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
@@ -117,7 +140,7 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
     nothing_comes = Q(state__in=[UploadState.DONE, UploadState.FAILED]) | Q(
         deleted_at__lt=now - ABANDONED_AFTER - STUCK_AFTER
     )
-    gone = Upload.objects.filter(deleted_at__isnull=False).select_related("tenant")
+    gone = Upload.objects.filter(deleted_at__lte=now - PURGE_AFTER).select_related("tenant")
     for upload in gone.filter(nothing_comes, purged_at=None).order_by("id")[:limit]:
         _purge(upload)
         Upload.objects.filter(pk=upload.pk).update(purged_at=now)

@@ -12,7 +12,9 @@ from PIL import Image
 from conversions import backend, services
 from conversions.backend.stack import deploy
 from conversions.models import Conversion, EdgeItem, Preset, Upload, UploadError, UploadState
-from tenants.models import ApiKeyVersion, Meter, Tenant, UsageDay
+from conversions.services.uploads import PURGE_AFTER, UNDO_FOR
+from tenants.errors import Refused
+from tenants.models import ApiKeyVersion, AuditEntry, Meter, Tenant, UsageDay
 from tenants.services import api_key_revoke, api_key_value_reveal, reconcile
 from tests.cast import Cast
 from tests.conversions.conftest import finish
@@ -79,13 +81,44 @@ def test_deleting_takes_the_objects_too(post: Post, photo: bytes, cast: Cast) ->
     upload = finish(post(photo))
     links = [backend.link(key=key) for key in (upload.source_key, upload.conversions.all()[0].key)]
     assert [httpx.get(link).status_code for link in links] == [200, 200]
-    services.upload_delete(upload=upload, actor=cast.alice, now=timezone.now())
-    services.uploads_sweep(now=timezone.now())
+    now = timezone.now()
+    services.upload_delete(upload=upload, actor=cast.alice, now=now)
+    services.uploads_sweep(now=now + PURGE_AFTER - timedelta(seconds=1))
+    assert [httpx.get(link).status_code for link in links] == [200, 200]
+    services.uploads_sweep(now=now + PURGE_AFTER)
     assert [httpx.get(link).status_code for link in links] == [404, 404]
-    services.uploads_sweep(now=timezone.now() + timedelta(days=14))
+    services.uploads_sweep(now=now + timedelta(days=14))
     assert Upload.objects.exists()  # a late report must not make it anew
-    services.uploads_sweep(now=timezone.now() + timedelta(days=16))
+    services.uploads_sweep(now=now + timedelta(days=16))
     assert not Upload.objects.exists()
+
+
+def test_what_was_deleted_a_moment_ago_comes_back(post: Post, photo: bytes, cast: Cast) -> None:
+    upload, now = finish(post(photo)), timezone.now()
+    services.upload_delete(upload=upload, actor=cast.alice, now=now)
+    services.upload_restore(upload=upload, actor=cast.alice, now=now + timedelta(seconds=59))
+    services.upload_restore(upload=upload, actor=cast.alice, now=now + timedelta(days=1))  # it is
+    services.uploads_sweep(now=now + PURGE_AFTER)
+    assert httpx.get(backend.link(key=upload.source_key)).status_code == 200
+    upload.refresh_from_db()
+    assert (upload.state, upload.deleted_at) == (UploadState.DONE, None)
+    services.upload_delete(upload=upload, actor=cast.alice, now=now)
+    with pytest.raises(Refused, match="cannot be brought back"):
+        services.upload_restore(upload=upload, actor=cast.alice, now=now + UNDO_FOR)
+    audit = AuditEntry.objects.filter(action__startswith="upload.").order_by("id")
+    assert [entry.action for entry in audit] == [
+        "upload.deleted", "upload.restored", "upload.deleted",
+    ]  # fmt: skip
+
+
+def test_what_comes_back_unfinished_is_worked_on(post: Post, photo: bytes, cast: Cast) -> None:
+    upload, now = post(photo), timezone.now()
+    services.upload_delete(upload=upload, actor=cast.alice, now=now)
+    while not services.results_poll(now=now):
+        pass  # until a report came, and was dropped
+    services.upload_restore(upload=upload, actor=cast.alice, now=now)
+    services.uploads_sweep(now=now)
+    assert finish(upload).state == UploadState.DONE
 
 
 def test_a_second_deployment_changes_nothing(stack: str) -> None:
