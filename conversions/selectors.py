@@ -1,13 +1,115 @@
-"""What pages and the admin read. Every query starts from the tenant."""
+"""What pages and the admin read. Every query starts from the tenant, but for links of strangers.
+
+Uploads are read in pages, each from where the last one ended (a cursor): a page far down costs what
+the first one does. Nothing counts them.
+"""
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from conversions.models import Conversion, ConversionState, Preset, Upload, VariantViews
 from tenants.models import Tenant
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Cursor(NamedTuple):
+    """The place of an upload among a tenant's, newest first."""
+
+    created_at: datetime
+    id: int
+
+    @classmethod
+    def of(cls, upload: Upload) -> "Cursor":
+        return cls(upload.created_at, upload.pk)
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Read what str() wrote. Raise ValueError."""
+        try:
+            microseconds, number = (int(part) for part in text.split("-"))
+            return cls(EPOCH + timedelta(microseconds=microseconds), number)
+        except OverflowError as error:
+            raise ValueError(text) from error
+
+    def __str__(self) -> str:
+        return f"{(self.created_at - EPOCH) // timedelta(microseconds=1)}-{self.id}"
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which uploads are wanted: by a part of the file's name, a state, a kind; "" for any."""
+
+    text: str = ""
+    state: str = ""
+    kind: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.state or self.kind)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Uploads, newest first, and where the pages beside them end or begin, None without any."""
+
+    uploads: Sequence[Upload]
+    newer: Cursor | None
+    older: Cursor | None
+
+
+def uploads_page(
+    *,
+    tenant: Tenant,
+    size: int,
+    search: Search | None = None,
+    before: Cursor | None = None,
+    after: Cursor | None = None,
+) -> Page:
+    """Return the newest uploads, or those just before or after (newer than) a cursor."""
+    found = uploads_found(tenant=tenant, search=search or Search())
+    if after is not None:
+        # By the index, from the cursor upwards; `gte` bounds it, the OR alone would not.
+        found = found.filter(
+            Q(created_at__gt=after.created_at) | Q(created_at=after.created_at, pk__gt=after.id),
+            created_at__gte=after.created_at,
+        )
+        rows = list(found.order_by("created_at", "pk")[: size + 1])
+        shown = rows[:size][::-1]
+        return Page(
+            uploads=shown,
+            newer=Cursor.of(shown[0]) if len(rows) > size else None,
+            older=Cursor.of(shown[-1]) if shown else None,
+        )
+    if before is not None:
+        found = found.filter(
+            Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.id),
+            created_at__lte=before.created_at,
+        )
+    rows = list(found[: size + 1])
+    shown = rows[:size]
+    return Page(
+        uploads=shown,
+        newer=Cursor.of(shown[0]) if shown and before is not None else None,
+        older=Cursor.of(shown[-1]) if len(rows) > size else None,
+    )
+
+
+def uploads_found(*, tenant: Tenant, search: Search) -> QuerySet[Upload]:
+    """Return the tenant's uploads that a search finds, newest first, with their variants."""
+    found = uploads(tenant=tenant)
+    if search.text:
+        found = found.filter(filename__icontains=search.text)
+    if search.state:
+        found = found.filter(state=search.state)
+    if search.kind:
+        found = found.filter(file_type=search.kind)
+    return found
 
 
 def uploads(*, tenant: Tenant) -> QuerySet[Upload]:
