@@ -30,7 +30,7 @@ class Picture:
 
     def inspect(self, data: bytes) -> Header:
         header = read_header(data)
-        return Header(header.format, header.width, header.height)
+        return Header(header.format, header.width, header.height, header.frames)
 
     def recipe(self, values: Mapping[str, Any]) -> Recipe:
         return Recipe.from_mapping(values)

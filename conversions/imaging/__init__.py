@@ -6,12 +6,15 @@ Shared by the functions behind the gateway, the tests and the benchmark.
     for recipe in recipes:
         variant = render(source, recipe)
 
-errors.py   what is refused for good     recipe.py   how a variant is made
-source.py   reading and checking         render.py   resizing and encoding
-colour.py   any mode to RGB
+errors.py    what is refused for good     recipe.py    how a variant is made
+header.py    reading what it is           limits.py    what is too much of it
+source.py    decoding                     render.py    resizing and encoding
+colour.py    any colours to sRGB          metadata.py  what of EXIF goes along
+moving/      frames of moving pictures
 """
 
 from conversions.imaging.errors import FileRefused
+from conversions.imaging.header import Header, read_header
 from conversions.imaging.recipe import (
     Animation,
     Effort,
@@ -23,7 +26,7 @@ from conversions.imaging.recipe import (
     Watermark,
 )
 from conversions.imaging.render import Variant, render
-from conversions.imaging.source import Header, Source, open_source, read_header
+from conversions.imaging.source import Source, open_source
 
 __all__ = [
     "Animation",

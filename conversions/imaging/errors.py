@@ -7,3 +7,7 @@ class FileRefused(Exception):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+def damaged() -> FileRefused:
+    return FileRefused("damaged", "The picture is damaged or cut off.")

@@ -28,6 +28,7 @@ class UploadError(models.TextChoices):
     EMPTY = "empty", _("The file is empty.")
     NOT_AN_IMAGE = "not_an_image", _("This is not a picture of a kind that can be converted.")
     DAMAGED = "damaged", _("The picture is damaged or cut off.")
+    TOO_MANY_BYTES = "too_many_bytes", _("The file has too many bytes.")
     TOO_MANY_PIXELS = "too_many_pixels", _("The picture has too many pixels.")
     SIDE_TOO_LONG = "side_too_long", _("A side of the picture is too long.")
     TOO_MANY_FRAMES = "too_many_frames", _("The picture has too many frames.")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import zlib
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 from conversions.imaging import (
     FileRefused,
@@ -20,7 +19,6 @@ from conversions.imaging import (
     Recipe,
     Watermark,
     open_source,
-    read_header,
     render,
 )
 
@@ -119,79 +117,12 @@ class TestRender:
         source = open_source(picture(format="JPEG", exif=exif.tobytes()))
         assert not opened(render(source, recipe(format=kind)).data).getexif()
 
-    @pytest.mark.parametrize("kind", [kind for kind in ENCODED if kind is not Format.GIF])
-    def test_a_colour_profile_stays_with_its_pixels(self, kind: Format) -> None:
-        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-        source = open_source(picture(icc_profile=profile))
-        assert opened(render(source, recipe(format=kind)).data).info["icc_profile"] == profile
-
-    @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "CMYK", "I;16"])
-    def test_every_mode_becomes_rgb_without_its_profile_of_something_else(self, mode: str) -> None:
-        kind = "TIFF" if mode == "CMYK" else "PNG"
-        source = open_source(picture(mode=mode, format=kind, icc_profile=b"of this mode only"))
-        assert source.image.mode == ("RGBA" if mode == "LA" else "RGB")
-        assert ("icc_profile" in source.image.info) == (mode == "P")
-
     def test_one_source_makes_many_variants_and_is_not_changed(self) -> None:
         source = open_source(picture(mode="RGBA"))
         before = source.image.tobytes()
         for kind in ENCODED:
             render(source, recipe(format=kind))
         assert source.image.tobytes() == before
-
-
-class TestRefused:
-    @pytest.mark.parametrize(
-        ("data", "code"),
-        [
-            (b"", "empty"),
-            (b"junk", "not_an_image"),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not_an_image"),
-            (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not_an_image"),
-            (b"%PDF-1.7", "not_an_image"),
-            (picture(format="JPEG")[:-200], "damaged"),
-            (picture()[:60], "damaged"),
-        ],
-    )
-    def test_by_its_bytes(self, data: bytes, code: str) -> None:
-        with pytest.raises(FileRefused) as refused:
-            open_source(data)
-        assert refused.value.code == code
-        assert str(refused.value).endswith(".")
-
-    @pytest.mark.parametrize(
-        ("size", "code"),
-        [((20_000, 20_000), "too_many_pixels"), ((1, 65_500), "side_too_long")],
-    )
-    def test_by_what_the_header_says_before_a_pixel_is_decoded(
-        self, size: tuple[int, int], code: str
-    ) -> None:
-        with pytest.raises(FileRefused) as refused:
-            open_source(png_header(size))
-        assert refused.value.code == code
-
-
-class TestHeader:
-    @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_says_what_decoding_would(self, orientation: int) -> None:
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        data = picture((40, 30), format="JPEG", exif=exif.tobytes())
-        header, source = read_header(data), open_source(data)
-        assert (header.width, header.height) == source.size
-        assert header.format == source.format == "JPEG"
-
-    @pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff"])
-    def test_a_broken_tag_does_not_cost_the_picture(self, exif: bytes) -> None:
-        data = picture((40, 30), format="JPEG", exif=exif)
-        assert read_header(data).width == open_source(data).size[0] == 40
-
-    def test_a_phones_double_picture_is_a_jpeg(self) -> None:
-        data = picture(
-            (40, 30), format="MPO", save_all=True, append_images=[Image.new("RGB", (40, 30))]
-        )
-        assert opened(data).format == "MPO"
-        assert read_header(data).format == open_source(data).format == "JPEG"
 
 
 SEEDS = [
@@ -212,18 +143,6 @@ def test_broken_bytes_make_a_picture_or_a_refusal_and_nothing_else(
     broken = data[:place] + junk + data[place + len(junk) :]
     with suppress(FileRefused):  # any other exception would have a function try again
         render(open_source(broken), recipe(format=Format.JPEG))
-
-
-def png_header(size: tuple[int, int]) -> bytes:
-    """A PNG that claims a size and has no pixels: decoding it would fail in another way."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        crc = zlib.crc32(kind + body).to_bytes(4, "big")
-        return len(body).to_bytes(4, "big") + kind + body + crc
-
-    width, height = (side.to_bytes(4, "big") for side in size)
-    head = chunk(b"IHDR", width + height + bytes([8, 2, 0, 0, 0]))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
 def test_a_recipe_survives_a_message() -> None:

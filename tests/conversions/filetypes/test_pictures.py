@@ -8,7 +8,7 @@ from PIL import Image
 
 from conversions.filetypes import Header, by_code, identify, recipe_of
 from conversions.imaging import FileRefused, Format, Recipe
-from conversions.imaging.source import FORMATS
+from conversions.imaging.header import FORMATS
 
 WEB = {"code": "web", "version": Decimal(2), "format": "jpeg", "width": Decimal(40)}
 

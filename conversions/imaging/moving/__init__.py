@@ -1,0 +1,1 @@
+"""Moving pictures: their frames, found without decoding them."""

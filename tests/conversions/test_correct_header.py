@@ -1,0 +1,137 @@
+"""What is refused, by its bytes alone and before a pixel is decoded; and what is not."""
+
+import re
+
+import pytest
+from PIL import ImageFile
+
+from conversions.imaging import FileRefused, limits, open_source, read_header
+from conversions.imaging.moving import chunks, gif_blocks
+from conversions.models.uploads import UploadError
+from tests.conversions import by_hand, corpus
+
+BOMBS = [
+    name
+    for name, (_, code) in corpus.REFUSED.items()
+    if code in {"too_many_pixels", "side_too_long", "too_many_frames"}
+]
+
+
+def pair(kind: str) -> bytes:
+    return corpus.encoded(
+        corpus.photograph(), kind, save_all=True, append_images=[corpus.in_quarters()]
+    )
+
+
+@pytest.fixture
+def _nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decoded(_self: object) -> None:
+        pytest.fail("a picture was decoded to look at its header")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
+
+
+@pytest.mark.parametrize("name", corpus.GOOD)
+def test_says_what_decoding_would(name: str) -> None:
+    header = read_header(corpus.GOOD[name])
+    source = open_source(corpus.GOOD[name])
+    assert (header.width, header.height) == source.size
+    assert header.format == source.format
+    assert header.frames == 1
+
+
+@pytest.mark.parametrize("name", corpus.REFUSED)
+def test_refused_for_good_with_a_reason_that_people_can_read(name: str) -> None:
+    data, code = corpus.REFUSED[name]
+    with pytest.raises(FileRefused) as refused:
+        open_source(data)
+    assert refused.value.code == code
+    assert code in UploadError.values
+    assert re.fullmatch(r"[A-Z].* .*\.", str(refused.value))
+
+
+@pytest.mark.usefixtures("_nothing_is_decoded")
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_before_a_pixel_is_decoded(name: str) -> None:
+    data, code = corpus.REFUSED[name]
+    with pytest.raises(FileRefused) as refused:
+        read_header(data)
+    assert refused.value.code == code
+
+
+def test_frames_are_counted_only_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def check(count: int, _pixels: int) -> None:
+        seen.append(count)
+        limits.check_frames(count, 1)
+
+    monkeypatch.setattr(gif_blocks, "check_frames", check)
+    with pytest.raises(FileRefused):
+        read_header(by_hand.gif(10_000))
+    assert seen == list(range(1, limits.MOST_FRAMES + 2))
+
+
+@pytest.mark.parametrize(
+    ("data", "frames"),
+    [
+        (by_hand.gif(3), 3),
+        (by_hand.apng(3), 3),
+        (by_hand.webp(3), 3),
+        (pair("AVIF"), 2),
+        (pair("TIFF"), 1),
+    ],
+)
+def test_frames_are_those_that_move(data: bytes, frames: int) -> None:
+    assert read_header(data).frames == frames
+
+
+def test_a_film_of_avif_is_counted_by_its_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_FRAMES", 1)
+    with pytest.raises(FileRefused) as refused:
+        read_header(pair("AVIF"))
+    assert refused.value.code == "too_many_frames"
+
+
+def test_too_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_BYTES", 1_000)
+    with pytest.raises(FileRefused) as refused:
+        read_header(bytes(1_001))
+    assert refused.value.code == "too_many_bytes" in UploadError.values
+
+
+def test_a_format_that_takes_much_memory_may_have_fewer_pixels() -> None:
+    size = (7_700, 7_700)
+    for kind, data in by_hand.sized(*size):
+        if kind == "webp":
+            with pytest.raises(FileRefused) as refused:
+                read_header(data)
+            assert refused.value.code == "too_much_memory" in UploadError.values
+        else:
+            assert read_header(data).width == 7_700
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_what_consists_of_nothing_but_blocks_is_not_read_to_its_end(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gif_blocks, "MOST_BLOCKS", 10)
+    monkeypatch.setattr(chunks, "MOST_BLOCKS", 10)
+    many = {"GIF": by_hand.gif(11), "PNG": by_hand.apng(11), "WEBP": by_hand.webp(11)}
+    with pytest.raises(FileRefused) as refused:
+        read_header(many[kind])
+    assert refused.value.code == "damaged"
+
+
+def test_a_picture_is_not_guessed_where_it_is_cut_off() -> None:
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+def test_a_unit_of_work_has_its_time() -> None:
+    times = iter([100.0, 107.9, 108.1])
+    deadline = limits.Deadline(8, clock=lambda: next(times))
+    deadline.check()
+    with pytest.raises(FileRefused) as refused:
+        deadline.check()
+    assert refused.value.code == "too_slow" in UploadError.values
+    limits.Deadline().check()
