@@ -66,6 +66,13 @@ def uploads_sweep() -> None:
 
 
 @shared_task
+def uploads_tell() -> None:
+    """Tell the functions which uploads are public, and which are gone."""
+    with _left_to_the_next_run("uploads_tell"):
+        services.uploads_tell()
+
+
+@shared_task
 def live_poll() -> None:
     """Fetch what the live meter has counted."""
     with _left_to_the_next_run("live_poll"):

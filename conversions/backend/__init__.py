@@ -1,8 +1,8 @@
 """The only Django-side package that talks to S3, SQS, DynamoDB and CloudFormation.
 
 Files, results and the edge table are here, the stack's deployment is in stack.py, the buckets that
-outlive it are in buckets.py, the live meter is read in live.py,
-jobs are told of in jobs.py.
+outlive it are in buckets.py, the live meter is read in live.py, and what the API knows of uploads
+and jobs is told in uploads.py and jobs.py.
 
 Returns our dataclasses and raises our errors:
 
@@ -234,31 +234,6 @@ def result_delete(*, result: Result) -> None:
     """Delete a message that has been dealt with."""
     with errors_of("delete result"):
         client("sqs").delete_message(QueueUrl=outputs()[result.queue], ReceiptHandle=result.receipt)
-
-
-# --- What is known of uploads at the edge ---
-
-
-def upload_failed(*, tenant: str, upload: str, code: str, text: str) -> None:
-    """Let the API say why an upload failed."""
-    with errors_of("note a failure"):
-        client("dynamodb").update_item(
-            TableName=outputs()["UploadsTable"],
-            Key={"pk": {"S": tenant}, "sk": {"S": f"upload#{upload}"}},
-            UpdateExpression="SET failure = :failure",
-            ExpressionAttributeValues={
-                ":failure": {"M": {"code": {"S": code}, "text": {"S": text}}}
-            },
-        )
-
-
-def upload_forget(*, tenant: str, upload: str) -> None:
-    """Remove what is known of an upload; not there is as good."""
-    with errors_of("forget an upload"):
-        client("dynamodb").delete_item(
-            TableName=outputs()["UploadsTable"],
-            Key={"pk": {"S": tenant}, "sk": {"S": f"upload#{upload}"}},
-        )
 
 
 # --- The edge table ---

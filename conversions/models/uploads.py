@@ -60,6 +60,8 @@ class Upload(models.Model):
     `checked_at` is when anybody last looked after it; the sweep looks at once where it is None.
     `requested` has the codes of the presets that it is for, each between spaces; empty: all.
     Whoever knows `public_id` may see the variants; without one they are the tenant's alone.
+    `revision` is when that was last changed, or the upload deleted, in milliseconds; it travels
+    with the news, and the newest wins. `known_revision` is which of them the functions know.
     An upload with `deleted_at` is gone for everybody; its objects are deleted in the background, by
     `purged_at`. Its row stays as long as a late report could make it anew.
     """
@@ -87,6 +89,8 @@ class Upload(models.Model):
     bytes = models.PositiveBigIntegerField(_("bytes"), null=True)
     public_id = models.UUIDField(_("public id"), null=True, unique=True, editable=False)
     requested = models.TextField(_("requested presets"), blank=True)
+    revision = models.PositiveBigIntegerField(_("revision"), default=0, editable=False)
+    known_revision = models.PositiveBigIntegerField(_("known revision"), default=0, editable=False)
     variants_expected = models.PositiveSmallIntegerField(_("variants expected"), null=True)
     created_at = models.DateTimeField(_("created at"))
     checked_at = models.DateTimeField(_("last looked after"), null=True, editable=False)
@@ -113,6 +117,11 @@ class Upload(models.Model):
                 fields=["deleted_at"],
                 condition=models.Q(deleted_at__isnull=False),
                 name="upload_deleted",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(known_revision__lt=models.F("revision")),
+                name="upload_untold",
             ),
         ]
 

@@ -2,6 +2,7 @@
 
 presets.py    how variants are made        watermarks.py   what is laid over them
 uploads.py    a file that is to come, and its end
+sharing.py    who may see an upload, and what of that the functions are told
 results.py    what the functions report
 jobs.py       jobs that died
 edge.py       what the functions know of keys and tenants
@@ -18,6 +19,7 @@ from conversions.services.jobs import dead_jobs_poll
 from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
 from conversions.services.results import result_apply, results_poll, work_died
+from conversions.services.sharing import upload_publish, uploads_tell
 from conversions.services.uploads import (
     upload_create,
     upload_delete,
@@ -40,8 +42,10 @@ __all__ = [
     "tenant_publish",
     "upload_create",
     "upload_delete",
+    "upload_publish",
     "upload_restore",
     "upload_retry",
     "uploads_sweep",
+    "uploads_tell",
     "work_died",
 ]

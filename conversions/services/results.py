@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
 from conversions import backend
+from conversions.backend.uploads import upload_failed
 from conversions.models import (
     Conversion,
     ConversionState,
@@ -70,7 +71,7 @@ def _take(result: backend.Result, now: datetime) -> bool:
 
 def _tell(upload: Upload) -> None:
     """Let those who ask by the API know why an upload failed; the functions cannot tell them."""
-    backend.upload_failed(
+    upload_failed(
         tenant=str(upload.tenant.uuid),
         upload=str(upload.uuid),
         code=upload.error_code,

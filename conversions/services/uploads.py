@@ -13,7 +13,9 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from conversions import backend
+from conversions.backend.uploads import upload_forgotten
 from conversions.models import Upload, UploadError, UploadState
+from conversions.services.sharing import revision_next, tell_soon, uploads_tell
 from tenants import queue
 from tenants.errors import Refused
 from tenants.models import Tenant, User
@@ -86,20 +88,25 @@ def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
 
 
 @transaction.atomic
-def upload_delete(*, upload: Upload, actor: User | None, now: datetime) -> None:
-    """Delete an upload for everybody; its objects go by a later sweep. Again does nothing."""
+def upload_delete(*, upload: Upload, actor: User | None, now: datetime, key: str = "") -> None:
+    """Delete an upload for everybody; its objects go by a later sweep. Again does nothing.
+
+    A caller of the API is no actor; `key` is what they called with, by the gateway's id.
+    """
     locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
     if locked.deleted_at is not None:
         return
-    locked.deleted_at = now
-    locked.save(update_fields=["deleted_at"])
+    locked.deleted_at, locked.revision = now, revision_next(upload=locked, now=now)
+    locked.save(update_fields=["deleted_at", "revision"])
     audit_record(
         action="upload.deleted",
         tenant=locked.tenant,
         actor=actor,
         now=now,
         target=locked.filename,
+        **({"key": key} if key else {}),
     )
+    tell_soon()
 
 
 @transaction.atomic
@@ -114,14 +121,15 @@ def upload_restore(*, upload: Upload, actor: User, now: datetime) -> None:
         return
     if locked.deleted_at <= now - UNDO_FOR:
         raise Refused(_("“%(name)s” cannot be brought back any more.") % {"name": locked.filename})
-    locked.deleted_at = None
+    locked.deleted_at, locked.revision = None, revision_next(upload=locked, now=now)
     if not locked.is_finished:
         locked.state, locked.checked_at = UploadState.WAITING, None
         queue.on_commit("conversions.tasks.uploads_sweep", queue="default")
-    locked.save(update_fields=["deleted_at", "state", "checked_at"])
+    locked.save(update_fields=["deleted_at", "revision", "state", "checked_at"])
     audit_record(
         action="upload.restored", tenant=locked.tenant, actor=actor, now=now, target=locked.filename
     )
+    tell_soon()
 
 
 def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
@@ -129,6 +137,7 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
 
     Raise BackendError where S3 cannot be asked; the next sweep goes on from there.
     """
+    uploads_tell(limit=limit)
     live = Upload.objects.filter(deleted_at=None).select_related("tenant").order_by("id")
     unheard = Q(checked_at__lt=now - LOOK_AFTER) | Q(checked_at=None)
     for upload in live.filter(unheard, state=UploadState.WAITING)[:limit]:
@@ -142,16 +151,20 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
     )
     gone = Upload.objects.filter(deleted_at__lte=now - PURGE_AFTER).select_related("tenant")
     for upload in gone.filter(nothing_comes, purged_at=None).order_by("id")[:limit]:
-        _purge(upload)
+        _purge(upload, now)
         Upload.objects.filter(pk=upload.pk).update(purged_at=now)
     for upload in gone.filter(purged_at__lt=now - FORGET_AFTER).order_by("id")[:limit]:
-        _purge(upload)  # a function that was late may have written once more
+        _purge(upload, now)  # a function that was late may have written once more
         upload.delete()
 
 
-def _purge(upload: Upload) -> None:
+def _purge(upload: Upload, now: datetime) -> None:
     backend.objects_delete(prefixes=upload.prefixes)
-    backend.upload_forget(tenant=str(upload.tenant.uuid), upload=str(upload.uuid))
+    upload_forgotten(
+        tenant=str(upload.tenant.uuid),
+        upload=str(upload.uuid),
+        expires=int((now + FORGET_AFTER).timestamp()),
+    )
 
 
 def _look_after(upload: Upload, now: datetime) -> None:

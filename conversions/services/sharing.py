@@ -1,0 +1,99 @@
+"""Who may see an upload, and that it is gone: what the functions have to know as well.
+
+People change it here, and callers by the API, whose changes come as reports (results.py). Each has
+a revision, and the newest wins, in whatever order they are heard of. What a row says is told to the
+functions, after callers' changes as well: so both sides agree in the end.
+"""
+
+import uuid
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from conversions.backend.uploads import upload_told
+from conversions.models import Upload
+from tenants import queue
+from tenants.models import User
+from tenants.services import audit_record
+
+
+def revision_next(*, upload: Upload, now: datetime) -> int:
+    """Return the revision of a change that is made now, newer than all that is known here."""
+    return max(upload.revision + 1, int(now.timestamp() * 1000))
+
+
+@transaction.atomic
+def upload_publish(*, upload: Upload, is_public: bool, actor: User, now: datetime) -> None:
+    """Give an upload's variants an address that everybody may open, or take it away for good.
+
+    As it is already, or deleted, nothing is done.
+    """
+    locked = Upload.objects.select_for_update().get(pk=upload.pk)
+    if locked.deleted_at is not None or is_public == (locked.public_id is not None):
+        return
+    published_as(
+        locked=locked,
+        public_id=uuid.uuid4() if is_public else None,
+        revision=revision_next(upload=locked, now=now),
+        actor=actor,
+        now=now,
+    )
+
+
+def published_as(
+    *,
+    locked: Upload,
+    public_id: uuid.UUID | None,
+    revision: int,
+    now: datetime,
+    actor: User | None = None,
+    key: str = "",
+) -> None:
+    """Note under which id everybody may see a locked upload's variants; None: under none.
+
+    An older revision than the row's changes nothing. A caller's change has no actor, but the `key`
+    that they called with, by the gateway's id.
+    """
+    if revision <= locked.revision:
+        return
+    was_public = locked.public_id is not None
+    locked.public_id, locked.revision = public_id, revision
+    locked.save(update_fields=["public_id", "revision"])
+    if was_public != (public_id is not None):
+        audit_record(
+            action="upload.unpublished" if was_public else "upload.published",
+            tenant=locked.tenant,
+            actor=actor,
+            now=now,
+            target=locked.filename,
+            **({"key": key} if key else {}),
+        )
+    tell_soon()
+
+
+def tell_soon() -> None:
+    """Queue that the functions are told, once the transaction commits."""
+    queue.on_commit("conversions.tasks.uploads_tell", queue="default")
+
+
+def uploads_tell(*, limit: int = 500) -> int:
+    """Tell the functions what they do not know yet; return of how many uploads.
+
+    Raise BackendError.
+    """
+    untold = Upload.objects.filter(known_revision__lt=F("revision")).select_related("tenant")
+    found = list(untold.order_by("id")[:limit])
+    for upload in found:
+        upload_told(
+            tenant=str(upload.tenant.uuid),
+            upload=str(upload.uuid),
+            public_id=str(upload.public_id) if upload.public_id else None,
+            is_deleted=upload.deleted_at is not None,
+            revision=upload.revision,
+        )
+        # Unless it has changed meanwhile: then it is told again.
+        Upload.objects.filter(pk=upload.pk, revision=upload.revision).update(
+            known_revision=upload.revision
+        )
+    return len(found)
