@@ -10,7 +10,7 @@ errors.py    what is refused for good     recipe.py    how a variant is made
 header.py    reading what it is           limits.py    what is too much of it
 source.py    decoding                     render.py    resizing and encoding
 colour.py    any colours to sRGB          metadata.py  what of EXIF goes along
-moving/      frames of moving pictures
+operations/  what else is done    moving/      frames of moving pictures
 """
 
 from conversions.imaging.errors import FileRefused

@@ -6,6 +6,7 @@
 """
 
 import io
+import random
 import struct
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def photograph(size: tuple[int, int] = SIZE) -> Image.Image:
     """Smooth and rough, light and dark, all hues."""
     red = Image.linear_gradient("L").resize(size)
     green = Image.radial_gradient("L").resize(size)
-    blue = Image.effect_noise(size, 40)
+    blue = Image.frombytes("L", size, random.Random(4).randbytes(size[0] * size[1]))
     return Image.merge("RGB", (red, green, blue))
 
 
