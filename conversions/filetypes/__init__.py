@@ -10,6 +10,8 @@ A new kind of file is one more adapter in KINDS.
 
 base.py      what an adapter is     picture.py   what conversions.imaging decodes
 pdf.py       pages of PDFs          pdfium.py    the program that draws them
+text.py      texts                  charset.py   which characters bytes are
+                                    tables.py    CSV to JSON, and back
 """
 
 from collections.abc import Mapping
@@ -18,21 +20,25 @@ from typing import Any
 from conversions.filetypes.base import FileType, Header, Made
 from conversions.filetypes.pdf import PageRecipe, Pdf
 from conversions.filetypes.picture import Picture
+from conversions.filetypes.text import LineEndings, Text, TextFormat, TextRecipe
 from conversions.imaging import FileRefused, Recipe
 
 __all__ = [
     "AnyRecipe",
     "FileType",
     "Header",
+    "LineEndings",
     "Made",
     "PageRecipe",
+    "TextFormat",
+    "TextRecipe",
     "by_code",
     "identify",
     "recipe_of",
 ]
 
-AnyRecipe = Recipe | PageRecipe
-KINDS: tuple[FileType[Any], ...] = (Picture(), Pdf())
+AnyRecipe = Recipe | PageRecipe | TextRecipe
+KINDS: tuple[FileType[Any], ...] = (Picture(), Pdf(), Text())
 
 
 def identify(data: bytes) -> FileType[Any]:
