@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 import billing.api
+import conversions.api
 import tenants.api
 from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
@@ -23,6 +24,7 @@ urlpatterns = [
     path("", include(docs.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
     path("api/v1/", include(billing.api.urlpatterns)),
+    path("api/v1/", include(conversions.api.urlpatterns)),
     re_path("^api/v1/.*/$", NothingView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("accounts/signup/", SignUpView.as_view(), name="account_signup"),
