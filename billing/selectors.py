@@ -36,6 +36,7 @@ class PlanCard:
     """A public plan as the price list shows it."""
 
     code: str
+    usage_plan_id: int
     name: str
     description: str
     price_display: str
@@ -92,6 +93,7 @@ def _card(plan: Plan, price: PriceVersion) -> PlanCard:
     features.append(_("Image conversion included"))
     return PlanCard(
         code=plan.code,
+        usage_plan_id=plan.usage_plan_id,
         name=plan.name,
         description=_(plan.description) if plan.description else "",
         price_display=display(price.monthly_fee, price.currency),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from conversions import services
-from conversions.models import Conversion, EdgeItem, Preset, Upload
+from conversions.models import Conversion, EdgeItem, Preset, Retention, Upload
 from tenants.admin_tools import ReadOnly, operator
 
 
@@ -60,6 +61,28 @@ class UploadAdmin(ReadOnly, ModelAdmin):
     def tenant_link(self, upload: Upload) -> str:
         url = reverse("admin:tenants_tenant_change", args=[upload.tenant_id])
         return format_html('<a href="{}">{}</a>', url, upload.tenant)
+
+
+@admin.register(Retention)
+class RetentionAdmin(ModelAdmin):
+    """A row per usage plan. Without one, its tenants' files are kept until they are deleted."""
+
+    list_display = ["usage_plan", "days", "set_on"]
+    list_select_related = ["usage_plan"]
+    fields = ["usage_plan", "days", "set_on"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["usage_plan", "set_on"] if obj else ["set_on"]
+
+    def save_model(self, request: HttpRequest, obj: Retention, form: Any, change: bool) -> None:
+        services.retention_save(retention=obj, now=timezone.now(), actor=operator(request))
+
+    def delete_model(self, request: HttpRequest, obj: Retention) -> None:
+        services.retention_delete(retention=obj, now=timezone.now(), actor=operator(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Retention]) -> None:
+        for retention in queryset.select_related("usage_plan"):
+            self.delete_model(request, retention)
 
 
 @admin.register(EdgeItem)

@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 
+from conversions import keeping
 from conversions.models import Conversion, ConversionState, Preset, Upload, VariantViews
 from tenants.models import Tenant
+
+kept_until, retention_days = keeping.kept_until, keeping.retention_days
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -73,6 +73,15 @@ def uploads_tell() -> None:
 
 
 @shared_task
+def retention_sweep() -> None:
+    """Delete what was kept for as long as its tenant's plan says; S3's own rules follow."""
+    now = timezone.now()
+    services.retention_sweep(now=now)
+    with _left_to_the_next_run("lifecycle_apply"):
+        services.lifecycle_apply(now=now)
+
+
+@shared_task
 def live_poll() -> None:
     """Fetch what the live meter has counted."""
     with _left_to_the_next_run("live_poll"):

@@ -11,6 +11,9 @@ from django.conf import settings
 
 from conversions import backend
 
+# Our lifecycle rules: the name of each, and the prefix of the keys that it is for.
+LIFECYCLE = {"sekisho-uploads": "uploads/", "sekisho-variants": "variants/"}
+
 
 def code_bucket() -> str:
     """Return the bucket for packages, made where it is not there yet. Raise BackendError."""
@@ -36,6 +39,52 @@ def files_bucket() -> str:
             Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
     return bucket
+
+
+def files_lifecycle_put(*, days: int | None) -> bool:
+    """Have S3 delete files this many days after they were written, None for never; and what was
+    begun in parts and never ended, after a day. Return whether that was a change.
+
+    S3 takes all rules of a bucket at once: those of other names are given back to it as they are.
+    Raise BackendError.
+    """
+    bucket = backend.outputs()["FilesBucket"]
+    there = _lifecycle(bucket)
+    rules = {rule["ID"]: rule for rule in there["Rules"]}
+    ours = {name: _lifecycle_rule(name, days) for name in LIFECYCLE}
+    if rules == rules | ours:
+        return False
+    there["Rules"] = list((rules | ours).values())
+    with backend.errors_of("set up the lifecycle of files"):
+        backend.client("s3").put_bucket_lifecycle_configuration(
+            Bucket=bucket,
+            LifecycleConfiguration={"Rules": there.pop("Rules")},
+            **there,
+        )
+    return True
+
+
+def _lifecycle(bucket: str) -> dict[str, Any]:
+    """Return a bucket's rules, and from which size on they move objects, where S3 says so."""
+    try:
+        with backend.errors_of("read the lifecycle of files"):
+            answer = backend.client("s3").get_bucket_lifecycle_configuration(Bucket=bucket)
+    except backend.BackendRefused as refusal:
+        if refusal.code != "NoSuchLifecycleConfiguration":
+            raise
+        return {"Rules": []}
+    told = ("Rules", "TransitionDefaultMinimumObjectSize")
+    return {name: answer[name] for name in told if name in answer}
+
+
+def _lifecycle_rule(name: str, days: int | None) -> dict[str, Any]:
+    rule: dict[str, Any] = {
+        "ID": name,
+        "Status": "Enabled",
+        "Filter": {"Prefix": LIFECYCLE[name]},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+    return rule if days is None else rule | {"Expiration": {"Days": days}}
 
 
 def _bucket(purpose: str) -> str:

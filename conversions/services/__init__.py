@@ -7,6 +7,7 @@ results.py    what the functions report
 jobs.py       jobs that died
 edge.py       what the functions know of keys and tenants
 live.py       what the live meter has counted
+retention.py  how long files are kept, and their end
 """
 
 from conversions.services.edge import (
@@ -19,6 +20,13 @@ from conversions.services.jobs import dead_jobs_poll
 from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
 from conversions.services.results import result_apply, results_poll, work_died
+from conversions.services.retention import (
+    lifecycle_apply,
+    retention_delete,
+    retention_save,
+    retention_sweep,
+    retentions_seed,
+)
 from conversions.services.sharing import upload_publish, uploads_tell
 from conversions.services.uploads import (
     upload_create,
@@ -33,12 +41,17 @@ __all__ = [
     "edge_sweep",
     "edge_verify",
     "key_publish",
+    "lifecycle_apply",
     "live_poll",
     "live_probe",
     "preset_save",
     "presets_seed",
     "result_apply",
     "results_poll",
+    "retention_delete",
+    "retention_save",
+    "retention_sweep",
+    "retentions_seed",
     "tenant_publish",
     "upload_create",
     "upload_delete",

@@ -9,7 +9,8 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
 from conversions.backend.uploads import upload_told
 from conversions.models import Upload
@@ -21,6 +22,11 @@ from tenants.services import audit_record
 def revision_next(*, upload: Upload, now: datetime) -> int:
     """Return the revision of a change that is made now, newer than all that is known here."""
     return max(upload.revision + 1, int(now.timestamp() * 1000))
+
+
+def revisions_next(*, now: datetime) -> Greatest:
+    """Return the same for an update of many rows at once."""
+    return Greatest(F("revision") + 1, Value(int(now.timestamp() * 1000)))
 
 
 @transaction.atomic

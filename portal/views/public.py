@@ -1,12 +1,18 @@
 """What anybody may see: the landing page, the plans, and what machines ask."""
 
+from dataclasses import replace
+
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 import billing.selectors
+import conversions.selectors
+from billing.selectors import PlanCard
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -18,14 +24,28 @@ def plans(request: HttpRequest) -> HttpResponse:
 
 
 def _plans(request: HttpRequest) -> dict[str, object]:
-    currencies = [code for code, _ in billing.selectors.currency_choices()]
+    currencies = [code for code, _name in billing.selectors.currency_choices()]
     wanted = request.GET.get("currency", "USD").upper()
     currency = wanted if wanted in currencies else "USD"
     return {
-        "plans": billing.selectors.plans_public(currency=currency),
+        "plans": _with_retention(billing.selectors.plans_public(currency=currency)),
         "currency": currency,
         "currencies": currencies,
     }
+
+
+def _with_retention(cards: list[PlanCard]) -> list[PlanCard]:
+    """Have each plan say for how long files are kept."""
+    kept = conversions.selectors.retention_days()
+    told = []
+    for card in cards:
+        text = _("Files are kept until you delete them")
+        if (days := kept.get(card.usage_plan_id)) is not None:
+            text = ngettext(
+                "Files are kept for %(days)d day", "Files are kept for %(days)d days", days
+            ) % {"days": days}
+        told.append(replace(card, features=[*card.features, text]))
+    return told
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:

@@ -126,6 +126,9 @@ def test_changes_are_shown_first_and_made_on_yes(
     answer("y")
     assert row("Add", "Api", "AWS::ApiGateway::RestApi") in rows(deploy())
     assert status() == "CREATE_COMPLETE"
+    files = backend.outputs()["FilesBucket"]
+    kept = backend.client("s3").get_bucket_lifecycle_configuration(Bucket=files)
+    assert {rule["ID"] for rule in kept["Rules"]} == {"sekisho-uploads", "sekisho-variants"}
 
 
 def test_a_second_run_changes_nothing_and_asks_nothing(

@@ -13,7 +13,7 @@ from django.utils import timezone
 from conversions import backend
 from conversions.backend import stack
 from conversions.backend.changes import ChangeSet
-from conversions.services import edge_verify
+from conversions.services import edge_verify, lifecycle_apply
 from tenants import gateway
 from tenants.services import stages
 
@@ -38,6 +38,7 @@ class Command(BaseCommand):
             if not deployed.was_changed:
                 self.stdout.write("Nothing to change.")
             differing = edge_verify()  # a table that was made anew knows nobody
+            lifecycle_apply(now=timezone.now())
             self._follow(deployed.outputs, is_closing=options["close_old"])
         except stack.Declined as declined:
             raise CommandError("Nothing was done.") from declined

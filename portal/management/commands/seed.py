@@ -22,10 +22,12 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         now = timezone.now()
-        for usage_plan in billing.services.seed(now=now):
+        new = billing.services.seed(now=now)
+        for usage_plan in new:
             limits = method_limits_seed(usage_plan)
             tenants.services.usage_plan_save(usage_plan=usage_plan, method_limits=limits, now=now)
         conversions.services.presets_seed()
+        conversions.services.retentions_seed(usage_plans=new, now=now)
         schedule_seed()
         password = operator_seed()
         if password is not None:
