@@ -96,7 +96,7 @@ class Pdf:
 def _measured(data: bytes, seconds: float) -> _Page:
     """Measure the first page, and check all limits."""
     if len(data) > MOST_BYTES:
-        raise FileRefused("too_large", f"A PDF may have {MOST_BYTES // 1_000_000} MB at most.")
+        raise FileRefused("too_many_bytes", f"A PDF may have {MOST_BYTES // 1_000_000} MB at most.")
     answer, _ = _ask(data, seconds, "inspect")
     page = _Page(**answer)
     if not page.pages:

@@ -115,9 +115,9 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, Row]]:
                 continue
             count += 1
             if count > MOST_ROWS:
-                _refuse(reader.line_num, f"only {MOST_ROWS} rows are allowed.")
+                _too_large(f"only {MOST_ROWS} rows are allowed.")
             if len(row) > MOST_COLUMNS:
-                _refuse(reader.line_num, f"only {MOST_COLUMNS} columns are allowed.")
+                _too_large(f"only {MOST_COLUMNS} columns are allowed.")
             yield reader.line_num, row
     except csv.Error as error:
         _refuse(reader.line_num, f"it cannot be read as CSV ({error}).")
@@ -143,7 +143,7 @@ def _entries(text: str) -> list[Any]:
     if not isinstance(entries, list) or not entries:
         raise FileRefused("not_a_table", "Only a list of objects, or of lists, becomes a table.")
     if len(entries) > MOST_ROWS:
-        raise FileRefused("not_a_table", f"Only {MOST_ROWS} rows are allowed.")
+        _too_large(f"only {MOST_ROWS} rows are allowed.")
     return entries
 
 
@@ -160,7 +160,7 @@ def _json_rows(entries: list[Any]) -> Iterator[Row]:
     )
     widths = {len(entry) for entry in entries} if kind is list else {len(columns)}
     if max(widths) > MOST_COLUMNS:
-        raise FileRefused("not_a_table", f"Only {MOST_COLUMNS} columns are allowed.")
+        _too_large(f"only {MOST_COLUMNS} columns are allowed.")
     if widths == {0}:
         raise FileRefused("not_a_table", "The table has no columns.")
     if kind is dict:
@@ -194,7 +194,7 @@ def _quoted(value: str | bool | None) -> str:
 def _grown(size: int, more: str) -> int:
     size += len(more)
     if size > LARGEST:
-        raise FileRefused("too_large", "The table would become too large.")
+        _too_large(f"it would become more than {LARGEST} characters.")
     return size
 
 
@@ -204,6 +204,10 @@ def _short(name: str) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON's")
+
+
+def _too_large(why: str) -> NoReturn:
+    raise FileRefused("table_too_large", f"The table is too large: {why}")
 
 
 def _too_deep() -> NoReturn:

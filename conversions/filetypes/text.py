@@ -137,7 +137,9 @@ class Text:
 
 def _decoded(data: bytes) -> str:
     if len(data) > MOST_BYTES:
-        raise FileRefused("too_large", f"A text may have {MOST_BYTES // 1_000_000} MB at most.")
+        raise FileRefused(
+            "too_many_bytes", f"A text may have {MOST_BYTES // 1_000_000} MB at most."
+        )
     return charset.decoded(data)
 
 

@@ -4,7 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from conversions import imaging
+from conversions import filetypes, imaging
 from conversions.models.watermarks import watermark_validate
 
 SIDE_MAX = 4096
@@ -227,7 +227,7 @@ class Preset(models.Model):
                 violation_error_message=_("To fill a box, it needs a width and a height."),
             ),
             models.CheckConstraint(
-                condition=models.Q(applies_to="text", format__in=TEXT_FORMATS)
+                condition=models.Q(applies_to="text", format__in=[*TEXT_FORMATS, Format.ORIGINAL])
                 | (~models.Q(applies_to="text") & ~models.Q(format__in=TEXT_FORMATS)),
                 name="preset_format_fits",
                 violation_error_code="wrong_format",
@@ -238,9 +238,17 @@ class Preset(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def recipe(self) -> imaging.Recipe:
+    def recipe(self) -> filetypes.AnyRecipe:
         """Return the preset as the functions take it."""
-        return imaging.Recipe(
+        if self.applies_to == AppliesTo.TEXT:
+            return filetypes.TextRecipe(
+                code=self.code,
+                version=self.version,
+                format=filetypes.TextFormat(self.format),
+                line_endings=filetypes.LineEndings(self.line_endings),
+            )
+        kind = filetypes.PageRecipe if self.applies_to == AppliesTo.PDF else imaging.Recipe
+        return kind(
             code=self.code,
             version=self.version,
             format=imaging.Format(self.format),

@@ -143,7 +143,7 @@ class TestRefusals:
 
     def test_too_many_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pdf, "MOST_BYTES", 100)
-        refused(A4, "too_large")
+        refused(A4, "too_many_bytes")
 
     def test_a_page_that_takes_all_memory(self) -> None:
         data = bomb(9, 20)
