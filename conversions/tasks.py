@@ -13,6 +13,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from conversions import backend, services
+from conversions.services.remakes import Step
+from tenants import queue
 from tenants.models import ApiKeyVersion, Tenant
 
 log = structlog.get_logger(__name__)
@@ -79,6 +81,22 @@ def retention_sweep() -> None:
     services.retention_sweep(now=now)
     with _left_to_the_next_run("lifecycle_apply"):
         services.lifecycle_apply(now=now)
+
+
+@shared_task
+def remake_advance(remake_id: int) -> None:
+    """Take one step of a re-making, and queue the next, behind whatever waits meanwhile."""
+    with _left_to_the_next_run("remake_advance"):
+        step = services.remake_advance(remake_id=remake_id, now=timezone.now())
+        if step is Step.MORE:
+            queue.send("conversions.tasks.remake_advance", remake_id, queue="default")
+
+
+@shared_task
+def remakes_sweep() -> None:
+    """Take up the re-makings that rest, or whose step was lost."""
+    for remake_id in services.remakes_abandoned(now=timezone.now()):
+        queue.send("conversions.tasks.remake_advance", remake_id, queue="default")
 
 
 @shared_task

@@ -73,6 +73,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "publish to the edge": ("conversions.tasks.edge_sweep", settings.SWEEP_SECONDS),
     "sweep uploads": ("conversions.tasks.uploads_sweep", 60),
     "let old files go": ("conversions.tasks.retention_sweep", 3600),
+    "go on with re-makings": ("conversions.tasks.remakes_sweep", settings.SWEEP_SECONDS),
     "compare live figures": ("tenants.tasks.live_compare", 3600),
     "forget old live figures": ("tenants.tasks.live_prune", 3600),
     "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),

@@ -1,6 +1,7 @@
 """Everything that changes the rows of this app. Keyword-only, named entity_action.
 
 presets.py    how variants are made        watermarks.py   what is laid over them
+remakes.py    a preset's variants of old uploads
 uploads.py    a file that is to come, and its end
 sharing.py    who may see an upload, and what of that the functions are told
 results.py    what the functions report
@@ -19,6 +20,12 @@ from conversions.services.edge import (
 from conversions.services.jobs import dead_jobs_poll
 from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
+from conversions.services.remakes import (
+    remake_advance,
+    remake_cancel,
+    remake_start,
+    remakes_abandoned,
+)
 from conversions.services.results import result_apply, results_poll, work_died
 from conversions.services.retention import (
     lifecycle_apply,
@@ -46,6 +53,10 @@ __all__ = [
     "live_probe",
     "preset_save",
     "presets_seed",
+    "remake_advance",
+    "remake_cancel",
+    "remake_start",
+    "remakes_abandoned",
     "result_apply",
     "results_poll",
     "retention_delete",
