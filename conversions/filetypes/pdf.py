@@ -28,7 +28,7 @@ MOST_POINTS = 14_400  # a side of a page, in 1/72 inch: the limit that PDF itsel
 MOST_PIXELS = 24_000_000  # of a drawn page: an A4 page, 4096 pixels wide
 MOST_SIDE = 16_383
 NATURAL = 150 / 72  # pixels a point, where a preset gives neither width nor height
-INSPECT_SECONDS = 10.0
+INSPECT_SECONDS, DRAW_SECONDS = 10.0, 60.0
 
 # Readers look for the mark in the first 1024 bytes (PDF 1.7, annex H); at a line's start, we ask.
 _MARK, _WITHIN = re.compile(rb"(\A|[\r\n])[\s\0\xef\xbb\xbf]*%PDF-\d"), 1024
@@ -84,8 +84,8 @@ class Pdf:
         watermarks: Mapping[str, bytes],
         seconds: float,
     ) -> Iterator[tuple[PageRecipe, Made]]:
-        deadline = time.monotonic() + seconds
-        page = _measured(data, seconds)
+        deadline = time.monotonic() + min(seconds, DRAW_SECONDS)
+        page = _measured(data, min(seconds, INSPECT_SECONDS))
         image = _drawn(data, _size(page, recipes), deadline - time.monotonic())
         source = Source(image, "PDF")
         for recipe in recipes:

@@ -23,14 +23,15 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-MOST_MEMORY = 1_000_000_000  # bytes of address space, of which Python and PDFium take a tenth
+# Bytes of address space, of which Python and PDFium themselves take thirty million.
+MOST_MEMORY = {"inspect": 500_000_000, "draw": 1_000_000_000}
 WHITE = 0xFFFFFFFF
 
 
 def main(command: str, *size: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(ValueError, OSError):  # macOS knows the limit, but does not let it be set
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY[command],) * 2)
     data = sys.stdin.buffer.read()
     document = pdfium.FPDF_LoadMemDocument64(data, len(data), None)
     if not document:
