@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
 from conversions.filetypes.base import Header, Made
-from conversions.imaging import FileRefused, Fit, Recipe, Source, render
+from conversions.imaging import FileRefused, Fit, Recipe, make_variants_of
 
 PROGRAM = Path(__file__).with_name("pdfium.py")
 MOST_BYTES = 20_000_000
@@ -87,10 +87,8 @@ class Pdf:
         deadline = time.monotonic() + min(seconds, DRAW_SECONDS)
         page = _measured(data, min(seconds, INSPECT_SECONDS))
         image = _drawn(data, _size(page, recipes), deadline - time.monotonic())
-        source = Source(image, "PDF")
-        for recipe in recipes:
-            made = render(source, recipe)
-            yield recipe, Made(made.data, made.width, made.height)
+        for recipe, made in make_variants_of(image, recipes, watermarks=watermarks):
+            yield cast("PageRecipe", recipe), Made(made.data, made.width, made.height)
 
 
 def _measured(data: bytes, seconds: float) -> _Page:

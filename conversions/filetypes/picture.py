@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conversions.filetypes.base import Header, Made
-from conversions.imaging import Recipe, open_source, read_header, render
+from conversions.imaging import Recipe, make_variants, read_header
 
 _STARTS = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"),
@@ -49,7 +49,5 @@ class Picture:
         watermarks: Mapping[str, bytes],
         seconds: float,
     ) -> Iterator[tuple[Recipe, Made]]:
-        source = open_source(data)
-        for recipe in recipes:
-            made = render(source, recipe)
+        for recipe, made in make_variants(data, recipes, watermarks=watermarks):
             yield recipe, Made(made.data, made.width, made.height)

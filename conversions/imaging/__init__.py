@@ -2,19 +2,23 @@
 
 Shared by the functions behind the gateway, the tests and the benchmark.
 
-    source = open_source(data)          checks limits before it decodes; raises FileRefused
-    for recipe in recipes:
-        variant = render(source, recipe)
+    for recipe, variant in make_variants(data, recipes):
+        ...                             as each is ready; raises FileRefused
 
-errors.py    what is refused for good     recipe.py    how a variant is made
-header.py    reading what it is           limits.py    what is too much of it
-source.py    decoding                     render.py    resizing and encoding
-colour.py    any colours to sRGB          metadata.py  what of EXIF goes along
-operations/  what else is done    moving/      frames of moving pictures
+errors.py    what is refused for good       recipe.py    how a variant is made
+header.py    reading what it is             limits.py    what is too much of it
+decode.py    at the scale that is needed    colour.py    any colours to sRGB
+geometry.py  which part, of which size      pyramid.py   sizes made of larger ones
+metadata.py  what of EXIF goes along        encode.py    the encoders' settings
+fan_out.py   from a source to its variants  work.py      on the process's threads
+plan.py      which variants go together     cost.py      what each step takes
+operations/  what else is done to one       moving/      frames of moving pictures
 """
 
 from conversions.imaging.errors import FileRefused
+from conversions.imaging.fan_out import Variant, make_variants, make_variants_of
 from conversions.imaging.header import Header, read_header
+from conversions.imaging.plan import plan_units
 from conversions.imaging.recipe import (
     Animation,
     Effort,
@@ -25,8 +29,6 @@ from conversions.imaging.recipe import (
     Recipe,
     Watermark,
 )
-from conversions.imaging.render import Variant, render
-from conversions.imaging.source import Source, open_source
 
 __all__ = [
     "Animation",
@@ -38,10 +40,10 @@ __all__ = [
     "Metadata",
     "Position",
     "Recipe",
-    "Source",
     "Variant",
     "Watermark",
-    "open_source",
+    "make_variants",
+    "make_variants_of",
+    "plan_units",
     "read_header",
-    "render",
 ]

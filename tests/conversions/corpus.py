@@ -15,6 +15,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from conversions.imaging.decode import decode
+from conversions.imaging.header import open_picture
 from tests.conversions import by_hand, icc
 
 STILL = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -25,6 +27,13 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, format=kind, **options)
     return out.getvalue()
+
+
+def decoded(data: bytes) -> Image.Image:
+    """Return a picture as imaging sees it, at its full size. Raise FileRefused."""
+    image, header = open_picture(data)
+    (seen,) = decode(image, header, shrinkage=1)
+    return seen.image
 
 
 def photograph(size: tuple[int, int] = SIZE) -> Image.Image:

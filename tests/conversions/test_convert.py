@@ -2,13 +2,14 @@
 
 import io
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from conversions import backend
-from conversions.imaging import Format, Recipe, render
+from conversions.imaging import Format, Recipe, Variant, make_variants
 from conversions.serverless.functions import convert
 
 pytestmark = pytest.mark.usefixtures("on_lambda")
@@ -17,14 +18,14 @@ RECIPES = [Recipe("thumb", 1, Format.JPEG, width=10), Recipe("web", 1, Format.WE
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is rendered, in order."""
+    """What is made, in order of the messages."""
     seen: list[str] = []
 
-    def note(picture: Any, recipe: Recipe) -> Any:
-        seen.append(recipe.code)
-        return render(picture, recipe)
+    def note(data: bytes, recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Variant]]:
+        seen.extend(recipe.code for recipe in recipes)
+        return make_variants(data, recipes)
 
-    monkeypatch.setattr(convert, "render", note)
+    monkeypatch.setattr(convert, "make_variants", note)
     return seen
 
 

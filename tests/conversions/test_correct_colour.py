@@ -5,7 +5,6 @@ import io
 import pytest
 from PIL import Image, ImageCms
 
-from conversions.imaging import open_source
 from conversions.imaging.colour import to_rgb
 from tests.conversions import corpus, icc
 
@@ -13,7 +12,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def colour(name: str) -> object:
-    return open_source(corpus.GOOD[name]).image.getpixel((5, 5))
+    return corpus.decoded(corpus.GOOD[name]).getpixel((5, 5))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +40,7 @@ def test_colours_are_what_the_profile_means(name: str, expected: tuple[int, int,
 
 @pytest.mark.parametrize("name", corpus.GOOD)
 def test_every_picture_becomes_rgb_and_has_no_profile_any_more(name: str) -> None:
-    image = open_source(corpus.GOOD[name]).image
+    image = corpus.decoded(corpus.GOOD[name])
     assert image.mode in {"RGB", "RGBA"}
     assert "icc_profile" not in image.info
 
@@ -131,7 +130,7 @@ def test_what_one_colour_says_is_transparent_is(
     mode: str, value: int | tuple[int, int, int], transparency: object
 ) -> None:
     data = corpus.encoded(Image.new(mode, (8, 8), value), "PNG", transparency=transparency)
-    image = open_source(data).image
+    image = corpus.decoded(data)
     assert image.getpixel((0, 0))[3] == 0  # type: ignore[index]
 
 

@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from conversions.imaging import FileRefused, Recipe, Source, open_source, render
+from conversions.imaging import FileRefused, Recipe, Variant, make_variants
 from conversions.serverless.functions import records
 from conversions.serverless.functions.clients import client
 
@@ -58,36 +58,38 @@ def _make(work: dict[str, Any]) -> None:
     about["expected"] = sorted(item.get("expected", ()))
     records.report({"kind": "started", **about, "adds": work.get("adds", False)})
     file = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])
+    there = records.variants(item)
+    kept = [each for each in recipes if there.get(each.name, {}).get("of") == file["ETag"]]
+    for recipe in kept:
+        _report(about, recipe, there[recipe.name])
+    missing = [each for each in recipes if each not in kept]
     try:
-        picture = open_source(file["Body"].read())
+        for recipe, made in make_variants(file["Body"].read(), missing):
+            variant = {**_store(made, recipe, source), "of": file["ETag"]}
+            records.variant_made(tenant=tenant, upload=upload, name=recipe.name, variant=variant)
+            _report(about, recipe, variant)
     except FileRefused as refusal:
         logger.warning("refused", extra={"upload": upload, "code": refusal.code})
         records.upload_failed(tenant=tenant, upload=upload, code=refusal.code, text=str(refusal))
         records.report({"kind": "refused", **about, "code": refusal.code, "text": str(refusal)})
         return
-    there = records.variants(item)
-    for recipe in recipes:
-        variant = there.get(recipe.name, {})
-        if variant.get("of") != file["ETag"]:
-            variant = {**_variant(picture, recipe, source), "of": file["ETag"]}
-            records.variant_made(tenant=tenant, upload=upload, name=recipe.name, variant=variant)
-        records.report(
-            {
-                "kind": "variant",
-                **about,
-                "preset": recipe.code,
-                "version": recipe.version,
-                **{
-                    f"variant_{name}": variant[name] for name in ("key", "bytes", "width", "height")
-                },
-            }
-        )
     logger.info("converted", extra={"upload": upload, "variants": len(recipes)})
 
 
-def _variant(picture: Source, recipe: Recipe, source: dict[str, Any]) -> dict[str, Any]:
-    """Make one variant, and say what it is."""
-    made = render(picture, recipe)
+def _report(about: dict[str, Any], recipe: Recipe, variant: dict[str, Any]) -> None:
+    records.report(
+        {
+            "kind": "variant",
+            **about,
+            "preset": recipe.code,
+            "version": recipe.version,
+            **{f"variant_{name}": variant[name] for name in ("key", "bytes", "width", "height")},
+        }
+    )
+
+
+def _store(made: Variant, recipe: Recipe, source: dict[str, Any]) -> dict[str, Any]:
+    """Write a variant to its place, and say what it is."""
     key = f"variants/{source['tenant']}/{source['upload']}/{recipe.name}"
     client("s3").put_object(
         Bucket=source["bucket"], Key=key, Body=made.data, ContentType=recipe.format.media_type

@@ -63,7 +63,7 @@ def test_pictures_become_what_the_recipes_say() -> None:
     assert [each.name for each in recipes] == ["web-v2.jpg", "same-v1.gif"]
     (unit,) = kind.plan(header, recipes)
     made = dict(kind.convert(data, unit, watermarks={}, seconds=60))
-    assert [each.format for each in made] == [Format.JPEG, Format.GIF]
+    assert {each.format for each in made} == {Format.JPEG, Format.GIF}
     for recipe, variant in made.items():
         opened = Image.open(io.BytesIO(variant.data))
         assert opened.format == recipe.format.name

@@ -1,0 +1,46 @@
+"""Encode a picture: the settings of each format, as a recipe asks for them."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+from conversions.imaging.recipe import Effort, Format, Recipe
+
+
+def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"") -> bytes:
+    """Return the picture's bytes, with the EXIF given, and the colour profile that it has.
+
+    Pillow keeps an encoder's settings on the image while it saves: it must be nobody else's.
+    """
+    out = io.BytesIO()
+    options = settings(recipe)
+    if exif:
+        options["exif"] = exif
+    image.save(out, **options, icc_profile=image.info.get("icc_profile"))
+    return out.getvalue()
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """Return what Pillow's `save` is told for a recipe."""
+    smaller = recipe.effort is Effort.SMALLER
+    return {"format": recipe.format.name, **_SETTINGS[recipe.format](recipe, smaller)}
+
+
+_SETTINGS: dict[Format, Callable[[Recipe, bool], dict[str, Any]]] = {
+    Format.JPEG: lambda recipe, smaller: {
+        "quality": recipe.quality,
+        "progressive": recipe.progressive,
+        "optimize": smaller,
+    },
+    Format.PNG: lambda _, smaller: {"compress_level": 9 if smaller else 6},
+    Format.WEBP: lambda recipe, smaller: {"quality": recipe.quality, "method": 6 if smaller else 4},
+    # One thread each: a fan-out has several pictures to encode side by side.
+    Format.AVIF: lambda recipe, smaller: {
+        "quality": recipe.quality,
+        "speed": 6 if smaller else 8,
+        "max_threads": 1,
+    },
+    Format.GIF: lambda _, _smaller: {},
+}

@@ -1,0 +1,185 @@
+"""Decode a picture once, and make many variants of it on all processors.
+
+What takes longest is begun first: the size that an expensive encoder waits for, then the encoder;
+cheap sizes and formats are made meanwhile.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
+
+from PIL import Image, ImageColor
+
+from conversions.imaging import cost
+from conversions.imaging.decode import decode
+from conversions.imaging.encode import encode
+from conversions.imaging.geometry import Box, Geometry, Size, geometry
+from conversions.imaging.header import open_picture
+from conversions.imaging.metadata import exif_of
+from conversions.imaging.operations import Operation, operations_of
+from conversions.imaging.pyramid import Level, Picture, Strip, pyramid, strips
+from conversions.imaging.recipe import Metadata, Recipe
+from conversions.imaging.work import Work
+
+_NO_WATERMARKS: Mapping[str, bytes] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An encoded variant: its bytes and its size in pixels."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+Made = tuple[Recipe, Variant]
+_Variants = list[tuple[Recipe, Geometry]]
+
+
+def make_variants(
+    data: bytes, recipes: Sequence[Recipe], *, watermarks: Mapping[str, bytes] = _NO_WATERMARKS
+) -> Iterator[Made]:
+    """Yield each variant as soon as it is there, in any order, with its recipe for this source.
+
+    `watermarks` has the bytes of those that recipes name, by their keys. Raise FileRefused, or what
+    operations_of raises. When the iterator is closed, or raises, nothing goes on behind its back.
+    """
+    image, header = open_picture(data)
+    size = (header.width, header.height)
+    variants = [
+        (each, geometry(size, each)) for each in (r.for_source(header.format) for r in recipes)
+    ]
+    if not variants:
+        return
+    exif = {what: exif_of(image, what) for what in {recipe.metadata for recipe in recipes}}
+    shrinkage = min(part.shrinkage for _, part in variants)
+    srgb = {recipe.srgb for recipe in recipes}
+    fan_out = _FanOut(_operations(variants, watermarks), exif)
+    for of, picture in zip(
+        srgb, decode(image, header, shrinkage=shrinkage, srgb=srgb), strict=True
+    ):
+        alike = [variant for variant in variants if variant[0].srgb is of]
+        fan_out.begin(picture, pyramid(size, alike))
+    yield from fan_out.results(len(variants))
+
+
+def make_variants_of(
+    image: Image.Image,
+    recipes: Sequence[Recipe],
+    *,
+    watermarks: Mapping[str, bytes] = _NO_WATERMARKS,
+) -> Iterator[Made]:
+    """Do the same with a picture that was never a file, in RGB or RGBA and sRGB. Formats of
+    recipes must be known. Nothing else may use the picture meanwhile.
+    """
+    variants = [(recipe, geometry(image.size, recipe)) for recipe in recipes]
+    fan_out = _FanOut(_operations(variants, watermarks), {})
+    fan_out.begin(Picture(image, (1.0, 1.0)), pyramid(image.size, variants))
+    yield from fan_out.results(len(variants))
+
+
+class _FanOut:
+    """The steps from one picture to its variants. Each begins those that waited for it."""
+
+    def __init__(
+        self,
+        operations: Mapping[Recipe, Sequence[Operation]],
+        exif: Mapping[Metadata, bytes],
+    ) -> None:
+        self._operations = operations
+        self._exif = exif
+        self._work: Work[Made] = Work()
+
+    def results(self, count: int) -> Iterator[Made]:
+        return self._work.results(count)
+
+    def begin(self, picture: Picture, levels: list[Level]) -> None:
+        """Begin with the levels that are made of the whole picture, decoded, in RGB or RGBA."""
+        if picture.image.mode == "RGBA":  # so that what is transparent has no say
+            picture = replace(picture, image=picture.image.convert("RGBa"))
+        for level in levels:
+            self._begin(level, picture)
+
+    def _begin(self, level: Level, parent: Picture) -> None:
+        """Have a level made of a larger picture, on as many threads as are free."""
+        box = parent.box(level.box)
+        if level.size == parent.image.size and [*box] == [0, 0, *level.size]:
+            self._made(level, parent.image)
+            return
+        parts = strips(box, level.size)
+        made = _Assembly(level.size, len(parts))
+        for part in parts:
+            step = partial(self._resize, level, parent.image, part, made)
+            self._work.add(step, pressing=_pressing(level, box))
+
+    def _resize(self, level: Level, parent: Image.Image, part: Strip, made: "_Assembly") -> None:
+        strip = parent.resize(part.size, Image.Resampling.LANCZOS, box=part.box)
+        if whole := made.add(strip, part.first_row):
+            self._made(level, whole)
+
+    def _made(self, level: Level, image: Image.Image) -> None:
+        for recipe, part in level.variants:
+            step = partial(self._variant, recipe, part, image)
+            self._work.add(step, pressing=cost.encoding(recipe, part.final_size))
+        left, top, right, bottom = level.box
+        scale = (level.size[0] / (right - left), level.size[1] / (bottom - top))
+        for child in level.children:
+            self._begin(child, Picture(image, scale))
+
+    def _variant(self, recipe: Recipe, part: Geometry, image: Image.Image) -> Made:
+        made = image.convert("RGBA") if image.mode == "RGBa" else image
+        if part.canvas:
+            made = _padded(made, part.canvas, recipe.background)
+        for operation in self._operations[recipe]:
+            made = operation.apply(made)
+        if made is image:  # others use it at the same time, and Pillow writes to what it saves
+            made = image.copy()
+        data = encode(made, recipe, exif=self._exif.get(recipe.metadata, b""))
+        return recipe, Variant(data, *made.size)
+
+
+class _Assembly:
+    """A picture that comes in strips, each from another thread."""
+
+    def __init__(self, size: Size, strips: int) -> None:
+        self._size = size
+        self._left = strips
+        self._lock = threading.Lock()
+        self._image: Image.Image | None = None
+
+    def add(self, strip: Image.Image, first_row: int) -> Image.Image | None:
+        """Take a strip; return the picture if it was the last."""
+        if strip.size == self._size:
+            return strip
+        with self._lock:
+            if self._image is None:
+                self._image = Image.new(strip.mode, self._size)
+                self._image.info = strip.info
+        self._image.paste(strip, (0, first_row))
+        with self._lock:
+            self._left -= 1
+            return None if self._left else self._image
+
+
+def _pressing(level: Level, box: Box) -> float:
+    """Return how long it takes from here to the last variant, if all is made at once."""
+    left, top, right, bottom = box
+    encoders = [cost.encoding(recipe, part.final_size) for recipe, part in level.variants]
+    children = [_pressing(child, (0, 0, *level.size)) for child in level.children]
+    return cost.resizing((right - left, bottom - top), level.size) + max(encoders + children)
+
+
+def _padded(image: Image.Image, canvas: Size, background: str) -> Image.Image:
+    ground = Image.new(image.mode, canvas, ImageColor.getcolor(background, image.mode))
+    ground.paste(image, ((canvas[0] - image.width) // 2, (canvas[1] - image.height) // 2))
+    ground.info = image.info
+    return ground
+
+
+def _operations(
+    variants: _Variants, watermarks: Mapping[str, bytes]
+) -> dict[Recipe, Sequence[Operation]]:
+    return {recipe: operations_of(recipe, watermarks) for recipe, _ in variants}
