@@ -4,6 +4,8 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
@@ -92,3 +94,73 @@ def _encoded(kind: str, size: Size = (16, 16)) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", size).save(out, format=kind)
     return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A frame of one colour: its box, when it goes, and what it does with what was there.
+
+    `delay` is in hundredths of a second. A GIF's colours are indices of PALETTE, a PNG's are RGBA.
+    """
+
+    box: tuple[int, int, int, int]
+    colour: Any
+    disposal: int = 0
+    delay: int = 10
+    blend: int = 0
+    transparent: int | None = None
+    palette: bytes = b""
+
+
+RED, GREEN, BLUE, WHITE = range(4)
+PALETTE = bytes((255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255))
+
+
+def gif_of(size: Size, *parts: Part, repeats: int | None = None) -> bytes:
+    data = b"GIF89a" + struct.pack("<HHBBB", *size, 0x81, 0, 0) + PALETTE
+    if repeats is not None:
+        data += b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", repeats, 0)
+    for part in parts:
+        left, top, right, bottom = part.box
+        flags = part.disposal << 2 | (part.transparent is not None)
+        data += b"!\xf9\x04" + struct.pack("<BHBB", flags, part.delay, part.transparent or 0, 0)
+        data += b"," + struct.pack("<4HB", left, top, right - left, bottom - top, 0)
+        if part.palette:
+            data = data[:-1] + b"\x81" + part.palette
+        data += _lzw([part.colour] * ((right - left) * (bottom - top)))
+    return data + b";"
+
+
+def _lzw(pixels: list[int]) -> bytes:
+    """Of 4 colours, not compressed: each pixel behind a code that clears the table."""
+    bits = sum(code << 3 * at for at, code in enumerate([*(c for p in pixels for c in (4, p)), 5]))
+    data = bits.to_bytes(-(-3 * (2 * len(pixels) + 1) // 8), "little")
+    blocks = [data[at : at + 255] for at in range(0, len(data), 255)]
+    return b"\x02" + b"".join(bytes((len(block),)) + block for block in blocks) + b"\0"
+
+
+def apng_of(size: Size, *parts: Part, plays: int = 0, before: Any = None) -> bytes:
+    """RGBA. `before` is the colour of an image that is none of the frames."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", *size, 8, 6, 0, 0, 0)),
+        (b"acTL", struct.pack(">II", len(parts), plays)),
+    ]
+    if before:
+        chunks.append((b"IDAT", _filled(size, before)))
+    number = 0
+    for part in parts:
+        left, top, right, bottom = part.box
+        sides = (right - left, bottom - top)
+        control = (number, *sides, left, top, part.delay, 100, part.disposal, part.blend)
+        chunks.append((b"fcTL", struct.pack(">5I2H2B", *control)))
+        number += 1
+        if chunks[-2][0] == b"acTL":
+            chunks.append((b"IDAT", _filled(sides, part.colour)))
+        else:
+            chunks.append((b"fdAT", struct.pack(">I", number) + _filled(sides, part.colour)))
+            number += 1
+    return _png(*chunks)
+
+
+def _filled(size: Size, colour: tuple[int, ...]) -> bytes:
+    return zlib.compress((b"\0" + bytes(colour) * size[0]) * size[1])

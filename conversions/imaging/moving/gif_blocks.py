@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from conversions.imaging.errors import damaged
 from conversions.imaging.limits import MOST_BLOCKS, check_frames, check_size
 
-_EXTENSION, _FRAME = 0x21, 0x2C
-_CONTROL, _APPLICATION = 0xF9, 0xFF
+EXTENSION, FRAME = 0x21, 0x2C
+CONTROL, APPLICATION = 0xF9, 0xFF
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
@@ -69,9 +69,9 @@ class _Reader:
         pixels = 0
         while self._at < len(self._data):
             kind = self._byte()
-            if kind == _EXTENSION:
+            if kind == EXTENSION:
                 self._extension()
-            elif kind == _FRAME:
+            elif kind == FRAME:
                 frame = self._frame(shared)
                 if not frames:  # a first frame larger than its canvas makes it larger
                     width = max(width, frame.left + frame.width)
@@ -90,10 +90,10 @@ class _Reader:
         label, start = self._byte(), self._at
         self._skip()
         body = self._data[start : self._at]
-        if label == _CONTROL:
+        if label == CONTROL:
             flags, delay, transparent = struct.unpack_from("<BHB", body, 1)
             self._control = (flags >> 2 & 7, delay * 10, transparent if flags & 1 else None)
-        elif label == _APPLICATION and body[1:12] in _LOOPS and body[12:14] == b"\x03\x01":
+        elif label == APPLICATION and body[1:12] in _LOOPS and body[12:14] == b"\x03\x01":
             # It says how often to repeat, after the first time.
             (repeats,) = struct.unpack_from("<H", body, 14)
             self._plays = repeats + 1 if repeats else 0
@@ -145,14 +145,13 @@ class _Reader:
 
 def still(frame: GifFrame, data: bytes) -> bytes:
     """Return one frame as a GIF of its own, just as large as it is, for Pillow to decode."""
-    flags = 0x80 | max(0, (len(frame.palette) // 3 - 1).bit_length() - 1) if frame.palette else 0
+    flags = 0x80 | max(0, (len(frame.palette) // 3).bit_length() - 2) if frame.palette else 0
+    size = (frame.width, frame.height)
     return b"".join(
         (
-            b"GIF89a" + struct.pack("<HHBBB", frame.width, frame.height, flags, 0, 0),
+            b"GIF89a" + struct.pack("<HHBBB", *size, flags, 0, 0),
             frame.palette,
-            struct.pack(
-                "<BHHHHB", _FRAME, 0, 0, frame.width, frame.height, 0x40 * frame.interlaced
-            ),
+            struct.pack("<BHHHHB", FRAME, 0, 0, *size, 0x40 * frame.interlaced),
             data[frame.pixels],
             b";",
         )
