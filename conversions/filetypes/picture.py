@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conversions import imaging
 from conversions.filetypes.base import Header, Made
-from conversions.imaging import Recipe, make_variants, read_header
+from conversions.imaging import Recipe, make_variants, plan_units, read_header
 
 _STARTS = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"),
@@ -39,7 +40,10 @@ class Picture:
         return [each.for_source(header.format) for each in recipes if type(each) is Recipe]
 
     def plan(self, header: Header, recipes: Sequence[Recipe]) -> list[list[Recipe]]:
-        return [list(recipes)] if recipes else []
+        width, height = header.width, header.height
+        if width is None or height is None:
+            raise ValueError("a picture has sides")
+        return plan_units(imaging.Header(header.format, width, height, header.frames), recipes)
 
     def convert(
         self,

@@ -72,6 +72,14 @@ def test_pictures_become_what_the_recipes_say() -> None:
         )
 
 
+def test_what_takes_long_is_divided_into_units() -> None:
+    kind, header = by_code("image"), Header("JPEG", 6000, 4000)
+    wanted = [{**WEB, "code": f"c{n}", "format": "avif", "width": 4000} for n in range(8)]
+    units = kind.plan(header, kind.applicable(header, [recipe_of(each) for each in wanted]))
+    assert len(units) > 1
+    assert sorted(each.code for unit in units for each in unit) == [f"c{n}" for n in range(8)]
+
+
 def test_a_damaged_picture_is_refused_when_it_is_converted() -> None:
     data, kind = picture("PNG")[:-30], by_code("image")
     unit = kind.applicable(kind.inspect(data), [recipe_of(WEB)])
