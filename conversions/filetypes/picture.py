@@ -53,5 +53,5 @@ class Picture:
         watermarks: Mapping[str, bytes],
         seconds: float,
     ) -> Iterator[tuple[Recipe, Made]]:
-        for recipe, made in make_variants(data, recipes, watermarks=watermarks):
+        for recipe, made in make_variants(data, recipes, watermarks=watermarks, seconds=seconds):
             yield recipe, Made(made.data, made.width, made.height)

@@ -12,7 +12,8 @@ geometry.py  which part, of which size      pyramid.py   sizes made of larger on
 metadata.py  what of EXIF goes along        encode.py    the encoders' settings
 fan_out.py   from a source to its variants  work.py      on the process's threads
 plan.py      which variants go together     cost.py      what each step takes
-operations/  what else is done to one       moving/      frames of moving pictures
+operations/  what else is done to one       finish.py    all that, once it has its size
+moving/      frames of moving pictures
 """
 
 from conversions.imaging.errors import FileRefused

@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from conversions.imaging.moving.gif_writer import encode_gif
 from conversions.imaging.recipe import Effort, Format, Recipe
 
 
@@ -14,6 +15,8 @@ def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"") -> bytes:
 
     Pillow keeps an encoder's settings on the image while it saves: it must be nobody else's.
     """
+    if recipe.format is Format.GIF:
+        return encode_gif(image)
     out = io.BytesIO()
     options = settings(recipe)
     if exif:
@@ -23,7 +26,7 @@ def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"") -> bytes:
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """Return what Pillow's `save` is told for a recipe."""
+    """Return what Pillow's `save` is told for a recipe; not for a GIF, which has a writer here."""
     smaller = recipe.effort is Effort.SMALLER
     return {"format": recipe.format.name, **_SETTINGS[recipe.format](recipe, smaller)}
 
@@ -42,5 +45,4 @@ _SETTINGS: dict[Format, Callable[[Recipe, bool], dict[str, Any]]] = {
         "speed": 6 if smaller else 8,
         "max_threads": 1,
     },
-    Format.GIF: lambda _, _smaller: {},
 }

@@ -10,14 +10,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
-from PIL import Image, ImageColor
+from PIL import Image
 
 from conversions.imaging import cost
 from conversions.imaging.decode import decode
 from conversions.imaging.encode import encode
+from conversions.imaging.finish import finished
 from conversions.imaging.geometry import Box, Geometry, Size, geometry
-from conversions.imaging.header import open_picture
+from conversions.imaging.header import Header, open_picture
+from conversions.imaging.limits import Deadline
 from conversions.imaging.metadata import exif_of
+from conversions.imaging.moving.film import Film
+from conversions.imaging.moving.read import film_of, first_frame
+from conversions.imaging.moving.write import moves, write_film
 from conversions.imaging.operations import Operation, operations_of
 from conversions.imaging.pyramid import Level, Picture, Strip, pyramid, strips
 from conversions.imaging.recipe import Metadata, Recipe
@@ -40,29 +45,33 @@ _Variants = list[tuple[Recipe, Geometry]]
 
 
 def make_variants(
-    data: bytes, recipes: Sequence[Recipe], *, watermarks: Mapping[str, bytes] = _NO_WATERMARKS
+    data: bytes,
+    recipes: Sequence[Recipe],
+    *,
+    watermarks: Mapping[str, bytes] = _NO_WATERMARKS,
+    seconds: float | None = None,
 ) -> Iterator[Made]:
     """Yield each variant as soon as it is there, in any order, with its recipe for this source.
 
-    `watermarks` has the bytes of those that recipes name, by their keys. Raise FileRefused, or what
-    operations_of raises. When the iterator is closed, or raises, nothing goes on behind its back.
+    `watermarks` has the bytes of those that recipes name, by their keys. Raise FileRefused, also
+    where it takes longer than `seconds`, or what operations_of raises. When the iterator is closed,
+    or raises, nothing goes on behind its back.
     """
+    deadline = Deadline(seconds)
     image, header = open_picture(data)
     size = (header.width, header.height)
     variants = [
         (each, geometry(size, each)) for each in (r.for_source(header.format) for r in recipes)
     ]
-    if not variants:
-        return
     exif = {what: exif_of(image, what) for what in {recipe.metadata for recipe in recipes}}
-    shrinkage = min(part.shrinkage for _, part in variants)
-    srgb = {recipe.srgb for recipe in recipes}
-    fan_out = _FanOut(_operations(variants, watermarks), exif)
-    for of, picture in zip(
-        srgb, decode(image, header, shrinkage=shrinkage, srgb=srgb), strict=True
-    ):
-        alike = [variant for variant in variants if variant[0].srgb is of]
-        fan_out.begin(picture, pyramid(size, alike))
+    fan_out = _FanOut(_operations(variants, watermarks), exif, deadline)
+    films = [variant for variant in variants if moves(header, variant[0])]
+    stills = [variant for variant in variants if not moves(header, variant[0])]
+    pictures = _stills(image, header, data, stills) if stills else {}
+    for recipe, part in films:
+        fan_out.begin_film(film_of(data, header, srgb=recipe.srgb), recipe, part, header.frames)
+    for srgb, picture in pictures.items():
+        fan_out.begin(picture, pyramid(size, [each for each in stills if each[0].srgb is srgb]))
     yield from fan_out.results(len(variants))
 
 
@@ -76,9 +85,21 @@ def make_variants_of(
     recipes must be known. Nothing else may use the picture meanwhile.
     """
     variants = [(recipe, geometry(image.size, recipe)) for recipe in recipes]
-    fan_out = _FanOut(_operations(variants, watermarks), {})
+    fan_out = _FanOut(_operations(variants, watermarks), {}, Deadline())
     fan_out.begin(Picture(image, (1.0, 1.0)), pyramid(image.size, variants))
     yield from fan_out.results(len(variants))
+
+
+def _stills(
+    image: Image.Image, header: Header, data: bytes, variants: _Variants
+) -> dict[bool, Picture]:
+    """Decode what variants need that do not move: by whether they are to be in sRGB."""
+    if header.format == "GIF":  # what its first frame leaves out is black to Pillow
+        image = first_frame(film_of(data, header))
+    shrinkage = min(part.shrinkage for _, part in variants)
+    srgb = {recipe.srgb for recipe, _ in variants}
+    pictures = decode(image, header, shrinkage=shrinkage, srgb=srgb)
+    return dict(zip(srgb, pictures, strict=True))
 
 
 class _FanOut:
@@ -88,9 +109,11 @@ class _FanOut:
         self,
         operations: Mapping[Recipe, Sequence[Operation]],
         exif: Mapping[Metadata, bytes],
+        deadline: Deadline,
     ) -> None:
         self._operations = operations
         self._exif = exif
+        self._deadline = deadline
         self._work: Work[Made] = Work()
 
     def results(self, count: int) -> Iterator[Made]:
@@ -102,6 +125,11 @@ class _FanOut:
             picture = replace(picture, image=picture.image.convert("RGBa"))
         for level in levels:
             self._begin(level, picture)
+
+    def begin_film(self, film: Film, recipe: Recipe, part: Geometry, count: int) -> None:
+        """Begin with a variant that moves, of a film of so many frames."""
+        pressing = count * cost.encoding(recipe, part.final_size)
+        self._work.add(partial(self._film, film, recipe, part), pressing=pressing)
 
     def _begin(self, level: Level, parent: Picture) -> None:
         """Have a level made of a larger picture, on as many threads as are free."""
@@ -130,15 +158,20 @@ class _FanOut:
             self._begin(child, Picture(image, scale))
 
     def _variant(self, recipe: Recipe, part: Geometry, image: Image.Image) -> Made:
-        made = image.convert("RGBA") if image.mode == "RGBa" else image
-        if part.canvas:
-            made = _padded(made, part.canvas, recipe.background)
-        for operation in self._operations[recipe]:
-            made = operation.apply(made)
+        self._deadline.check()
+        made = finished(image, recipe, part, self._operations[recipe])
         if made is image:  # others use it at the same time, and Pillow writes to what it saves
             made = image.copy()
         data = encode(made, recipe, exif=self._exif.get(recipe.metadata, b""))
         return recipe, Variant(data, *made.size)
+
+    def _film(self, film: Film, recipe: Recipe, part: Geometry) -> Made:
+        def make(frame: Image.Image) -> Image.Image:
+            return finished(_resized(frame, part), recipe, part, self._operations[recipe])
+
+        exif = self._exif[recipe.metadata]
+        data = write_film(film, recipe, make, exif=exif, deadline=self._deadline)
+        return recipe, Variant(data, *part.final_size)
 
 
 class _Assembly:
@@ -172,11 +205,12 @@ def _pressing(level: Level, box: Box) -> float:
     return cost.resizing((right - left, bottom - top), level.size) + max(encoders + children)
 
 
-def _padded(image: Image.Image, canvas: Size, background: str) -> Image.Image:
-    ground = Image.new(image.mode, canvas, ImageColor.getcolor(background, image.mode))
-    ground.paste(image, ((canvas[0] - image.width) // 2, (canvas[1] - image.height) // 2))
-    ground.info = image.info
-    return ground
+def _resized(frame: Image.Image, part: Geometry) -> Image.Image:
+    if frame.size == part.size and [*part.box] == [0, 0, *part.size]:
+        return frame
+    if frame.mode == "RGBA":
+        frame = frame.convert("RGBa")
+    return frame.resize(part.size, Image.Resampling.LANCZOS, box=part.box)
 
 
 def _operations(

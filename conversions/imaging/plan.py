@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from conversions.imaging import cost
 from conversions.imaging.geometry import geometry
 from conversions.imaging.header import Header
+from conversions.imaging.moving.write import moves
 from conversions.imaging.recipe import Recipe
 
 _UNIT = 2_000.0  # milliseconds of one processor: what one call may well do by itself
@@ -36,4 +37,5 @@ def plan_units(header: Header, recipes: Sequence[Recipe]) -> list[list[Recipe]]:
 def _cost(header: Header, recipe: Recipe) -> float:
     recipe = recipe.for_source(header.format)
     size = geometry((header.width, header.height), recipe)
-    return cost.encoding(recipe, size.final_size) + cost.resizing(size.size, size.size)
+    once = cost.encoding(recipe, size.final_size) + cost.resizing(size.size, size.size)
+    return once * header.frames if moves(header, recipe) else once

@@ -11,10 +11,9 @@ from PIL import Image
 from conversions.imaging.moving.film import Frame, Ticks
 
 
-def write_avif(frames: Iterator[Frame], settings: dict[str, Any]) -> bytes:
-    """Return an AVIF of these frames; `settings` is what Pillow's `save` is told besides.
-
-    It plays for ever, since Pillow cannot say otherwise.
+def write_avif(frames: Iterator[Frame], settings: dict[str, Any], *, exif: bytes = b"") -> bytes:
+    """Return an AVIF of these frames, with the EXIF given and the first's profile; `settings` is
+    what Pillow's `save` is told besides. It plays for ever, since Pillow cannot say otherwise.
     """
     ticks = Ticks(unit=1, most=2**31 - 1)
     first = next(frames)
@@ -22,7 +21,13 @@ def write_avif(frames: Iterator[Frame], settings: dict[str, Any]) -> bytes:
     rest = cast("Image.Image", _Rest(frames, ticks, durations))
     out = io.BytesIO()
     colourful(first.image).save(
-        out, **settings, save_all=True, append_images=[rest], duration=durations
+        out,
+        **settings,
+        save_all=True,
+        append_images=[rest],
+        duration=durations,
+        exif=exif,
+        icc_profile=first.image.info.get("icc_profile"),
     )
     return out.getvalue()
 

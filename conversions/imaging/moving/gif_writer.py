@@ -1,16 +1,16 @@
 """Write a GIF, moving or not.
 
 Each frame has colours of its own, and draws nothing but what has changed since the one before: what
-stands still cannot flicker, as it does where Pillow writes frames of different palettes. What is
-half transparent is laid on the background, since a pixel of a GIF is there or is not: an edge stays
-as smooth as it can be, and gets no dark fringe.
+stands still cannot flicker, as it does where Pillow writes frames of different palettes. A pixel of
+a GIF is there or is not: what is there by half or more is there in its own colour, so that no edge
+gets a fringe, whatever it is laid on.
 """
 
 import io
 import struct
 from collections.abc import Iterator
 
-from PIL import Image, ImageChops, ImageColor
+from PIL import Image, ImageChops
 
 from conversions.imaging.moving.film import Frame, Ticks
 from conversions.imaging.moving.gif_blocks import APPLICATION, CONTROL, EXTENSION, FRAME, read_gif
@@ -22,21 +22,21 @@ _OPAQUE = [0] * 128 + [255] * 128
 _CHANGED = [0] * (_ALIKE + 1) + [255] * (255 - _ALIKE)
 
 
-def write_gif(frames: Iterator[Frame], plays: int, *, background: str) -> bytes:
-    """Return a GIF of these frames; `background` is "#rrggbb"."""
+def write_gif(frames: Iterator[Frame], plays: int) -> bytes:
+    """Return a GIF of these frames."""
     first = next(frames)
     screen = _Screen(first.image.size)
     ticks = Ticks(unit=10, most=65_535)
-    screen.draw(first.image, background, ticks.of(first.duration))
+    screen.draw(first.image, ticks.of(first.duration))
     for frame in frames:
-        screen.draw(frame.image, background, ticks.of(frame.duration))
+        screen.draw(frame.image, ticks.of(frame.duration))
     return screen.gif(plays)
 
 
-def encode_gif(image: Image.Image, *, background: str) -> bytes:
+def encode_gif(image: Image.Image) -> bytes:
     """Return a GIF that does not move."""
     screen = _Screen(image.size, dither=True)
-    screen.draw(image, background, 0)
+    screen.draw(image, 0)
     return screen.gif(plays=1)
 
 
@@ -54,9 +54,9 @@ class _Screen:
         self._waiting: tuple[Image.Image, Image.Image, int] | None = None
         self._blocks: list[bytes] = []
 
-    def draw(self, image: Image.Image, background: str, ticks: int) -> None:
+    def draw(self, image: Image.Image, ticks: int) -> None:
         """Show a picture for as many hundredths of a second."""
-        colours, mask = _cut(image, background)
+        colours, mask = _cut(image)
         if ImageChops.subtract(self._mask, mask).getbbox():  # something has to vanish
             self._flush(_TO_NOTHING)
             self._mask = Image.new("L", self._size)
@@ -96,14 +96,11 @@ class _Screen:
         )
 
 
-def _cut(image: Image.Image, background: str) -> tuple[Image.Image, Image.Image]:
+def _cut(image: Image.Image) -> tuple[Image.Image, Image.Image]:
     """Return a picture's colours, and a mask that has no shades between."""
     if image.mode not in {"RGBA", "LA"}:
         return image.convert("RGB"), Image.new("L", image.size, 255)
-    alpha = image.getchannel("A")
-    colours = Image.new("RGB", image.size, ImageColor.getrgb(background))
-    colours.paste(image.convert("RGB"), mask=alpha)
-    return colours, alpha.point(_OPAQUE)
+    return image.convert("RGBA").convert("RGB"), image.getchannel("A").point(_OPAQUE)
 
 
 def _largest(image: Image.Image) -> Image.Image:

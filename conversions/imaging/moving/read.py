@@ -20,6 +20,13 @@ def film_of(data: bytes, header: Header, *, srgb: bool = True) -> Film:
     return Film(film.plays, lambda: _refusing(film))
 
 
+def first_frame(film: Film) -> Image.Image:
+    """Return the first frame as a picture of its own, in RGB where nothing in it is transparent."""
+    image = next(film.frames()).image
+    opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
+    return image.convert("RGB") if opaque else image.copy()
+
+
 def _film(data: bytes, header: Header, *, srgb: bool) -> Film:
     if header.format == "GIF":
         return gif_film(data)
