@@ -32,6 +32,7 @@ from billing.models import (
 )
 from billing.money import display, display_unit
 from billing.pdf import invoice_pdf
+from billing.usage_prices import steps_of
 from tenants.admin_tools import ReadOnly, operator
 from tenants.models import Tenant
 
@@ -60,10 +61,11 @@ class PriceVersionInline(ReadOnly, TabularInline):
     @admin.display(description=_("prices by tier"))
     def tiers(self, price: PriceVersion) -> str:
         steps = [
-            (tier.up_to or "∞", display_unit(tier.unit_amount, price.currency))
-            for tier in price.tiers.all()
+            (meter.label, tier.up_to or "∞", display_unit(tier.unit_amount, price.currency))
+            for meter, tiers in steps_of(price).items()
+            for tier in tiers
         ]
-        return format_html_join(mark_safe("<br>"), "≤ {}: {}", steps) or "–"
+        return format_html_join(mark_safe("<br>"), "{} ≤ {}: {}", steps) or "–"
 
 
 @admin.register(Plan)

@@ -1,9 +1,8 @@
 """The operator's form for a plan: its own fields, and a new price."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,13 +16,13 @@ from unfold.widgets import (
 from billing import selectors, services
 from billing.models import Currency, Overage, Plan
 from billing.tiers import Tier
-from tenants.models import User
+from tenants.models import Meter, User
 
 OPEN_END = "*"
 
 
 class TiersField(forms.CharField):
-    """Graduated prices, a line each: the last request of the step (* for no end), and its price.
+    """Graduated prices, a line each: the last one of the step (* for no end), and its price.
 
     Cleans to a list of tiers, None where nothing was typed.
     """
@@ -49,14 +48,14 @@ class TiersField(forms.CharField):
             tier = Tier(None if end == OPEN_END else int(end), Decimal(price.strip()))
         except (ValueError, InvalidOperation) as error:
             raise ValidationError(
-                _("“%(line)s” is not a number of requests and a price."), params={"line": line}
+                _("“%(line)s” is not a last number and a price."), params={"line": line}
             ) from error
         if not (tier.unit_amount.is_finite() and 0 <= tier.unit_amount < 10**8):
             raise ValidationError(_("“%(line)s” has no such price."), params={"line": line})
         if tier.unit_amount != round(tier.unit_amount, 4):
             raise ValidationError(_("“%(line)s” has over four decimals."), params={"line": line})
         if tier.up_to is not None and tier.up_to < 1:
-            raise ValidationError(_("“%(line)s” holds no request."), params={"line": line})
+            raise ValidationError(_("“%(line)s” holds nothing."), params={"line": line})
         return tier
 
 
@@ -86,6 +85,16 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
         ),
     )
 
+    new_conversion_tiers = TiersField(
+        label=_("New prices of conversions by tier"),
+        required=False,
+        help_text=_(
+            "As for requests, such as “100 0”, “* 0.1”. Empty: those of the version before, if "
+            "any; “* 0” makes them free again."
+        ),
+    )
+    TIERS: ClassVar = {Meter.REQUESTS: "new_tiers", Meter.CONVERSIONS: "new_conversion_tiers"}
+
     class Meta:
         model = Plan
         fields = [
@@ -96,19 +105,21 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         currency, has_fee = data.get("new_currency"), data.get("new_monthly_fee") is not None
-        if bool(currency) != has_fee or (data.get("new_tiers") and not currency):
+        has_tiers = any(data.get(name) for name in self.TIERS.values())
+        if bool(currency) != has_fee or (has_tiers and not currency):
             raise ValidationError(_("A new price needs both a currency and a fee."))
         overage = data.get("overage", self.instance.overage)
-        if currency and overage == Overage.PRICED and not self._tiers(currency):
+        if currency and overage == Overage.PRICED and Meter.REQUESTS not in self._steps(currency):
             self.add_error("new_tiers", _("Without tiers, usage of this plan would be free."))
         return data
 
-    def _tiers(self, currency: str) -> Sequence[Tier]:
-        """Return the tiers typed, else those of the version before."""
-        typed: list[Tier] | None = self.cleaned_data.get("new_tiers")
-        if typed is not None or self.instance.pk is None:
-            return typed or []
-        return selectors.price_tiers(plan=self.instance, currency=currency)
+    def _steps(self, currency: str) -> dict[Meter, list[Tier]]:
+        """Return the tiers typed, by meter, else those of the version before."""
+        steps = {}
+        if self.instance.pk is not None:
+            steps = selectors.price_steps(plan=self.instance, currency=currency)
+        typed = {meter: self.cleaned_data.get(name) for meter, name in self.TIERS.items()}
+        return steps | {meter: tiers for meter, tiers in typed.items() if tiers is not None}
 
     def save_price(self, *, plan: Plan, actor: User, now: datetime) -> None:
         """Make the next price version, where a new fee was given."""
@@ -118,7 +129,7 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
                 plan=plan,
                 currency=currency,
                 monthly_fee=self.cleaned_data["new_monthly_fee"],
-                tiers=self._tiers(currency),
+                steps=self._steps(currency),
                 actor=actor,
                 now=now,
             )

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+import tenants.selectors
+from billing import tiers
 from billing.models import (
     Currency,
     Customer,
@@ -18,17 +19,17 @@ from billing.models import (
     Order,
     OrderPurpose,
     OrderState,
-    Overage,
     PackPrice,
     Plan,
     PriceVersion,
     Subscription,
     SubscriptionState,
 )
-from billing.money import display, display_unit
+from billing.money import display
 from billing.tiers import Tier
-from tenants.models import QuotaPeriod, Tenant
-from tenants.periods import period_of
+from billing.usage_prices import in_words, priced, steps_of
+from tenants.models import Meter, QuotaPeriod, Tenant
+from tenants.periods import Period, period_of
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ def plans_public(*, currency: str) -> list[PlanCard]:
     return [_card(plan, latest[plan.pk]) for plan in plans if plan.pk in latest]
 
 
-def price_tiers(*, plan: Plan, currency: str) -> list[Tier]:
-    """Return the steps of a plan's latest price; none where it is not priced by usage."""
+def price_steps(*, plan: Plan, currency: str) -> dict[Meter, list[Tier]]:
+    """Return the steps of a plan's latest price by meter; none where usage has no price."""
     latest = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
-    return [Tier(tier.up_to, tier.unit_amount) for tier in latest.tiers.all()] if latest else []
+    return steps_of(latest) if latest else {}
 
 
 def _card(plan: Plan, price: PriceVersion) -> PlanCard:
@@ -86,45 +87,32 @@ def _card(plan: Plan, price: PriceVersion) -> PlanCard:
         "count": _number(limits.quota_limit),
         "per": per[QuotaPeriod(limits.quota_period)],
     }
-    is_priced = plan.overage == Overage.PRICED
-    features = _tier_texts(price) if is_priced else [_("Stops at the quota: no surprise bills")]
+    steps = priced(plan, price)
+    words = {meter: in_words(meter, steps[meter], price.currency) for meter in steps}
+    stops = _("Requests stop at the quota") if words else _("Stops at the quota: no surprise bills")
+    features = words.get(Meter.REQUESTS, [stops])
     if not limits.is_unlimited:
         features.append(_("Extra requests by the pack"))
-    features.append(_("Image conversion included"))
+    features += words.get(Meter.CONVERSIONS, [_("Image conversion included")])
     return PlanCard(
         code=plan.code,
         usage_plan_id=plan.usage_plan_id,
         name=plan.name,
         description=_(plan.description) if plan.description else "",
         price_display=display(price.monthly_fee, price.currency),
-        period_display=_("a month, plus usage") if is_priced else _("a month"),
+        period_display=_("a month, plus usage") if steps else _("a month"),
         quota_display=_("Unlimited requests") if limits.is_unlimited else quota,
         rate_limit=_number(limits.rate_limit),
         burst_limit=_number(limits.burst_limit),
         features=features,
         highlighted=plan.is_highlighted,
-        is_free=not price.monthly_fee and not is_priced,
+        is_free=not price.monthly_fee and not steps,
     )
 
 
 def _number(value: float) -> str:
     whole = int(value) if value == int(value) else value
     return str(number_format(whole, use_l10n=True, force_grouping=True))
-
-
-def _tier_texts(price: PriceVersion) -> list[str]:
-    """Return the steps of a graduated price in words."""
-    texts = []
-    for tier in price.tiers.all():
-        cost = display_unit(Decimal(tier.unit_amount), price.currency)
-        if tier.up_to is None:
-            texts.append(_("then %(cost)s a request") % {"cost": cost})
-        elif not tier.unit_amount:
-            texts.append(_("first %(count)s requests free") % {"count": _number(tier.up_to)})
-        else:
-            words = {"cost": cost, "count": _number(tier.up_to)}
-            texts.append(_("then %(cost)s a request up to %(count)s") % words)
-    return texts
 
 
 def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
@@ -146,17 +134,36 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
     }
     if active is not None:
         fee = display(active.price.monthly_fee, active.price.currency)
-        is_priced = active.plan.overage == Overage.PRICED
+        steps = priced(active.plan, active.price)
         row |= {
             "plan_name": active.plan.name,
             "state": active.state,
             "state_label": active.get_state_display(),
-            "price_display": (
-                _("%(fee)s a month, plus usage") if is_priced else _("%(fee)s a month")
-            )
+            "price_display": (_("%(fee)s a month, plus usage") if steps else _("%(fee)s a month"))
             % {"fee": fee},
+            "usage": _usage_rows(active, month),
         }
     return row
+
+
+def _usage_rows(subscription: Subscription, month: Period) -> list[dict[str, object]]:
+    """Return what is priced of this month's usage: how, how many so far, and what that comes to."""
+    currency = subscription.price.currency
+    start = max(month.start, subscription.starts_on or month.start)
+    rows = []
+    for meter, steps in priced(subscription.plan, subscription.price).items():
+        used = tenants.selectors.usage_total(
+            tenant=subscription.tenant, meter=meter, start=start, end=month.end
+        )
+        rows.append(
+            {
+                "meter": meter.label,
+                "prices": in_words(meter, steps, currency),
+                "used": used,
+                "amount": display(tiers.price(steps, used), currency),
+            }
+        )
+    return rows
 
 
 def payment_method(*, tenant: Tenant) -> dict[str, str] | None:

@@ -9,7 +9,10 @@ from billing.money import rounded
 
 @dataclass(frozen=True)
 class Tier:
-    """Requests up to and including `up_to` (None: all others) cost `unit_amount` minor units."""
+    """What is counted up to and including `up_to` (None: all else) costs `unit_amount` each.
+
+    The amount is in minor units.
+    """
 
     up_to: int | None
     unit_amount: Decimal
@@ -33,7 +36,7 @@ class TierLine:
 
 
 def lines(tiers: Sequence[Tier], used: int) -> list[TierLine]:
-    """Return a line for each tier that `used` requests reach into. Tiers come in order."""
+    """Return a line for each tier that a month's count reaches into. Tiers come in order."""
     result = []
     below = 0
     for tier in tiers:
@@ -45,5 +48,5 @@ def lines(tiers: Sequence[Tier], used: int) -> list[TierLine]:
 
 
 def price(tiers: Sequence[Tier], used: int) -> int:
-    """Return what `used` requests cost, in minor units."""
+    """Return what a month's count costs, in minor units."""
     return sum(line.amount for line in lines(tiers, used))

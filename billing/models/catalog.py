@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from tenants.models import UsagePlan
+from tenants.models import Meter, UsagePlan
 
 
 class Currency(models.TextChoices):
@@ -70,28 +70,31 @@ class PriceVersion(models.Model):
 
 
 class PriceTier(models.Model):
-    """A step of a graduated price. `up_to` is inclusive, None for the last; requests per month.
+    """A step of a meter's graduated price. `up_to` is inclusive, a month's count; None: the last.
 
-    `unit_amount` is in minor units per request, to four decimals.
+    `unit_amount` is in minor units per request, or whatever is counted, to four decimals.
     """
 
     price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="tiers")
+    meter = models.CharField(_("meter"), max_length=20, choices=Meter, default=Meter.REQUESTS)
     up_to = models.PositiveBigIntegerField(_("up to"), null=True, blank=True)
-    unit_amount = models.DecimalField(_("per request"), max_digits=12, decimal_places=4)
+    unit_amount = models.DecimalField(_("for each"), max_digits=12, decimal_places=4)
 
     class Meta:
         verbose_name = _("price tier")
         verbose_name_plural = _("price tiers")
-        ordering = ["price", models.F("up_to").asc(nulls_last=True)]
+        ordering = ["price", "meter", models.F("up_to").asc(nulls_last=True)]
         constraints = [
-            models.UniqueConstraint(fields=["price", "up_to"], name="price_tier_up_to"),
+            models.UniqueConstraint(fields=["price", "meter", "up_to"], name="price_tier_up_to"),
             models.UniqueConstraint(
-                fields=["price"], condition=models.Q(up_to=None), name="price_tier_one_last"
+                fields=["price", "meter"],
+                condition=models.Q(up_to=None),
+                name="price_tier_one_last",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.unit_amount} up to {self.up_to or '∞'}"
+        return f"{self.meter}: {self.unit_amount} up to {self.up_to or '∞'}"
 
 
 class ExtensionPack(models.Model):

@@ -1,6 +1,6 @@
 """The catalogue: what a new installation sells, and how a price changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,6 @@ from decimal import Decimal
 from django.db import transaction
 
 import tenants.services
-from billing import selectors
 from billing.models import (
     Currency,
     ExtensionPack,
@@ -19,9 +18,8 @@ from billing.models import (
     PriceVersion,
 )
 from billing.tiers import Tier
-from tenants.models import UsagePlan, User
-
-NO_TIERS: tuple[Tier, ...] = ()
+from billing.usage_prices import Steps, steps_of
+from tenants.models import Meter, UsagePlan, User
 
 
 @transaction.atomic
@@ -30,18 +28,19 @@ def price_set(
     plan: Plan,
     currency: str,
     monthly_fee: int,
-    tiers: Sequence[Tier],
+    steps: Steps,
     now: datetime,
     actor: User | None = None,
 ) -> PriceVersion:
     """Give a plan a new price: the next version. One that is the same already is left as it is.
 
-    `monthly_fee` is in minor units. Existing subscriptions keep the version that they have.
+    `monthly_fee` is in minor units, `steps` are those of each meter that is priced. Existing
+    subscriptions keep the version that they have.
     """
     Plan.objects.select_for_update().get(pk=plan.pk)
     latest = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
-    current = selectors.price_tiers(plan=plan, currency=currency)
-    if latest is not None and (latest.monthly_fee, current) == (monthly_fee, list(tiers)):
+    wanted = {meter: list(tiers) for meter, tiers in steps.items() if tiers}
+    if latest is not None and (latest.monthly_fee, steps_of(latest)) == (monthly_fee, wanted):
         return latest
     price = PriceVersion.objects.create(
         plan=plan,
@@ -50,8 +49,11 @@ def price_set(
         monthly_fee=monthly_fee,
         created_at=now,
     )
-    for tier in tiers:
-        PriceTier.objects.create(price=price, up_to=tier.up_to, unit_amount=tier.unit_amount)
+    PriceTier.objects.bulk_create(
+        PriceTier(price=price, meter=meter, up_to=tier.up_to, unit_amount=tier.unit_amount)
+        for meter, tiers in wanted.items()
+        for tier in tiers
+    )
     tenants.services.audit_record(
         action="price.set",
         tenant=None,
@@ -150,8 +152,8 @@ def seed(*, now: datetime) -> list[UsagePlan]:
         )
         if is_new:
             for currency, fee in planned.fees.items():
-                tiers = planned.tiers.get(currency, NO_TIERS)
-                price_set(plan=plan, currency=currency, monthly_fee=fee, tiers=tiers, now=now)
+                steps = {Meter.REQUESTS: planned.tiers.get(currency, ())}
+                price_set(plan=plan, currency=currency, monthly_fee=fee, steps=steps, now=now)
     for code, name, requests, amounts in _PACKS:
         pack, is_new = ExtensionPack.objects.get_or_create(
             code=code, defaults={"name": name, "requests": requests}

@@ -19,7 +19,6 @@ from billing import payments, tiers
 from billing.models import (
     Invoice,
     InvoiceKind,
-    Overage,
     PaymentState,
     Subscription,
     SubscriptionState,
@@ -27,6 +26,7 @@ from billing.models import (
 )
 from billing.services.collect import invoice_collect, invoices_to_collect
 from billing.services.invoices import Line, invoice_issue
+from billing.usage_prices import priced
 from tenants.models import Meter
 from tenants.periods import Period
 
@@ -155,43 +155,56 @@ def _fee_lines(subscription: Subscription, month: Period) -> list[Line]:
 def _usage_lines(
     subscription: Subscription, month: Period, *, as_of: date, dry_run: bool
 ) -> list[Line]:
-    """Return a line per tier for a month's requests, once they are settled."""
-    if subscription.plan.overage != Overage.PRICED or subscription.starts_on is None:
+    """Return a line per meter and tier for a month's usage, once all of it is settled.
+
+    Conversions are our own count, by the day on which each was reported: nothing is added to a day
+    that is over. So they are settled with the month, and wait for the 2nd only for a report that
+    was being written at midnight.
+    """
+    steps = priced(subscription.plan, subscription.price)
+    if subscription.starts_on is None or subscription.starts_on >= month.end:
         return []
     start = max(month.start, subscription.starts_on)
-    if start >= month.end:
-        return []
-    used = tenants.selectors.usage_total(
-        tenant=subscription.tenant, meter=Meter.REQUESTS, start=start, end=month.end
-    )
-    if not used or not _is_settled(subscription, month, used, as_of=as_of, dry_run=dry_run):
-        return []
-    steps = [tiers.Tier(tier.up_to, tier.unit_amount) for tier in subscription.price.tiers.all()]
-    return [
-        Line(
-            _("Requests %(first)s to %(last)s, %(month)s")
-            % {
-                "first": f"{line.first:,}",
-                "last": f"{line.last:,}",
-                "month": f"{month.start:%Y-%m}",
-            },
-            line.quantity,
-            line.unit_amount,
-            line.amount,
+    used = {
+        meter: tenants.selectors.usage_total(
+            tenant=subscription.tenant, meter=meter, start=start, end=month.end
         )
-        for line in tiers.lines(steps, used)
+        for meter in steps
+    }
+    lines = [
+        _usage_line(meter, line, month)
+        for meter, count in used.items()
+        for line in tiers.lines(steps[meter], count)
     ]
+    if as_of <= month.end or not sum(line.amount for line in lines):
+        return []
+    if Meter.REQUESTS in used and not _is_settled(
+        subscription, month, used[Meter.REQUESTS], dry_run=dry_run
+    ):
+        return []
+    return lines
 
 
-def _is_settled(
-    subscription: Subscription, month: Period, used: int, *, as_of: date, dry_run: bool
-) -> bool:
-    """Say whether a month may be closed: not before the 2nd, after two equal readings 6 h apart.
+def _usage_line(meter: Meter, line: tiers.TierLine, month: Period) -> Line:
+    described = {
+        Meter.REQUESTS: _("Requests %(first)s to %(last)s, %(month)s"),
+        Meter.CONVERSIONS: _("Conversions %(first)s to %(last)s, %(month)s"),
+    }
+    description = described[meter] % {
+        "first": f"{line.first:,}",
+        "last": f"{line.last:,}",
+        "month": f"{month.start:%Y-%m}",
+    }
+    return Line(description, line.quantity, line.unit_amount, line.amount)
+
+
+def _is_settled(subscription: Subscription, month: Period, used: int, *, dry_run: bool) -> bool:
+    """Say whether a month's requests were read to be the same twice, 6 h apart.
 
     A reading is as old as the gateway's answer: while nobody asks it, no figure settles.
     """
     read_at = tenants.selectors.synced_at(tenant=subscription.tenant)
-    if as_of <= month.end or read_at is None:
+    if read_at is None:
         return False
     reading = UsageReading.objects.filter(subscription=subscription, period_start=month.start)
     first = reading.first()

@@ -11,13 +11,13 @@ from billing.models import (
     Currency,
     Customer,
     Order,
-    Overage,
     Plan,
     PriceVersion,
     Subscription,
     SubscriptionState,
 )
 from billing.services.orders import subscription_order
+from billing.usage_prices import priced
 from tenants.errors import Refused
 from tenants.models import Tenant, User
 
@@ -46,7 +46,7 @@ def sign_up(
     if currency not in Currency.values:
         raise Refused(_("Prices are not set in “%(currency)s”.") % {"currency": currency})
     price = price_latest(plan=plan, currency=currency)
-    has_to_pay = price.monthly_fee > 0 or plan.overage == Overage.PRICED
+    has_to_pay = price.monthly_fee > 0 or bool(priced(plan, price))
     free = Plan.objects.select_related("usage_plan").get(code=FREE)
     starts_with = free if has_to_pay else plan
     tenant = tenants.services.tenant_create(

@@ -24,7 +24,7 @@ from billing.models import (
     Subscription,
 )
 from billing.tiers import Tier
-from tenants.models import AuditEntry, User
+from tenants.models import AuditEntry, Meter, User
 from tests.billing.conftest import SignUpCall, buy, subscribe
 from tests.billing.test_checkout import extension
 from tests.billing.test_collect import FIRST
@@ -83,9 +83,9 @@ class TestPrices:
     def test_without_new_tiers_the_old_ones_stay(self, shop: None) -> None:
         form = self.form(Plan.objects.get(code="payg"), new_currency="JPY", new_monthly_fee=100)
         assert form.is_valid(), form.errors
-        assert form._tiers("JPY") == [
+        assert form._steps("JPY") == {Meter.REQUESTS: [
             Tier(1_000, Decimal(0)), Tier(100_000, Decimal("0.3")), Tier(None, Decimal("0.15"))
-        ]  # fmt: skip
+        ]}  # fmt: skip
 
     @pytest.mark.parametrize(
         ("text", "problem"),
@@ -101,7 +101,7 @@ class TestPrices:
             ("* -1", "no such price"),
             ("* 1e9", "no such price"),
             ("* 0.00001", "four decimals"),
-            ("0 1\n* 2", "holds no request"),
+            ("0 1\n* 2", "holds nothing"),
         ],
     )
     def test_bad_tiers_are_told(self, text: str, problem: str) -> None:
