@@ -3,7 +3,8 @@
 A byte order mark settles it. Otherwise it is UTF-8 if it can be, since text in another set is
 hardly ever valid UTF-8 by accident. The rest is a guess, the better the longer the text is:
 charset-normalizer weighs which of the sets below makes the most sensible text of it, and where
-several make as much, the first is taken.
+several make as much, the first is taken. What is UTF-8 but for a few bytes is refused: every other
+set would make a mess of it.
 """
 
 import codecs
@@ -33,6 +34,7 @@ _BINARY = re.compile(
 )  # no text has them, but 1A (end) and 1B (escape)
 _CONTROLS = re.compile("[\0-\x08\x0e-\x19\x1c-\x1f\x80-\x84\x86-\x9f]")
 _LOOKED_AT, _WEIGHED = 65_536, 100_000  # bytes
+_NEARLY = 10  # good characters for each bad one
 
 
 def is_text(data: bytes) -> bool:
@@ -68,7 +70,12 @@ def _mark(data: bytes) -> str | None:
 
 def _guesses(data: bytes) -> list[str]:
     """Return the sets that this may be in, the likeliest first."""
-    found = from_bytes(_telling(data), cp_isolation=CHARSETS)
+    telling = _telling(data)
+    characters = telling.decode("utf-8", "replace")
+    bad = characters.count("\ufffd")
+    if sum(not each.isascii() for each in characters) > bad * (1 + _NEARLY):
+        raise FileRefused("damaged", "The text is UTF-8, but broken in places.")
+    found = from_bytes(telling, cp_isolation=CHARSETS)
     ranked = sorted(
         found, key=lambda each: (each.chaos, -each.coherence, CHARSETS.index(each.encoding))
     )

@@ -89,6 +89,10 @@ class TestCharsets:
     def test_what_is_valid_in_no_set_is_refused(self) -> None:
         assert "character set" in refused(codecs.BOM_UTF16_LE + b"\x00\xd8a\x00", "unknown_charset")
 
+    @pytest.mark.parametrize("content", [JAPANESE, FRENCH * 5])
+    def test_what_is_utf8_but_for_a_byte_is_refused_and_not_guessed(self, content: str) -> None:
+        assert "broken in places" in refused(content.encode() + b"\xe3\x81", "damaged")
+
     @pytest.mark.parametrize(
         "data",
         [b"text, then \0 a zero", b"\x7fELF\2\1\1", b"<?xml version='1.0'?><a/>", b"  <svg/>",
