@@ -25,8 +25,8 @@ def decode(
     FileRefused where it is damaged.
     """
     turned = orientation(image)
-    scale = _draft(image, shrinkage) if isinstance(image, JpegImageFile) else 1.0
     try:
+        scale = _draft(image, shrinkage) if isinstance(image, JpegImageFile) else 1.0
         image.load()
         upright = ImageOps.exif_transpose(image)
         images = [to_rgb(upright.copy() if len(srgb) > 1 else upright, srgb=each) for each in srgb]

@@ -117,6 +117,8 @@ def _refused() -> Iterator[tuple[str, bytes, str]]:
         yield f"cut-off.{kind.lower()}", whole[: len(whole) * 6 // 10], "damaged"
     for name, kind in (("png", "PNG"), ("jpeg", "JPEG"), ("gif", "GIF"), ("webp", "WEBP")):
         yield f"signature.{name}", encoded(photograph(), kind)[:14], "damaged"
+    jpeg = encoded(photograph(), "JPEG")
+    yield "no-scan.jpeg", jpeg[: jpeg.index(b"\xff\xda")] + b"\xff\xd9", "damaged"
     for side in (13_000, 20_000):
         megapixels = side * side // 1_000_000
         for kind, data in by_hand.sized(side, side):
