@@ -7,17 +7,21 @@ from typing import Any
 
 from conversions.backend import BackendRefused, client, errors_of, outputs
 
+NOT_DELETED = "attribute_not_exists(deleted)"
+
 
 def upload_failed(*, tenant: str, upload: str, code: str, text: str) -> None:
     """Let the API say why an upload failed."""
-    failure = {"M": {"code": {"S": code}, "text": {"S": text}}}
-    _update(
-        tenant,
-        upload,
-        "SET failure = :failure",
-        {":failure": failure},
-        "attribute_not_exists(deleted)",
-    )
+    failure = {":failure": {"M": {"code": {"S": code}, "text": {"S": text}}}}
+    _update(tenant, upload, "SET failure = :failure", failure, NOT_DELETED)
+
+
+def variants_failed(*, tenant: str, upload: str, names: list[str], code: str, text: str) -> None:
+    """Let the API say why these variants, by their file names, could not be made."""
+    marks = {f"#{number}": f"failed#{name}" for number, name in enumerate(names)}
+    change = "SET " + ", ".join(f"{mark} = :failure" for mark in marks)
+    failure = {":failure": {"M": {"code": {"S": code}, "text": {"S": text}}}}
+    _update(tenant, upload, change, failure, NOT_DELETED, ExpressionAttributeNames=marks)
 
 
 def upload_told(
@@ -59,7 +63,9 @@ def upload_forgotten(*, tenant: str, upload: str, expires: int) -> None:
         )
 
 
-def _update(tenant: str, upload: str, change: str, values: dict[str, Any], where: str) -> None:
+def _update(
+    tenant: str, upload: str, change: str, values: dict[str, Any], where: str, **more: Any
+) -> None:
     try:
         with errors_of("tell of an upload"):
             client("dynamodb").update_item(
@@ -68,6 +74,7 @@ def _update(tenant: str, upload: str, change: str, values: dict[str, Any], where
                 UpdateExpression=change,
                 ConditionExpression=where,
                 ExpressionAttributeValues=values,
+                **more,
             )
     except BackendRefused as refusal:
         if refusal.code != "ConditionalCheckFailedException":

@@ -64,8 +64,9 @@ class Upload(models.Model):
     """One source file. The browser posts it straight to S3; the functions do the rest.
 
     `state` follows from what the functions have reported so far, in whatever order
-    (services/results.py). `variants_expected` is None until they have looked at the file, and
-    `checked_at` is when anybody last looked after it; the sweep looks at once where it is None.
+    (services/progress.py). `variants_expected` is None until they have looked at the file, `plan`
+    is the number of the last plan of the work that was heard of. `checked_at` is when anybody last
+    looked after it; the sweep looks at once where it is None.
     `requested` has the codes of the presets that it is for, each between spaces; empty: all.
     Whoever knows `public_id` may see the variants; without one they are the tenant's alone.
     `revision` is when that was last changed, or the upload deleted, in milliseconds; it travels
@@ -100,6 +101,7 @@ class Upload(models.Model):
     revision = models.PositiveBigIntegerField(_("revision"), default=0, editable=False)
     known_revision = models.PositiveBigIntegerField(_("known revision"), default=0, editable=False)
     variants_expected = models.PositiveSmallIntegerField(_("variants expected"), null=True)
+    plan = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created at"))
     checked_at = models.DateTimeField(_("last looked after"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
@@ -166,7 +168,10 @@ class ConversionState(models.TextChoices):
 
 
 class Conversion(models.Model):
-    """One variant of an upload, made by one version of a preset."""
+    """One variant of an upload, made by one version of a preset.
+
+    It waits, or has failed, by the `plan` of this number. One that is there needs no plan.
+    """
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="conversions")
     preset_code = models.CharField(_("preset"), max_length=40)
@@ -180,6 +185,7 @@ class Conversion(models.Model):
     width = models.PositiveIntegerField(_("width"), null=True)
     height = models.PositiveIntegerField(_("height"), null=True)
     error_code = models.CharField(_("error"), max_length=20, choices=ConversionError, blank=True)
+    plan = models.PositiveIntegerField(default=0, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     class Meta:

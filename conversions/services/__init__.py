@@ -5,6 +5,7 @@ remakes.py    a preset's variants of old uploads
 uploads.py    a file that is to come, and its end
 sharing.py    who may see an upload, and what of that the functions are told
 results.py    what the functions report
+progress.py   how far an upload is, from that
 jobs.py       jobs that died
 edge.py       what the functions know of keys and tenants
 live.py       what the live meter has counted

@@ -1,12 +1,12 @@
 """What the functions report: applied in any order, any number of times, counted once.
 
-started   this is a picture, and these variants     variant   one variant is there
-          will be made of it
-refused   the file cannot be converted, and why     failed    the state machine gave up
-created   an upload was made by the API             views     how often a variant was delivered
+started   what the file is, and the plan: which      variant   one variant is there
+          variants are made of it                    unmade    these cannot be made, and why
+refused   the file cannot be converted, and why      failed    the state machine gave up
+created   an upload was made by the API              views     how often a variant was delivered
 
-A report about an upload of the API's carries where that came from, so that whichever report comes
-first makes its row.
+What follows from that is in progress.py. A report about an upload of the API's carries where that
+came from, so that whichever report comes first makes its row.
 """
 
 from datetime import UTC, date, datetime
@@ -17,15 +17,17 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
 from conversions import backend
-from conversions.backend.uploads import upload_failed
+from conversions.backend.uploads import upload_failed, variants_failed
 from conversions.models import (
     Conversion,
+    ConversionError,
     ConversionState,
     Upload,
     UploadError,
     UploadState,
     VariantViews,
 )
+from conversions.services import progress
 from conversions.services.uploads import storable
 from tenants.models import ApiKeyVersion, Meter, Tenant
 from tenants.services import usage_record
@@ -55,11 +57,9 @@ def results_poll(*, now: datetime, most: int = 50) -> int:
 def _take(result: backend.Result, now: datetime) -> bool:
     try:
         if result.queue == backend.DEAD:
-            failed = work_died(body=result.body, now=now)
-        else:
-            failed = result_apply(body=result.body, now=now)
-        if failed is not None:
-            _tell(failed)
+            _tell_stopped(result.body, work_died(body=result.body, now=now))
+        elif failed := result_apply(body=result.body, now=now):
+            _tell_failed(failed)
     except (DataError, IntegrityError, OverflowError):  # the last is SQLite's, of a huge number
         log.exception("result.not_storable", queue=result.queue, text=result.text[:MOST_LOGGED])
     except (LookupError, AttributeError, TypeError, ValueError, ValidationError):
@@ -69,7 +69,7 @@ def _take(result: backend.Result, now: datetime) -> bool:
     return True
 
 
-def _tell(upload: Upload) -> None:
+def _tell_failed(upload: Upload) -> None:
     """Let those who ask by the API know why an upload failed; the functions cannot tell them."""
     upload_failed(
         tenant=str(upload.tenant.uuid),
@@ -77,6 +77,14 @@ def _tell(upload: Upload) -> None:
         code=upload.error_code,
         text=str(UploadError(upload.error_code).label),
     )
+
+
+def _tell_stopped(body: dict[str, Any], names: list[str]) -> None:
+    """Let them know, too, which variants could not be made, where their function was killed."""
+    if names:
+        error = ConversionError.STOPPED
+        whose = {name: body["source"][name] for name in ("tenant", "upload")}
+        variants_failed(**whose, names=names, code=error.value, text=str(error.label))
 
 
 @transaction.atomic
@@ -92,41 +100,51 @@ def result_apply(*, body: dict[str, Any], now: datetime) -> Upload | None:
     if upload is None:
         return None
     upload.checked_at = now
-    for name in ("width", "height", "bytes", "format"):
+    for name in ("width", "height", "bytes", "format", "file_type"):
         if body.get(name):
             setattr(upload, name, body[name])
+    _apply(upload, body, now)
+    upload.save()
+    return upload if body["kind"] == "failed" and upload.state == UploadState.FAILED else None
+
+
+def _apply(upload: Upload, body: dict[str, Any], now: datetime) -> None:
     match body["kind"]:
         case "created":
             if body.get("requested") is not None:  # codes that the functions knew
                 upload.requested = " ".join(["", *body["requested"], ""])
         case "started":
-            _progress(upload, body["expected"], now, again=body.get("adds", False))
+            news = {name: body[name] for name in ("plan", "expected", "to_make")}
+            progress.planned(upload, **news, now=now)
         case "variant":
             _variant(upload, body, now)
+        case "unmade":
+            news = {name: body[name] for name in ("plan", "names")}
+            progress.unmade(upload, **news, error=ConversionError(body["code"]), now=now)
         case "refused":
-            _fail(upload, _refusal(body), now)
+            progress.refused(upload, plan=body.get("plan"), error=_refusal(body), now=now)
         case "failed":
             log.error("ingest.failed", upload=str(upload.uuid), error=body["error"])
-            _fail(upload, UploadError.NOT_PROCESSED, now)
+            progress.failed(upload, UploadError.NOT_PROCESSED, now)
         case kind:
             raise ValueError(f"unknown kind of result: {kind}")
-    upload.save()
-    return upload if body["kind"] == "failed" and upload.state == UploadState.FAILED else None
 
 
 @transaction.atomic
-def work_died(*, body: dict[str, Any], now: datetime) -> Upload | None:
-    """Note that a message was tried three times, in vain; return the upload if it failed by that.
+def work_died(*, body: dict[str, Any], now: datetime) -> list[str]:
+    """Note that a unit of work was tried three times, in vain.
 
-    An upload that is done already, and was to be converted again, stays done.
+    Return the names of its variants where its function could not tell why they are not made.
     """
-    upload = _locked(body["source"]["tenant"], body["source"]["upload"])
+    source = body["source"]
+    upload = _locked(source["tenant"], source["upload"])
     if upload is None:
-        return None
-    log.error("work.died", upload=str(upload.uuid))
-    _fail(upload, UploadError.GAVE_UP, now)
+        return []
+    log.error("work.died", upload=str(upload.uuid), unit=body["unit"])
+    unit = {"plan": source["plan"], "names": body["names"]}
+    stopped = progress.unmade(upload, **unit, error=ConversionError.STOPPED, now=now)
     upload.save()
-    return upload if upload.state == UploadState.FAILED else None
+    return stopped
 
 
 def _of_report(body: dict[str, Any]) -> Upload | None:
@@ -209,25 +227,7 @@ def _variant(upload: Upload, body: dict[str, Any], now: datetime) -> None:
         day=now.astimezone(UTC).date(),
         now=now,
     )
-    _progress(upload, body["expected"], now)
-
-
-def _progress(upload: Upload, expected: list[str], now: datetime, *, again: bool = False) -> None:
-    """Say how far it is: done once every expected variant, by its file's name, is there.
-
-    What was done goes on only where it is converted `again`, to more variants.
-    """
-    upload.variants_expected = len(expected)
-    keys = upload.conversions.filter(state=ConversionState.DONE).values_list("key", flat=True)
-    if set(expected) <= {key.rsplit("/", 1)[-1] for key in keys}:
-        upload.state, upload.error_code, upload.finished_at = UploadState.DONE, "", now
-    elif upload.state == UploadState.WAITING or (again and upload.state == UploadState.DONE):
-        upload.state = UploadState.PROCESSING
-
-
-def _fail(upload: Upload, error: UploadError, now: datetime) -> None:
-    if upload.state != UploadState.DONE:  # else it is a late report of an earlier failure
-        upload.state, upload.error_code, upload.finished_at = UploadState.FAILED, error, now
+    progress.settle(upload, now)
 
 
 def _refusal(body: dict[str, Any]) -> UploadError:

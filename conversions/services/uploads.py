@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from conversions import backend
 from conversions.backend.uploads import upload_forgotten
 from conversions.models import Upload, UploadError, UploadState
+from conversions.services import progress
 from conversions.services.sharing import revision_next, tell_soon, uploads_tell
 from tenants import queue
 from tenants.errors import Refused
@@ -71,15 +72,15 @@ def storable(text: str, *, most: int) -> str:
 
 @transaction.atomic
 def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
-    """Have a file converted again that failed for a reason that may have passed.
+    """Have the variants made that are missing, of an upload that failed for a reason that may have
+    passed.
 
     Raise Refused where it did not fail, or where the file itself is the reason.
     """
     locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
     if locked.deleted_at is not None or not locked.may_retry:
         raise Refused(_("“%(name)s” cannot be tried again.") % {"name": locked.filename})
-    locked.state, locked.error_code = UploadState.WAITING, ""
-    locked.checked_at = locked.finished_at = None
+    progress.restarted(locked)
     locked.save(update_fields=["state", "error_code", "checked_at", "finished_at"])
     audit_record(
         action="upload.retried", tenant=locked.tenant, actor=actor, now=now, target=locked.filename
@@ -142,9 +143,8 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
     unheard = Q(checked_at__lt=now - LOOK_AFTER) | Q(checked_at=None)
     for upload in live.filter(unheard, state=UploadState.WAITING)[:limit]:
         _look_after(upload, now)
-    live.filter(state=UploadState.PROCESSING, checked_at__lt=now - STUCK_AFTER).update(
-        state=UploadState.FAILED, error_code=UploadError.GAVE_UP, finished_at=now
-    )
+    stuck = Upload.objects.filter(deleted_at=None, state=UploadState.PROCESSING)
+    progress.given_up(stuck.filter(checked_at__lt=now - STUCK_AFTER), now)
     # What was deleted while its file or a variant could still come is kept until none can.
     nothing_comes = Q(state__in=[UploadState.DONE, UploadState.FAILED]) | Q(
         deleted_at__lt=now - ABANDONED_AFTER - STUCK_AFTER

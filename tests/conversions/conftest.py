@@ -126,8 +126,10 @@ def post(tenant: Tenant, cast: Cast) -> Callable[[bytes], Upload]:
     return post
 
 
-def finish(upload: Upload) -> Upload:
-    """Let reports come, each of them twice, until the upload is finished."""
+def finish(
+    upload: Upload, *, until: Callable[[Upload], bool] = lambda upload: upload.is_finished
+) -> Upload:
+    """Let reports come, each of them twice, until the upload is finished, or something else."""
     for _ in range(PATIENCE):
         for result in backend.results_receive(wait_seconds=1):
             services.result_apply(body=result.body, now=timezone.now())
@@ -135,6 +137,6 @@ def finish(upload: Upload) -> Upload:
             backend.result_delete(result=result)
         services.results_poll(now=timezone.now())
         upload.refresh_from_db()
-        if upload.is_finished:
+        if until(upload):
             return upload
     pytest.fail(f"The upload is still {upload.state}.")

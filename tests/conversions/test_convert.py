@@ -1,32 +1,84 @@
-"""What comes again is converted only as far as it was not."""
+"""What comes again is converted only as far as it was not; what never works is told, with why."""
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from PIL import Image
 
 from conversions import backend
-from conversions.imaging import Format, Recipe, Variant, make_variants
-from conversions.serverless.functions import convert
+from conversions.filetypes.picture import Picture
+from conversions.imaging import Format, Recipe, Watermark
+from conversions.serverless.functions import convert, records
 
 pytestmark = pytest.mark.usefixtures("on_lambda")
 RECIPES = [Recipe("thumb", 1, Format.JPEG, width=10), Recipe("web", 1, Format.WEBP, width=20)]
+Convert = Callable[..., dict[str, Any]]
+DONE: dict[str, Any] = {"batchItemFailures": []}
+GIVEN_BACK = {"batchItemFailures": [{"itemIdentifier": "a"}]}
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is made, in order of the messages."""
+    """What is made, in order."""
     seen: list[str] = []
+    real = Picture.convert
 
-    def note(data: bytes, recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Variant]]:
-        seen.extend(recipe.code for recipe in recipes)
-        return make_variants(data, recipes)
+    def note(*args: Any, **kwargs: Any) -> Any:
+        for recipe, variant in real(*args, **kwargs):
+            seen.append(recipe.code)
+            yield recipe, variant
 
-    monkeypatch.setattr(convert, "make_variants", note)
+    monkeypatch.setattr(Picture, "convert", note)
     return seen
+
+
+@pytest.fixture
+def source(key_id: str) -> dict[str, Any]:
+    """A file that was inspected."""
+    bucket, key = backend.outputs()["FilesBucket"], f"uploads/acme/{key_id}/source"
+    put(bucket, key, picture("red"))
+    return {
+        "bucket": bucket,
+        "key": key,
+        "tenant": "acme",
+        "upload": key_id,
+        "plan": 1,
+        "file_type": "image",
+        "format": "PNG",
+        "width": 40,
+        "height": 30,
+    }
+
+
+@pytest.fixture
+def convert_with(source: dict[str, Any]) -> Convert:
+    """Convert the file, as Lambda has it done."""
+
+    def convert_with(recipes: list[Recipe], *, attempt: int = 1) -> dict[str, Any]:
+        work = {
+            "source": source,
+            "presets": [recipe.to_mapping() for recipe in recipes],
+            "names": [recipe.name for recipe in recipes],
+            "unit": 1,
+            "units": 1,
+        }
+        message = {
+            "messageId": "a",
+            "body": json.dumps(work),
+            "attributes": {"ApproximateReceiveCount": str(attempt)},
+        }
+        answer: dict[str, Any] = convert.handler({"Records": [message]}, None)
+        return answer
+
+    return convert_with
+
+
+def put(bucket: str, key: str, data: bytes) -> None:
+    backend.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
 
 
 def picture(colour: str) -> bytes:
@@ -35,35 +87,82 @@ def picture(colour: str) -> bytes:
     return out.getvalue()
 
 
-def reported(upload: str) -> list[str]:
-    """Return which variants of an upload were reported; the queue is empty after that."""
+def reports(source: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what was reported of an upload; the queue is empty after that."""
     found = []
     while results := backend.results_receive(wait_seconds=1):
         for result in results:
-            if result.body.get("upload") == upload and result.body["kind"] == "variant":
-                found.append(result.body["preset"])
+            if result.body.get("upload") == source["upload"]:
+                found.append(result.body)
             backend.result_delete(result=result)
-    return sorted(found)
+    return found
 
 
-def test_a_repeat_makes_what_is_missing_and_reports_all(key_id: str, made: list[str]) -> None:
-    bucket, key = backend.outputs()["FilesBucket"], f"sources/acme/{key_id}/source"
+def failures(source: dict[str, Any]) -> dict[str, str]:
+    item = records.upload(tenant=source["tenant"], upload=source["upload"])
+    return {name: it["code"] for name, it in records.failures(item).items()}
 
-    def convert_with(recipes: list[Recipe]) -> dict[str, Any]:
-        work = {
-            "source": {"bucket": bucket, "key": key, "tenant": "acme", "upload": key_id},
-            "presets": json.dumps([recipe.to_mapping() for recipe in recipes]),
-        }
-        message = {"messageId": "a", "body": json.dumps(work)}
-        answer: dict[str, Any] = convert.handler({"Records": [message]}, None)
-        return answer
 
-    backend.client("s3").put_object(Bucket=bucket, Key=key, Body=picture("red"))
+def test_a_repeat_makes_what_is_missing_and_reports_all(
+    source: dict[str, Any], convert_with: Convert, made: list[str]
+) -> None:
     for recipes in (RECIPES[:1], RECIPES, RECIPES):
-        assert convert_with(recipes) == {"batchItemFailures": []}
+        assert convert_with(recipes) == DONE
     assert made == ["thumb", "web"]
-    assert reported(key_id) == ["thumb", "thumb", "thumb", "web", "web"]
+    said = sorted(report["preset"] for report in reports(source))
+    assert said == ["thumb", "thumb", "thumb", "web", "web"]
     # The form is good for an hour, and may bring another file.
-    backend.client("s3").put_object(Bucket=bucket, Key=key, Body=picture("blue"))
+    put(source["bucket"], source["key"], picture("blue"))
     convert_with(RECIPES)
     assert made == ["thumb", "web", "thumb", "web"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (EndpointConnectionError(endpoint_url="http://nowhere"), "storage"),
+        (ZeroDivisionError(), "unexpected"),
+    ],
+)
+def test_only_the_last_try_tells_why(
+    source: dict[str, Any],
+    convert_with: Convert,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: str,
+) -> None:
+    def broken(*_args: Any, **_kwargs: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(Picture, "convert", broken)
+    for attempt in range(1, convert.TRIES):
+        assert convert_with(RECIPES, attempt=attempt) == GIVEN_BACK
+    assert reports(source) == []
+    assert convert_with(RECIPES, attempt=convert.TRIES) == GIVEN_BACK
+    (told,) = reports(source)
+    assert (told["kind"], told["plan"], told["code"]) == ("unmade", 1, code)
+    assert told["names"] == ["thumb-v1.jpg", "web-v1.webp"]
+    assert failures(source) == dict.fromkeys(told["names"], code)
+
+
+def test_a_file_that_is_refused_does_not_come_again(
+    source: dict[str, Any], convert_with: Convert
+) -> None:
+    put(source["bucket"], source["key"], picture("red")[:50])
+    assert convert_with(RECIPES) == DONE
+    (told,) = reports(source)
+    assert (told["kind"], told["code"]) == ("refused", "damaged")
+
+
+def test_a_watermark_that_is_not_there_yet_is_waited_for(
+    source: dict[str, Any], convert_with: Convert, key_id: str
+) -> None:
+    marked = Recipe("marked", 1, Format.PNG, width=20, watermark=Watermark(key=key_id))
+    assert convert_with([marked]) == GIVEN_BACK
+    put(source["bucket"], f"watermarks/{key_id}.png", picture("white"))
+    assert convert_with([marked]) == DONE
+    # It is read once: its name is what its bytes are.
+    backend.client("s3").delete_object(Bucket=source["bucket"], Key=f"watermarks/{key_id}.png")
+    marked = Recipe("marked", 2, Format.PNG, width=20, watermark=Watermark(key=key_id))
+    assert convert_with([marked]) == DONE

@@ -5,14 +5,24 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from conversions import backend, services, tasks
-from conversions.models import Conversion, EdgeItem, Upload, UploadError, UploadState
+from conversions.backend.work import jobs_send
+from conversions.imaging import Format, Recipe, Watermark
+from conversions.models import (
+    Conversion,
+    ConversionError,
+    EdgeItem,
+    Upload,
+    UploadError,
+    UploadState,
+)
+from conversions.serverless.functions import convert
 from conversions.services.uploads import (
     ABANDONED_AFTER,
     FORGET_AFTER,
@@ -52,25 +62,80 @@ def s3_tells_nobody() -> Iterator[None]:
 def failed_work_returns_at_once() -> Iterator[None]:
     """Have the work queue give a message back after a second instead of half an hour."""
     sqs = backend.client("sqs")
-    queue = sqs.get_queue_url(QueueName=f"{settings.BACKEND_STACK_NAME}-work")["QueueUrl"]
+    queue = backend.outputs()["WorkQueue"]
     kept = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     yield
     sqs.set_queue_attributes(QueueUrl=queue, Attributes=kept["Attributes"])
 
 
-def test_work_that_dies_thrice_is_told_and_can_be_tried_again(
-    tenant: Tenant, post: Post, photo: bytes, cast: Cast
+@contextmanager
+def nobody_converts() -> Iterator[None]:
+    """Have the work lie in its queue."""
+    functions = backend.client("lambda")
+    found = functions.list_event_source_mappings(FunctionName="sekisho-convert")
+    (mapping,) = found["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    yield
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+def test_variants_that_fail_thrice_are_told_and_another_try_makes_only_those(
+    alice: httpx.Client, tenant: Tenant, post: Post, photo: bytes, cast: Cast
 ) -> None:
-    item = EdgeItem.objects.get(key=f"tenant#{tenant.uuid}")
-    backend.edge_put(key=item.key, body={"presets": [{"code": "no"}]}, revision=item.revision)
+    upload = finish(post(photo))
+    written = last_written(upload)
+    marked = Recipe("marked", 1, Format.PNG, width=100, watermark=Watermark(key="missing"))
     with failed_work_returns_at_once():
-        upload = finish(post(photo))
+        jobs_send(uploads={str(tenant.uuid): [str(upload.uuid)]}, preset=marked.to_mapping())
+        finish(upload, until=lambda it: it.state == UploadState.FAILED)
     assert upload.error_code == UploadError.GAVE_UP
+    assert upload.conversions.get(preset_code="marked").error_code == ConversionError.STORAGE
+    answer = alice.get(f"/v1/uploads/{upload.uuid}").json()
+    assert (answer["state"], answer["error"]["code"]) == ("failed", "gave_up")
+    assert [(it["preset"], it["code"]) for it in answer["failed"]] == [("marked", "storage")]
+    assert [it["preset"] for it in answer["variants"]] == ["avif", "thumb", "web"]
+
+    backend.client("s3").put_object(
+        Bucket=backend.outputs()["FilesBucket"], Key="watermarks/missing.png", Body=photo
+    )
+    item = EdgeItem.objects.get(key=f"tenant#{tenant.uuid}")
     assert item.body is not None
-    backend.edge_put(key=item.key, body=item.body, revision=item.revision)
+    presets = [*item.body["presets"], marked.to_mapping()]
+    backend.edge_put(key=item.key, body=item.body | {"presets": presets}, revision=item.revision)
     assert retry(upload, cast).state == UploadState.DONE
-    assert upload.error_code == ""
+    assert last_written(upload).items() > written.items()
+    answer = alice.get(f"/v1/uploads/{upload.uuid}").json()
+    assert (answer["state"], answer["failed"], len(answer["variants"])) == ("done", [], 4)
+
+
+def last_written(upload: Upload) -> dict[str, Any]:
+    """Return when each of an upload's variants was written, by its key."""
+    listed = backend.client("s3").list_objects_v2(
+        Bucket=backend.outputs()["FilesBucket"], Prefix=upload.prefixes[1]
+    )
+    return {item["Key"]: item["LastModified"] for item in listed["Contents"]}
+
+
+def test_work_that_dies_without_a_word_is_told_and_can_be_tried_again(
+    alice: httpx.Client, tenant: Tenant, post: Post, photo: bytes, cast: Cast
+) -> None:
+    sqs = backend.client("sqs")
+    queue = backend.outputs()["WorkQueue"]
+    with nobody_converts():
+        upload = post(photo)
+        for _try in range(convert.TRIES):
+            answer: dict[str, Any] = {}
+            while "Messages" not in answer:
+                answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1, VisibilityTimeout=0)
+        assert "Messages" not in sqs.receive_message(QueueUrl=queue)
+    finish(upload)
+    assert upload.error_code == UploadError.GAVE_UP
+    assert {row.error_code for row in upload.conversions.all()} == {ConversionError.STOPPED}
+    answer = alice.get(f"/v1/uploads/{upload.uuid}").json()
+    assert [it["code"] for it in answer["failed"]] == ["stopped"] * 3
+    assert (answer["state"], answer["variants"]) == ("failed", [])
+    assert retry(upload, cast).state == UploadState.DONE
 
 
 def test_a_job_that_dies_is_told_to_whoever_asks_and_never_takes_back_what_was_done(

@@ -1,6 +1,7 @@
 """The functions by themselves, as Lambda calls them; whole, they are in test_stack.py."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,10 +9,11 @@ from conversions.serverless.functions import convert, new_upload
 
 
 def test_of_a_batch_only_what_failed_comes_again() -> None:
-    work = {"source": {}, "presets": "[]"}  # a source that lacks everything
+    work: dict[str, Any] = {"source": {}}  # a source that lacks everything
+    tries = {"ApproximateReceiveCount": "1"}
     records = [
-        {"messageId": "a", "body": "no json"},
-        {"messageId": "b", "body": json.dumps(work)},
+        {"messageId": "a", "body": "no json", "attributes": tries},
+        {"messageId": "b", "body": json.dumps(work), "attributes": tries},
     ]
     answer = convert.handler({"Records": records}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]}

@@ -62,7 +62,7 @@ def test_a_killed_conversion_comes_again_and_counts_once(aws: Program, cast: Cas
 def _return_messages_soon() -> None:
     """On AWS a message returns after six times the function's time-out; nobody waits for that."""
     sqs = backend.client("sqs")
-    queue = sqs.get_queue_url(QueueName="sekisho-work")["QueueUrl"]
+    queue = backend.outputs()["WorkQueue"]
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "5"})
 
 

@@ -150,10 +150,10 @@ def test_unknown_presets_are_named(alice: httpx.Client) -> None:
 
 
 def test_what_is_no_picture_says_so_to_whoever_asks(alice: httpx.Client) -> None:
-    upload = uploaded(alice, b"GIF? no.")
+    upload = uploaded(alice, b"GIF? no.\0")
     ask = lambda: alice.get(f"/v1/uploads/{upload}")  # noqa: E731
     body = until(ask, lambda it: it["state"] == "failed")
-    assert body["error"]["code"] == "not_an_image"
+    assert body["error"]["code"] == "not_supported"
 
 
 def test_a_job_converts_again_with_other_presets(
@@ -219,7 +219,7 @@ def test_a_caller_starts_the_state_machine_and_sees_where_it_is(
         event["stateEnteredEventDetails"]["name"] for event in history(execution)
         if "stateEnteredEventDetails" in event
     ]  # fmt: skip
-    assert steps == ["Inspect", "Accepted", "Presets", "Published", "FanOut"]
+    assert steps == ["Inspect", "Accepted", "Presets", "Published", "Plan", "FanOut"]
 
 
 def history(execution: str) -> list[dict[str, Any]]:

@@ -39,9 +39,9 @@ def test_a_picture_becomes_three_variants_each_counted_once(post: Post, photo: b
 
 
 def test_what_is_no_picture_is_refused_with_a_reason(post: Post) -> None:
-    upload = finish(post(b"GIF? no."))
+    upload = finish(post(b"GIF? no.\0"))
     assert upload.state == UploadState.FAILED
-    assert upload.error_code == UploadError.NOT_AN_IMAGE
+    assert upload.error_code == UploadError.NOT_SUPPORTED
     assert not upload.may_retry
     assert not Conversion.objects.exists()
 

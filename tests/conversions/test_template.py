@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from conversions import reference
+from conversions.serverless.functions import convert
 from portal.local.aws.vtl import Input, compiled
 
 RESOURCES = reference.resources(reference.TEMPLATE.read_text(encoding="utf-8"))
@@ -36,6 +37,11 @@ def test_a_burst_waits_in_its_queue_and_what_dies_is_kept(name: str) -> None:
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert source["ScalingConfig"]["MaximumConcurrency"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 3
+
+
+def test_a_conversion_knows_its_last_try_and_how_long_it_may_take() -> None:
+    assert of("AWS::SQS::Queue")["WorkQueue"]["RedrivePolicy"]["maxReceiveCount"] == convert.TRIES
+    assert of("AWS::Lambda::Function")["ConvertFunction"]["Timeout"] > convert.MOST_SECONDS
 
 
 @pytest.mark.parametrize(

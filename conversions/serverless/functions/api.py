@@ -119,7 +119,7 @@ def upload_create() -> tuple[dict[str, Any], int]:
     except ValueError as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "bad_request_body", str(error)) from error
     presets = asked.presets
-    known = {recipe.code for recipe in edge.account(who.tenant).presets}
+    known = {preset["code"] for preset in edge.account(who.tenant).presets}
     if presets is not None and (unknown := sorted(set(presets) - known)):
         text = f"Unknown presets: {', '.join(unknown)}."
         raise Refused(HTTPStatus.BAD_REQUEST, "unknown_presets", text)
@@ -172,9 +172,13 @@ def upload_read(upload: str) -> dict[str, Any]:
             }
             for _name, variant in sorted(records.variants(item).items())
         ],
+        "failed": [
+            {"preset": name.rpartition("-v")[0], **failure}
+            for name, failure in sorted(records.failures(item).items())
+        ],
     }
-    if "failure" in item:
-        answer["error"] = item["failure"]
+    if answer["state"] == "failed":
+        answer["error"] = item.get("failure", records.GAVE_UP)
     return answer
 
 

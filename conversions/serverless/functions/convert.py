@@ -1,13 +1,16 @@
-"""Make an upload's variants: say what will be made, decode once, encode each, report each.
+"""Make the variants of one unit of work: decode once, encode each, report each.
 
 A message may come twice: names are a function of upload, preset and version, so that the second
 time writes the same objects, and reports are counted once. What was made of this very file is only
-reported again, so that each try of a picture too large for one gets further. A picture that is
-refused is reported and done with; any other failure gives the message back, three times in all, and
-then it lies in the dead letters, where the portal finds it.
+reported again, so that each try of a unit too large for one gets further. A file that is refused is
+reported and done with; any other failure gives the message back, three times in all. The last time
+the portal is told why; then the message lies in the dead letters, where the portal finds also those
+that nobody could tell of, their function having been killed.
 """
 
 import json
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -17,15 +20,19 @@ from aws_lambda_powertools.utilities.batch import (
     process_partial_response,
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.exceptions import BotoCoreError, ClientError
 
-from conversions.imaging import FileRefused, Recipe, Variant, make_variants
+from conversions import filetypes
+from conversions.filetypes import AnyRecipe, Made
+from conversions.imaging import FileRefused
 from conversions.serverless.functions import records
 from conversions.serverless.functions.clients import client
 
+TRIES = 3  # the queue's maxReceiveCount
+MOST_SECONDS = 240  # of the function's 300; the others are for reading and writing
+
 logger = Logger()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-
-ABOUT = ("tenant", "upload", "bytes", "width", "height", "format", *records.ORIGIN)
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
@@ -37,59 +44,46 @@ def _convert(record: SQSRecord) -> None:
     work = json.loads(record.body)
     try:
         _make(work)
-    except Exception:
+    except Exception as error:
         logger.exception("failed", extra={"message_id": record.message_id})
+        if int(record.attributes.approximate_receive_count or 0) >= TRIES:
+            _give_up(work, _reason(error))
         raise
 
 
 def _make(work: dict[str, Any]) -> None:
     source = work["source"]
     tenant, upload = source["tenant"], source["upload"]
-    recipes = [Recipe.from_mapping(preset) for preset in json.loads(work["presets"])]
-    if "requested" in source:
-        recipes = [recipe for recipe in recipes if recipe.code in source["requested"]]
-    about = {name: source[name] for name in ABOUT if name in source}
-    item = records.upload_started(
-        tenant=tenant,
-        upload=upload,
-        expected=[recipe.name for recipe in recipes],
-        adds=work.get("adds", False),
-    )
-    about["expected"] = sorted(item.get("expected", ()))
-    records.report({"kind": "started", **about, "adds": work.get("adds", False)})
+    kind = filetypes.by_code(source["file_type"])
+    recipes = {recipe.name: recipe for recipe in map(kind.recipe, work["presets"])}
     file = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])
-    there = records.variants(item)
-    kept = [each for each in recipes if there.get(each.name, {}).get("of") == file["ETag"]]
-    for recipe in kept:
-        _report(about, recipe, there[recipe.name])
-    missing = [each for each in recipes if each not in kept]
+    item = records.upload(tenant=tenant, upload=upload) | {"etag": file["ETag"]}
+    for name, variant in records.variants(item).items():
+        if recipes.pop(name, None):
+            records.report(records.report_of_variant(source, variant))
+    if not recipes:
+        return
+    missing = list(recipes.values())
+    watermarks = _watermarks(source["bucket"], work["presets"])
     try:
-        for recipe, made in make_variants(file["Body"].read(), missing):
-            variant = {**_store(made, recipe, source), "of": file["ETag"]}
+        for recipe, made in kind.convert(
+            file["Body"].read(), missing, watermarks=watermarks, seconds=MOST_SECONDS
+        ):
+            variant = _stored(made, recipe, source) | {"of": file["ETag"]}
             records.variant_made(tenant=tenant, upload=upload, name=recipe.name, variant=variant)
-            _report(about, recipe, variant)
+            records.report(records.report_of_variant(source, variant))
     except FileRefused as refusal:
         logger.warning("refused", extra={"upload": upload, "code": refusal.code})
         records.upload_failed(tenant=tenant, upload=upload, code=refusal.code, text=str(refusal))
-        records.report({"kind": "refused", **about, "code": refusal.code, "text": str(refusal)})
+        said = {"code": refusal.code, "text": str(refusal)}
+        records.report(records.report_of(source, "refused", **said))
         return
-    logger.info("converted", extra={"upload": upload, "variants": len(recipes)})
+    unit = f"{work['unit']} of {work['units']}"
+    logger.info("converted", extra={"upload": upload, "unit": unit, "variants": len(missing)})
 
 
-def _report(about: dict[str, Any], recipe: Recipe, variant: dict[str, Any]) -> None:
-    records.report(
-        {
-            "kind": "variant",
-            **about,
-            "preset": recipe.code,
-            "version": recipe.version,
-            **{f"variant_{name}": variant[name] for name in ("key", "bytes", "width", "height")},
-        }
-    )
-
-
-def _store(made: Variant, recipe: Recipe, source: dict[str, Any]) -> dict[str, Any]:
-    """Write a variant to its place, and say what it is."""
+def _stored(made: Made, recipe: AnyRecipe, source: dict[str, Any]) -> dict[str, Any]:
+    """Put a variant where it belongs, and say what it is."""
     key = f"variants/{source['tenant']}/{source['upload']}/{recipe.name}"
     client("s3").put_object(
         Bucket=source["bucket"], Key=key, Body=made.data, ContentType=recipe.format.media_type
@@ -103,3 +97,38 @@ def _store(made: Variant, recipe: Recipe, source: dict[str, Any]) -> dict[str, A
         "width": made.width,
         "height": made.height,
     }
+
+
+def _watermarks(bucket: str, presets: Iterable[dict[str, Any]]) -> dict[str, bytes]:
+    """Return the bytes of the watermarks that presets name, by their keys."""
+    keys = {preset["watermark"]["key"] for preset in presets if preset.get("watermark")}
+    return {key: _watermark(bucket, key) for key in keys}
+
+
+@lru_cache(maxsize=16)
+def _watermark(bucket: str, key: str) -> bytes:
+    """Read a watermark. The portal puts it there before it publishes a preset that names it."""
+    found = client("s3").get_object(Bucket=bucket, Key=f"watermarks/{key}.png")
+    data: bytes = found["Body"].read()
+    return data
+
+
+def _reason(error: Exception) -> str:
+    """Return the code of records.REASONS that tells a tenant most."""
+    if isinstance(error, MemoryError):
+        return "out_of_memory"
+    return "storage" if isinstance(error, BotoCoreError | ClientError) else "unexpected"
+
+
+def _give_up(work: dict[str, Any], code: str) -> None:
+    """Tell why a unit's variants are not made; those that are there already are left out later.
+
+    Where that fails as well, the dead letter is left to tell that they are not.
+    """
+    try:
+        source, names = work["source"], work["names"]
+        whose = {"tenant": source["tenant"], "upload": source["upload"]}
+        records.variants_failed(**whose, names=names, code=code)
+        records.report(records.report_of(source, "unmade", names=names, code=code))
+    except Exception:
+        logger.exception("not told")

@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from conversions.imaging import Recipe
 from conversions.serverless.functions.clients import table
 
 FRESH_SECONDS = 2
@@ -37,13 +36,13 @@ class Caller:
 
 @dataclass(frozen=True)
 class Account:
-    """What a tenant may do: its presets, and its quota.
+    """What a tenant may do: its presets (mappings, for filetypes.recipe_of), and its quota.
 
     `limit` is in requests for the period of UTC days from `period_start` on; None: no limit. `keys`
     are the gateway's ids of all its keys, which share the quota.
     """
 
-    presets: tuple[Recipe, ...]
+    presets: tuple[dict[str, Any], ...]
     limit: int | None
     period_start: str
     period_end: str
@@ -66,7 +65,7 @@ def account(tenant: str) -> Account:
     """Return what a tenant may do. Raise NotPublished."""
     item = _item(f"tenant#{tenant}")
     return Account(
-        presets=tuple(Recipe.from_mapping(preset) for preset in json.loads(item["presets"])),
+        presets=tuple(json.loads(item["presets"])),
         limit=json.loads(item["limit"]),
         period_start=item["period_start"],
         period_end=item["period_end"],

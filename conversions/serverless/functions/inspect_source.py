@@ -12,7 +12,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from conversions.imaging import FileRefused, read_header
+from conversions import filetypes
+from conversions.imaging import FileRefused
 from conversions.serverless.functions import edge, records
 from conversions.serverless.functions.clients import client
 
@@ -20,9 +21,9 @@ logger = Logger()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Return {bucket, key, tenant, upload, bytes} of an object, with {width, height, format} of a
-    picture, or with {refused: {code, text}}; and with `requested`, where only some presets were.
-    Raise NotPublished where the next steps would not find the tenant's presets.
+    """Return what records.SOURCE lists of an object, or only where it is with {refused: {code,
+    text}}; and `requested`, where only some presets were. Raise NotPublished where the next steps
+    would not find the tenant's presets.
 
     EventBridge gives the key as it is, unlike S3's own notifications, which encode it
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
@@ -33,16 +34,18 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     source: dict[str, Any] = {"bucket": bucket, "key": key, "tenant": tenant, "upload": upload}
     source |= records.about(records.upload(tenant=tenant, upload=upload))
     try:
-        data = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-        source["bytes"] = len(data)
-        header = read_header(data)
+        file = client("s3").get_object(Bucket=bucket, Key=key)
+        data = file["Body"].read()
+        source |= {"bytes": len(data), "etag": file["ETag"]}
+        kind = filetypes.identify(data)
+        header = kind.inspect(data)
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
         return _refused({**source, "bytes": 0}, "never_arrived", "The file never arrived.")
     except FileRefused as refusal:
         return _refused(source, refusal.code, str(refusal))
-    source |= {"width": header.width, "height": header.height, "format": header.format}
+    source |= {"file_type": kind.code, **header.to_mapping()}
     item = records.upload_inspected(source=source)
     if "requested" in item:
         source["requested"] = json.loads(item["requested"])

@@ -2,8 +2,9 @@
 
 One item an upload, under its tenant, so that a stranger's is not found:
 
-    pk <tenant>  sk upload#<id>   file name, what its bytes are, which presets were asked for, which
-                                  variants are expected and which are there, or why it failed
+    pk <tenant>  sk upload#<id>   file name, what its bytes are, which presets were asked for, how
+                                  often work on it was planned, which variants are expected, which
+                                  are there, and which could not be made, or why the file cannot be
     pk <tenant>  sk job#<id>      what became of each of its uploads; forgotten after a week
     pk <tenant>  sk views#…       how often a variant was delivered (views.py)
 
@@ -21,9 +22,22 @@ from conversions.serverless.functions.clients import client, table
 Item = dict[str, Any]
 JOB_SECONDS = 7 * 86_400
 MOST_SENT = 10  # messages of one SendMessageBatch
-SOURCE = ("bucket", "key", "tenant", "upload", "bytes", "width", "height", "format")
+# What the inspection says of a file: where it is, which version of it, and what its header says.
+SOURCE = (
+    *("bucket", "key", "tenant", "upload", "etag", "bytes", "file_type"),
+    *("format", "width", "height", "frames", "is_table"),
+)
 # What every report to the portal carries, so that it can make the row of an upload of the API's.
 ORIGIN = ("origin", "filename", "created_at")
+_ABOUT = ("tenant", "upload", "bytes", "file_type", "format", "width", "height", "plan", *ORIGIN)
+# Why a variant could not be made, after several tries: codes of the portal's ConversionError.
+REASONS = {
+    "out_of_memory": "It took too much memory.",
+    "storage": "The storage could not be reached.",
+    "unexpected": "An unexpected error, which has been logged.",
+}
+# Why an upload failed, where the file is not the reason (the portal's UploadError).
+GAVE_UP = {"code": "gave_up", "text": "Some variants could not be made, after several tries."}
 
 
 def upload_create(
@@ -54,28 +68,31 @@ def upload_inspected(*, source: Mapping[str, Any]) -> Item:
     return _set(source["tenant"], source["upload"], names)
 
 
-def upload_started(*, tenant: str, upload: str, expected: Iterable[str], adds: bool) -> Item:
-    """Note which variants will be made, beside those that are expected already where it `adds`.
+def upload_planned(
+    *, tenant: str, upload: str, expected: Iterable[str], to_make: Iterable[str], adds: bool
+) -> Item:
+    """Note which variants are expected, beside those that are already where the plan `adds`, and
+    number the plan. Return the item.
 
-    Return the item. What had failed is forgotten: it is tried again.
+    What had failed is forgotten, as far as it is tried again: it is among those `to_make`.
     """
-    names = set(expected)
-    sets, removes, more = ["started = :true"], ["failure"], ""
-    values: dict[str, Any] = {":true": True}
-    if names:
-        values[":names"] = names
-    if names and adds:
-        more = " ADD expected :names"
-    elif names:
-        sets.append("expected = :names")
+    names = {f"#f{number}": f"failed#{name}" for number, name in enumerate(to_make)}
+    adding, sets, removes = ["plans :one"], "", ["failure", *names]
+    values: dict[str, Any] = {":one": 1}
+    if wanted := set(expected):
+        values[":names"] = wanted
+        if adds:
+            adding.append("expected :names")
+        else:
+            sets = "SET expected = :names "
     elif not adds:  # DynamoDB has no empty sets
         removes.append("expected")
-    update = f"SET {', '.join(sets)} REMOVE {', '.join(removes)}{more}"
     answer = table(os.environ["UPLOADS_TABLE"]).update_item(
         Key={"pk": tenant, "sk": f"upload#{upload}"},
-        UpdateExpression=update,
+        UpdateExpression=f"{sets}REMOVE {', '.join(removes)} ADD {', '.join(adding)}",
         ExpressionAttributeValues=values,
         ReturnValues="ALL_NEW",
+        **({"ExpressionAttributeNames": names} if names else {}),
     )
     item: Item = answer["Attributes"]
     return item
@@ -84,6 +101,12 @@ def upload_started(*, tenant: str, upload: str, expected: Iterable[str], adds: b
 def variant_made(*, tenant: str, upload: str, name: str, variant: Mapping[str, Any]) -> None:
     """Note that a variant is there. Its attribute is its own, so that none overwrites another."""
     _set(tenant, upload, {f"variant#{name}": dict(variant)})
+
+
+def variants_failed(*, tenant: str, upload: str, names: Iterable[str], code: str) -> None:
+    """Note why variants could not be made, by a code of REASONS."""
+    failure = {"code": code, "text": REASONS[code]}
+    _set(tenant, upload, {f"failed#{name}": failure for name in names})
 
 
 def upload_failed(*, tenant: str, upload: str, code: str, text: str) -> None:
@@ -107,17 +130,33 @@ def job(*, tenant: str, job: str) -> dict[str, Any] | None:
 
 
 def state(item: Item) -> str:
-    """Say where an upload is: waiting, processing, done or failed."""
-    if item.get("failure"):
+    """Say where an upload is: waiting, processing, done or failed.
+
+    Some variants may be there of one that failed; the others could not be made.
+    """
+    if "failure" in item:
         return "failed"
-    if not item.get("started"):
+    if "plans" not in item:
         return "waiting"
-    return "done" if item.get("expected", set()) <= variants(item).keys() else "processing"
+    missing = item.get("expected", set()) - variants(item).keys()
+    if not missing:
+        return "done"
+    return "failed" if missing <= failures(item).keys() else "processing"
 
 
 def variants(item: Item) -> dict[str, dict[str, Any]]:
-    """Return the variants that are there, by their file names."""
-    prefix = "variant#"
+    """Return the variants that are there of the file as it is now, by their file names."""
+    made = _named(item, "variant#")
+    return {name: it for name, it in made.items() if it["of"] == item.get("etag")}
+
+
+def failures(item: Item) -> dict[str, dict[str, str]]:
+    """Return code and text of why variants could not be made, by their file names."""
+    there = variants(item)
+    return {name: it for name, it in _named(item, "failed#").items() if name not in there}
+
+
+def _named(item: Item, prefix: str) -> dict[str, dict[str, Any]]:
     return {
         name.removeprefix(prefix): value for name, value in item.items() if name.startswith(prefix)
     }
@@ -126,6 +165,18 @@ def variants(item: Item) -> dict[str, dict[str, Any]]:
 def about(item: Item) -> dict[str, Any]:
     """Return what a report to the portal says of where an upload came from."""
     return {name: item[name] for name in ORIGIN if name in item}
+
+
+def report_of(source: Mapping[str, Any], kind: str, **said: Any) -> dict[str, Any]:
+    """Return a report on the work on a file, with what the portal may not know of that yet."""
+    return {"kind": kind, **{name: source[name] for name in _ABOUT if name in source}, **said}
+
+
+def report_of_variant(source: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the report that a variant is there."""
+    made = {f"variant_{name}": variant[name] for name in ("key", "bytes", "width", "height")}
+    about = {name: variant[name] for name in ("preset", "version")}
+    return report_of(source, "variant", **about, **made)
 
 
 def report(result: Mapping[str, Any]) -> None:
