@@ -140,7 +140,11 @@ def usage(request: TenantRequest) -> HttpResponse:
             "form": form,
             "rows": rows[::-1],
             "chart": _chart(rows, None),
-            "totals": {"used": sum(row.used for row in rows), "days": len(rows)},
+            "totals": {
+                "used": sum(row.used for row in rows),
+                "conversions": sum(row.conversions for row in rows),
+                "days": len(rows),
+            },
             "synced_at": selectors.synced_at(tenant=tenant),
             "query": request.GET.urlencode(),
             "comparisons": _comparisons(tenant, chosen),
@@ -152,7 +156,7 @@ def usage(request: TenantRequest) -> HttpResponse:
 
 @tenant_required
 def usage_csv(request: TenantRequest) -> HttpResponse:
-    """The same rows as CSV: day (UTC), used, remaining."""
+    """The same rows as CSV: day (UTC), requests used, remaining, conversions."""
     tenant = request.member.tenant
     form, chosen = _range(request, tenant)
     if chosen is None:
@@ -161,11 +165,10 @@ def usage_csv(request: TenantRequest) -> HttpResponse:
     name = f"usage-{chosen['start']}-{chosen['end']}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     writer = csv.writer(response)
-    writer.writerow(["day", "used", "remaining"])
+    writer.writerow(["day", "used", "remaining", "conversions"])
     for row in _range_rows(tenant, chosen):
-        writer.writerow(
-            [row.day.isoformat(), row.used, "" if row.remaining is None else row.remaining]
-        )
+        remaining = "" if row.remaining is None else row.remaining
+        writer.writerow([row.day.isoformat(), row.used, remaining, row.conversions])
     return response
 
 

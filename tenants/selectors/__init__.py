@@ -62,11 +62,15 @@ class UsageNow:
 
 @dataclass(frozen=True)
 class DayRow:
-    """One UTC day of a tenant: requests used, and what then remained of the period's quota."""
+    """One UTC day of a tenant: requests used, and what then remained of the period's quota.
+
+    `conversions` made on the day belong to no key, and are 0 where one key's row is told.
+    """
 
     day: date
     used: int
     remaining: int | None
+    conversions: int
 
 
 def membership(*, user: User, tenant_uuid: str | None) -> Member | None:
@@ -185,23 +189,24 @@ def usage_days(
 
     What remained is only told for whole tenants and for days of the current period.
     """
-    rows = UsageDay.objects.filter(
-        tenant=tenant, meter=Meter.REQUESTS, day__gte=start, day__lte=end
-    )
+    rows = UsageDay.objects.filter(tenant=tenant, day__gte=start, day__lte=end)
     if api_key is not None:
         rows = rows.filter(version__api_key=api_key)
-    used = dict(rows.order_by().values_list("day").annotate(total=Sum("used")))
+    sums = rows.order_by().values_list("meter", "day").annotate(total=Sum("used"))
+    used = {(meter, day): total for meter, day, total in sums}
     period = period_of(tenant.usage_plan.quota_period, now)
     limits = _limits_by_day(tenant=tenant, period=period, now=now)
     so_far = usage_total(tenant=tenant, meter=Meter.REQUESTS, start=period.start, end=start)
     result = []
     for day in _each_day(start, end):
+        requests = used.get((Meter.REQUESTS, day), 0)
         in_period = period.start <= day < period.end
         if in_period:
-            so_far += used.get(day, 0)
+            so_far += requests
         tells = in_period and api_key is None and not tenant.usage_plan.is_unlimited
         remaining = max(limits[day] - so_far, 0) if tells else None
-        result.append(DayRow(day, used.get(day, 0), remaining))
+        conversions = used.get((Meter.CONVERSIONS, day), 0)
+        result.append(DayRow(day, requests, remaining, conversions))
     return result
 
 

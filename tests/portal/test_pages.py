@@ -1,6 +1,7 @@
 """Who sees what: members, other roles, strangers, nobody."""
 
 import uuid
+from datetime import date
 
 import pytest
 from django.test import Client
@@ -9,7 +10,8 @@ from django.utils import timezone
 import billing.services
 from billing.models import Order
 from conversions.models import Upload
-from tenants.models import ApiKey, Member, Role, VersionStatus
+from tenants.models import ApiKey, Member, Meter, Role, VersionStatus
+from tenants.services import usage_record
 from tests.cast import PASSWORD, Cast
 
 MEMBER_PAGES = (
@@ -173,8 +175,29 @@ class TestUsage:
     def test_csv_has_a_row_a_day(self, cast: Cast) -> None:
         answer = as_("alice@example.com").get("/usage.csv?start=2026-11-01&end=2026-11-03")
         assert answer.content.decode().splitlines() == [
-            "day,used,remaining", *(f"2026-11-0{day},0,{answer_rest(day)}" for day in (1, 2, 3))
-        ]  # fmt: skip
+            "day,used,remaining,conversions",
+            *(f"2026-11-0{day},0,{answer_rest(day)},0" for day in (1, 2, 3)),
+        ]
+
+    def test_conversions_are_shown_where_there_are_any(self, cast: Cast) -> None:
+        alice, query = as_("alice@example.com"), "?start=2026-11-01&end=2026-11-03"
+        assert "Conversions</th>" not in alice.get(f"/usage/{query}").content.decode()
+        for day, quantity in ((1, 5), (3, 1_200), (4, 9)):
+            usage_record(
+                tenant=cast.alice_corp, meter=Meter.CONVERSIONS, key=str(day), quantity=quantity,
+                day=date(2026, 11, day), now=timezone.now(),
+            )  # fmt: skip
+        page = alice.get(f"/usage/{query}")
+        assert [row.conversions for row in page.context["rows"]] == [1_200, 0, 5]
+        assert [row.used for row in page.context["rows"]] == [0, 0, 0]
+        text = page.content.decode()
+        assert "Conversions</th>" in text
+        assert "1,205 conversions" in text
+        rows = alice.get(f"/usage.csv{query}").content.decode().splitlines()
+        assert [row.rsplit(",", 1)[1] for row in rows] == ["conversions", "5", "0", "1200"]
+        key = ApiKey.objects.get(tenant=cast.alice_corp)
+        of_key = alice.get(f"/usage/{query}&key={key.uuid}")
+        assert of_key.context["totals"]["conversions"] == 0
 
 
 def answer_rest(day: int) -> str:
