@@ -13,7 +13,7 @@ metadata.py  what of EXIF goes along        encode.py    the encoders' settings
 fan_out.py   from a source to its variants  work.py      on the process's threads
 plan.py      which variants go together     cost.py      what each step takes
 operations/  what else is done to one       finish.py    all that, once it has its size
-moving/      frames of moving pictures
+moving/      frames of moving pictures      memory.py    how much a unit takes
 """
 
 from conversions.imaging.errors import FileRefused

@@ -19,6 +19,7 @@ from conversions.imaging.finish import finished
 from conversions.imaging.geometry import Box, Geometry, Size, geometry
 from conversions.imaging.header import Header, open_picture
 from conversions.imaging.limits import Deadline
+from conversions.imaging.memory import check_encoding
 from conversions.imaging.metadata import exif_of
 from conversions.imaging.moving.film import Film
 from conversions.imaging.moving.read import film_of, first_frame
@@ -26,7 +27,7 @@ from conversions.imaging.moving.write import moves, write_film
 from conversions.imaging.operations import Operation, operations_of
 from conversions.imaging.pyramid import Level, Picture, Strip, pyramid, strips
 from conversions.imaging.recipe import Metadata, Recipe
-from conversions.imaging.work import Work
+from conversions.imaging.work import Work, processors
 
 _NO_WATERMARKS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -63,6 +64,12 @@ def make_variants(
     variants = [
         (each, geometry(size, each)) for each in (r.for_source(header.format) for r in recipes)
     ]
+    check_encoding(
+        header.width * header.height,
+        len(data),
+        [(recipe.format, part.final_size) for recipe, part in variants],
+        processors=processors(),
+    )
     exif = {what: exif_of(image, what) for what in {recipe.metadata for recipe in recipes}}
     fan_out = _FanOut(_operations(variants, watermarks), exif, deadline)
     films = [variant for variant in variants if moves(header, variant[0])]

@@ -1,11 +1,14 @@
 """Which part of a picture becomes a variant, and of which size. Arithmetic only, in pixels."""
 
+import math
 from dataclasses import dataclass
 
 from conversions.imaging.recipe import Fit, Recipe
 
 Size = tuple[int, int]  # width, height
 Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+_MOST_ENLARGED = 4_096**2  # pixels: a strip that is to be wider may become very high
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ def _contained(
 ) -> Size:
     """Fit a picture into a box of which a side may be open."""
     sides = [given / has for given, has in zip(box, source, strict=True) if given]
-    if not upscale:
-        sides.append(1.0)
-    return _scaled(source, min([*(sides or [1.0]), longest / max(source)]))
+    enlarged = math.sqrt(_MOST_ENLARGED / (source[0] * source[1])) if upscale and sides else 1.0
+    sides.append(max(1.0, enlarged))
+    return _scaled(source, min(*sides, longest / max(source)))
 
 
 def _filled(source: Size, box: Size, focus: tuple[int, int], *, upscale: bool) -> Geometry:

@@ -16,10 +16,10 @@ from conversions.imaging.errors import FileRefused, damaged
 from conversions.imaging.limits import (
     check_bytes,
     check_frames,
-    check_memory,
     check_size,
     too_many_pixels,
 )
+from conversions.imaging.memory import check_decoding
 from conversions.imaging.moving.count import count_frames
 
 # Only decoders that are meant for pictures from strangers. No EPS, no PDF, nothing that runs code.
@@ -64,7 +64,7 @@ def open_picture(data: bytes) -> tuple[Image.Image, Header]:
     if frames is None:
         frames = getattr(image, "n_frames", 1) if kind == "AVIF" else 1
     check_frames(frames, width * height * frames)
-    check_memory(kind, width * height, len(data))
+    check_decoding(kind, width * height, len(data))
     if kind != "TIFF" and orientation(image) in _LYING:  # Pillow turns a TIFF by itself
         width, height = height, width
     return image, Header(kind, width, height, frames)

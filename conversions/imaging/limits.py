@@ -1,7 +1,6 @@
 """What a picture may be at most. All of it is checked before a pixel is decoded.
 
-A function has 1,769 MB and five minutes (template.yaml). What a picture will take of them is
-estimated from its header alone: see `memory`.
+So is the memory that it takes (memory.py).
 """
 
 import time
@@ -15,13 +14,6 @@ MOST_SIDE = 30_000
 MOST_FRAMES = 1_000
 MOST_MOVING_PIXELS = 500_000_000  # of all frames together
 MOST_BLOCKS = 250_000  # of which a file consists; each costs a step before its frames are counted
-MOST_MEMORY = 1_400_000_000  # bytes; what is left of a function's is Python's and the encoders'
-
-# What decoders were seen to take, in bytes per pixel, where they take most: WebP is decoded to YUV
-# or ARGB beside two canvases, AVIF to YUV of 16 bits, a progressive JPEG to its coefficients.
-_DECODING = {"WEBP": 18, "AVIF": 16, "JPEG": 13, "GIF": 14}
-_DECODING_OTHERS = 6
-_AFTERWARDS = 8  # the picture once more, upright or in other colours; four bytes each
 
 
 def check_bytes(count: int) -> None:
@@ -59,13 +51,6 @@ def check_frames(count: int, pixels: int) -> None:
             "too_many_frames",
             f"All frames together have more than {MOST_MOVING_PIXELS // 1_000_000} megapixels.",
         )
-
-
-def check_memory(kind: str, pixels: int, count: int) -> None:
-    """Refuse a picture of this format that would take too much, with its file of `count` bytes."""
-    each = _DECODING.get(kind, _DECODING_OTHERS) + _AFTERWARDS
-    if pixels * each + count > MOST_MEMORY:
-        raise FileRefused("too_much_memory", "The picture would take too much memory to convert.")
 
 
 class Deadline:

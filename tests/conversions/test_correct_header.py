@@ -1,11 +1,21 @@
 """What is refused, by its bytes alone and before a pixel is decoded; and what is not."""
 
 import re
+from contextlib import nullcontext
 
 import pytest
 from PIL import ImageFile
 
-from conversions.imaging import FileRefused, limits, read_header
+from conversions.imaging import (
+    FileRefused,
+    Format,
+    Recipe,
+    fan_out,
+    limits,
+    make_variants,
+    read_header,
+)
+from conversions.imaging.memory import check_encoding
 from conversions.imaging.moving import chunks, gif_blocks
 from conversions.models.uploads import UploadError
 from tests.conversions import by_hand, corpus
@@ -108,6 +118,36 @@ def test_a_format_that_takes_much_memory_may_have_fewer_pixels() -> None:
             assert refused.value.code == "too_much_memory" in UploadError.values
         else:
             assert read_header(data).width == 7_700
+
+
+def test_variants_that_take_much_memory_are_refused_before_decoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = by_hand.png((7_000, 7_000), b"")
+    monkeypatch.setattr(fan_out, "processors", lambda: 1)
+    for kind, code in ((Format.AVIF, "too_much_memory"), (Format.JPEG, "damaged")):
+        with pytest.raises(FileRefused) as refused:
+            list(make_variants(data, [Recipe(code="t", version=1, format=kind)]))
+        assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("processors", "variants", "refused"),
+    [
+        (1, [(Format.AVIF, (4_096, 4_096))] * 2, False),
+        (1, [(Format.AVIF, (7_000, 7_000))], True),
+        (1, [(Format.JPEG, (7_000, 7_000))], False),
+        (1, [(Format.JPEG, (4_096, 4_096))] * 20, True),
+        (2, [(Format.JPEG, (4_096, 4_096))] * 20, False),
+        (2, [(Format.AVIF, (7_000, 7_000)), (Format.JPEG, (7_000, 7_000))], False),
+        (2, [(Format.AVIF, (7_000, 7_000))] * 2, True),
+    ],
+)
+def test_memory_is_that_of_the_largest_encoders_and_of_all_sizes(
+    processors: int, variants: list[tuple[Format, tuple[int, int]]], refused: bool
+) -> None:
+    with pytest.raises(FileRefused) if refused else nullcontext():
+        check_encoding(60_000_000, 20_000_000, variants, processors=processors)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])

@@ -1,0 +1,52 @@
+"""What a unit of work takes of memory, estimated before a pixel is decoded.
+
+A function has 1,769 MB for each of its processors (work.py). Two moments are looked at: while the
+source is decoded, and while the largest variants are encoded, with all sizes of them held. What
+decoders and encoders take was measured, where they take most: in bytes per pixel, over what is held
+before. WebP is decoded to YUV or ARGB beside two canvases, AVIF to YUV of 16 bits, a progressive
+JPEG to its coefficients.
+"""
+
+from collections.abc import Iterable
+
+from conversions.imaging.errors import FileRefused
+from conversions.imaging.geometry import Size
+from conversions.imaging.recipe import Format
+
+MOST_MEMORY = 1_500_000_000  # bytes; the rest is Python's and its modules'
+
+_HELD = 4  # in RGB, RGBA, or with alpha multiplied in
+_DECODING = {"WEBP": 18, "AVIF": 16, "JPEG": 13, "GIF": 14}
+_DECODING_OTHERS = 6
+_ENCODING = {
+    Format.JPEG: 4,
+    Format.PNG: 3,
+    Format.WEBP: 16,
+    Format.AVIF: 26,
+    Format.GIF: 16,
+}
+
+
+def check_decoding(kind: str, pixels: int, count: int) -> None:
+    """Refuse a picture of this format that takes too much, with its file of `count` bytes, and
+    itself once more, upright or in other colours.
+    """
+    each = _DECODING.get(kind, _DECODING_OTHERS) + 2 * _HELD
+    _check(count + pixels * each, MOST_MEMORY)
+
+
+def check_encoding(
+    pixels: int, count: int, variants: Iterable[tuple[Format, Size]], *, processors: int
+) -> None:
+    """Refuse what takes too much while as many variants are encoded at once as there are
+    processors.
+    """
+    each = [(size[0] * size[1], _ENCODING[kind]) for kind, size in variants]
+    encoding = sorted((pixels * (of + _HELD) for pixels, of in each), reverse=True)
+    held = _HELD * (pixels + sum(size for size, _ in each))
+    _check(count + held + sum(encoding[:processors]), MOST_MEMORY * processors)
+
+
+def _check(amount: int, most: int) -> None:
+    if amount > most:
+        raise FileRefused("too_much_memory", "The picture would take too much memory to convert.")
