@@ -1,4 +1,4 @@
-"""Presets: what an operator edits, and the three that a fresh installation has."""
+"""Presets: what an operator edits, and those that a fresh installation has."""
 
 import hashlib
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from conversions.models import Fit, Format, Preset
+from conversions.models import AppliesTo, Fit, Format, Preset
 from tenants import queue
 from tenants.models import User
 from tenants.services import audit_record
@@ -24,6 +24,17 @@ SEEDED: tuple[dict[str, Any], ...] = (
     },
     {"code": "web", "name": "Web", "width": 1280, "format": Format.JPEG, "quality": 82},
     {"code": "avif", "name": "AVIF", "width": 640, "format": Format.AVIF, "quality": 60},
+    {
+        "code": "pdf-page",
+        "name": "First page",
+        "applies_to": AppliesTo.PDF,
+        "width": 1280,
+        "format": Format.JPEG,
+        "quality": 82,
+    },
+    {"code": "utf8", "name": "UTF-8", "applies_to": AppliesTo.TEXT, "format": Format.ORIGINAL},
+    {"code": "json", "name": "JSON", "applies_to": AppliesTo.TEXT, "format": Format.JSON},
+    {"code": "csv", "name": "CSV", "applies_to": AppliesTo.TEXT, "format": Format.CSV},
 )
 
 
