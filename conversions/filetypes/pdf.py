@@ -84,10 +84,12 @@ class Pdf:
         watermarks: Mapping[str, bytes],
         seconds: float,
     ) -> Iterator[tuple[PageRecipe, Made]]:
-        deadline = time.monotonic() + min(seconds, DRAW_SECONDS)
+        started = time.monotonic()
         page = _measured(data, min(seconds, INSPECT_SECONDS))
-        image = _drawn(data, _size(page, recipes), deadline - time.monotonic())
-        for recipe, made in make_variants_of(image, recipes, watermarks=watermarks):
+        image = _drawn(data, _size(page, recipes), min(seconds, DRAW_SECONDS))
+        left = seconds - (time.monotonic() - started)
+        variants = make_variants_of(image, recipes, watermarks=watermarks, seconds=left)
+        for recipe, made in variants:
             yield cast("PageRecipe", recipe), Made(made.data, made.width, made.height)
 
 

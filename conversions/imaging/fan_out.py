@@ -87,12 +87,13 @@ def make_variants_of(
     recipes: Sequence[Recipe],
     *,
     watermarks: Mapping[str, bytes] = _NO_WATERMARKS,
+    seconds: float | None = None,
 ) -> Iterator[Made]:
     """Do the same with a picture that was never a file, in RGB or RGBA and sRGB. Formats of
     recipes must be known. Nothing else may use the picture meanwhile.
     """
     variants = [(recipe, geometry(image.size, recipe)) for recipe in recipes]
-    fan_out = _FanOut(_operations(variants, watermarks), {}, Deadline())
+    fan_out = _FanOut(_operations(variants, watermarks), {}, Deadline(seconds))
     fan_out.begin(Picture(image, (1.0, 1.0)), pyramid(image.size, variants))
     yield from fan_out.results(len(variants))
 

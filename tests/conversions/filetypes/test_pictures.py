@@ -89,3 +89,10 @@ def test_a_damaged_picture_is_refused_when_it_is_converted() -> None:
 
 def test_nothing_to_make_is_no_work() -> None:
     assert by_code("image").plan(Header("PNG", 80, 60), []) == []
+
+
+def test_time_that_is_over_is_a_refusal() -> None:
+    data, kind = picture("PNG"), by_code("image")
+    with pytest.raises(FileRefused) as refusal:
+        list(kind.convert(data, [recipe_of(WEB)], watermarks={}, seconds=0))
+    assert refusal.value.code == "too_slow"
