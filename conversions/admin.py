@@ -1,4 +1,4 @@
-"""The operator's view of conversions: presets to edit, uploads and the edge to look at."""
+"""The operator's view of conversions: uploads and the edge to look at, how long files are kept."""
 
 from typing import Any
 
@@ -12,28 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from conversions import services
-from conversions.models import Conversion, EdgeItem, Preset, Retention, Upload
+from conversions.admin_presets import PresetAdmin  # noqa: F401  (it registers)
+from conversions.admin_remakes import RemakeAdmin  # noqa: F401  (it registers)
+from conversions.models import Conversion, EdgeItem, Retention, Upload
 from tenants.admin_tools import ReadOnly, operator
-
-
-@admin.register(Preset)
-class PresetAdmin(ModelAdmin):
-    list_display = ["name", "code", "width", "height", "fit", "format", "version", "is_active"]
-    list_filter = ["is_active", "format"]
-    search_fields = ["code", "name"]
-    fields = [
-        "code", "name", "width", "height", "fit", "format", "quality", "background", "is_active",
-        "version",
-    ]  # fmt: skip
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["code", "version"] if obj else ["version"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # switched off instead; conversions refer to its code
-
-    def save_model(self, request: HttpRequest, obj: Preset, form: Any, change: bool) -> None:
-        services.preset_save(preset=obj, now=timezone.now(), actor=operator(request))
 
 
 class ConversionInline(ReadOnly, TabularInline):

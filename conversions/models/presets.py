@@ -1,5 +1,7 @@
 """Presets: how one variant of an uploaded file is made. Adding a variant is adding a row."""
 
+import hashlib
+
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -237,6 +239,11 @@ class Preset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Name the watermark by its bytes."""
+        mark = bytes(self.watermark or b"")
+        self.watermark_key = hashlib.sha256(mark).hexdigest() if mark else ""
 
     def recipe(self) -> filetypes.AnyRecipe:
         """Return the preset as the functions take it."""

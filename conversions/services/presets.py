@@ -1,6 +1,5 @@
 """Presets: what an operator edits, and those that a fresh installation has."""
 
-import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -48,15 +47,13 @@ def preset_save(*, preset: Preset, now: datetime, actor: User | None = None) -> 
     Raise django.core.exceptions.ValidationError where a field is out of range.
     """
     stored = Preset.objects.select_for_update().filter(pk=preset.pk).first()
-    mark = bytes(preset.watermark or b"")
-    preset.watermark_key = hashlib.sha256(mark).hexdigest() if mark else ""
+    preset.full_clean()
     preset.watermark_published_at = None
     if stored is not None:
         if stored.watermark_key == preset.watermark_key:
             preset.watermark_published_at = stored.watermark_published_at
         differs = any(getattr(stored, name) != getattr(preset, name) for name in Preset.MAKING)
         preset.version = stored.version + differs
-    preset.full_clean()
     preset.save()
     queue.on_commit("conversions.tasks.edge_sweep", queue="default")
     audit_record(
