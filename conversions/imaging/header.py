@@ -7,6 +7,8 @@ the bytes. Only a lack of memory is not, and may be tried again.
 
 import io
 import re
+import struct
+import threading
 import warnings
 from dataclasses import dataclass
 
@@ -30,6 +32,7 @@ _SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF....WEBP|....ftypavi[fs]", re.DOTALL
 )
 _ORIENTATION = 0x0112
+_filtering = threading.Lock()  # filters of warnings are the process's, and films open in threads
 _LYING = {5, 6, 7, 8}  # orientations that swap the sides (Exif 2.32, 4.6.4 A)
 
 
@@ -80,7 +83,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def _opened(data: bytes) -> Image.Image:
-    with warnings.catch_warnings():
+    with _filtering, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's own pixel limit, above ours, and of odd tags
         try:
             return Image.open(io.BytesIO(data), formats=FORMATS)
@@ -90,8 +93,16 @@ def _opened(data: bytes) -> Image.Image:
             raise
         except Exception as error:
             if _SIGNATURE.match(data):
+                _check_claim(data)
                 raise damaged() from error
             raise FileRefused(
                 "not_an_image",
                 "This is not a picture of a kind that can be converted.",
             ) from error
+
+
+def _check_claim(data: bytes) -> None:
+    """Check the size that an AVIF claims: libavif does not say it of one that is too large."""
+    at = data.find(b"ispe")
+    if data[4:8] == b"ftyp" and 0 <= at <= len(data) - 16:
+        check_size(*struct.unpack_from(">II", data, at + 8))

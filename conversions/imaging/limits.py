@@ -13,7 +13,9 @@ MOST_PIXELS = 60_000_000
 MOST_SIDE = 30_000
 MOST_FRAMES = 1_000
 MOST_MOVING_PIXELS = 500_000_000  # of all frames together
-MOST_BLOCKS = 250_000  # of which a file consists; each costs a step before its frames are counted
+# Of which a file consists: each costs a step, before its frames are counted.
+MOST_BLOCKS = 200_000  # of a GIF, of 255 bytes at most
+MOST_CHUNKS = 20_000  # of a PNG or WebP
 
 
 def check_bytes(count: int) -> None:

@@ -26,6 +26,10 @@ def sized(width: int, height: int) -> Iterator[tuple[str, bytes]]:
     yield "bmp", bytes(bmp)
     yield "tiff", tiff((width, height))
     yield "webp", webp(1, (width, height))
+    avif = bytearray(_encoded("AVIF"))
+    at = avif.index(b"ispe") + 8
+    avif[at : at + 8] = struct.pack(">II", width, height)
+    yield "avif", bytes(avif)
 
 
 def png(size: Size, rows: bytes, *, depth: int = 8) -> bytes:

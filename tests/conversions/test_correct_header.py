@@ -155,7 +155,7 @@ def test_what_consists_of_nothing_but_blocks_is_not_read_to_its_end(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gif_blocks, "MOST_BLOCKS", 10)
-    monkeypatch.setattr(chunks, "MOST_BLOCKS", 10)
+    monkeypatch.setattr(chunks, "MOST_CHUNKS", 10)
     many = {"GIF": by_hand.gif(11), "PNG": by_hand.apng(11), "WEBP": by_hand.webp(11)}
     with pytest.raises(FileRefused) as refused:
         read_header(many[kind])

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 
 from conversions.imaging.errors import damaged
-from conversions.imaging.limits import MOST_BLOCKS
+from conversions.imaging.limits import MOST_CHUNKS
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -21,7 +21,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, slice]]:
     Checksums are not looked at.
     """
     at = len(PNG_SIGNATURE)
-    for _ in range(MOST_BLOCKS):
+    for _ in range(MOST_CHUNKS):
         if len(data) < at + 12:
             raise damaged()
         length, name = struct.unpack_from(">I4s", data, at)
@@ -45,7 +45,7 @@ def webp_chunks(data: bytes) -> Iterator[tuple[bytes, slice]]:
     """
     (length,) = struct.unpack_from("<I", data, 4)
     at, end = 12, min(len(data), length + 8)
-    for _ in range(MOST_BLOCKS):
+    for _ in range(MOST_CHUNKS):
         if end < at + 8:
             return
         name, length = struct.unpack_from("<4sI", data, at)
