@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from tempfile import TemporaryFile
 from typing import Any
 
 from PIL import Image
@@ -17,12 +18,14 @@ def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"") -> bytes:
     """
     if recipe.format is Format.GIF:
         return encode_gif(image)
-    out = io.BytesIO()
     options = settings(recipe)
     if exif:
         options["exif"] = exif
-    image.save(out, **options, icc_profile=image.info.get("icc_profile"))
-    return out.getvalue()
+    # Pillow holds Python's lock while it encodes a JPEG, unless it writes to a real file.
+    with TemporaryFile() if recipe.format is Format.JPEG else io.BytesIO() as out:
+        image.save(out, **options, icc_profile=image.info.get("icc_profile"))
+        out.seek(0)
+        return out.read()
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:

@@ -5,7 +5,7 @@ cheap sizes and formats are made meanwhile.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from conversions.imaging.moving.film import Film
 from conversions.imaging.moving.read import film_of, first_frame
 from conversions.imaging.moving.write import moves, write_film
 from conversions.imaging.operations import Operation, operations_of
-from conversions.imaging.pyramid import Level, Picture, Strip, pyramid, strips
+from conversions.imaging.pyramid import Level, Picture, kernel, pyramid, strips
 from conversions.imaging.recipe import Metadata, Recipe
 from conversions.imaging.work import Work, processors
 
@@ -58,7 +58,30 @@ def make_variants(
     where it takes longer than `seconds`, or what operations_of raises. When the iterator is closed,
     or raises, nothing goes on behind its back.
     """
-    deadline = Deadline(seconds)
+    fan_out = _begun(data, recipes, watermarks, Deadline(seconds))
+    yield from fan_out.results(len(recipes))
+
+
+def make_variants_of(
+    image: Image.Image,
+    recipes: Sequence[Recipe],
+    *,
+    watermarks: Mapping[str, bytes] = _NO_WATERMARKS,
+    seconds: float | None = None,
+) -> Iterator[Made]:
+    """Do the same with a picture that was never a file, in RGB or RGBA and sRGB. Formats of
+    recipes must be known. Nothing else may use the picture meanwhile.
+    """
+    variants = [(recipe, geometry(image.size, recipe)) for recipe in recipes]
+    fan_out = _FanOut(_operations(variants, watermarks), {}, Deadline(seconds))
+    fan_out.begin(Picture(image, (1.0, 1.0)), pyramid(image.size, variants))
+    yield from fan_out.results(len(variants))
+
+
+def _begun(
+    data: bytes, recipes: Sequence[Recipe], watermarks: Mapping[str, bytes], deadline: Deadline
+) -> "_FanOut":
+    """Decode a file, and begin. The source's pixels are let go with the last size made of them."""
     image, header = open_picture(data)
     size = (header.width, header.height)
     variants = [
@@ -79,23 +102,7 @@ def make_variants(
         fan_out.begin_film(film_of(data, header, srgb=recipe.srgb), recipe, part, header.frames)
     for srgb, picture in pictures.items():
         fan_out.begin(picture, pyramid(size, [each for each in stills if each[0].srgb is srgb]))
-    yield from fan_out.results(len(variants))
-
-
-def make_variants_of(
-    image: Image.Image,
-    recipes: Sequence[Recipe],
-    *,
-    watermarks: Mapping[str, bytes] = _NO_WATERMARKS,
-    seconds: float | None = None,
-) -> Iterator[Made]:
-    """Do the same with a picture that was never a file, in RGB or RGBA and sRGB. Formats of
-    recipes must be known. Nothing else may use the picture meanwhile.
-    """
-    variants = [(recipe, geometry(image.size, recipe)) for recipe in recipes]
-    fan_out = _FanOut(_operations(variants, watermarks), {}, Deadline(seconds))
-    fan_out.begin(Picture(image, (1.0, 1.0)), pyramid(image.size, variants))
-    yield from fan_out.results(len(variants))
+    return fan_out
 
 
 def _stills(
@@ -106,7 +113,7 @@ def _stills(
         image = first_frame(film_of(data, header))
     shrinkage = min(part.shrinkage for _, part in variants)
     srgb = {recipe.srgb for recipe, _ in variants}
-    pictures = decode(image, header, shrinkage=shrinkage, srgb=srgb)
+    pictures = decode(image, header, file_size=len(data), shrinkage=shrinkage, srgb=srgb)
     return dict(zip(srgb, pictures, strict=True))
 
 
@@ -147,13 +154,16 @@ class _FanOut:
             return
         parts = strips(box, level.size)
         made = _Assembly(level.size, len(parts))
+        resample = kernel(box, level.size, soft=parent.soft)
         for part in parts:
-            step = partial(self._resize, level, parent.image, part, made)
+            resize = partial(parent.image.resize, part.size, resample, part.box)
+            step = partial(self._resize, level, made, part.first_row, resize)
             self._work.add(step, pressing=_pressing(level, box))
 
-    def _resize(self, level: Level, parent: Image.Image, part: Strip, made: "_Assembly") -> None:
-        strip = parent.resize(part.size, Image.Resampling.LANCZOS, box=part.box)
-        if whole := made.add(strip, part.first_row):
+    def _resize(
+        self, level: Level, made: "_Assembly", first_row: int, resize: Callable[[], Image.Image]
+    ) -> None:
+        if whole := made.add(resize(), first_row):
             self._made(level, whole)
 
     def _made(self, level: Level, image: Image.Image) -> None:

@@ -21,12 +21,13 @@ _STRIP_PIXELS = 400_000  # of the result
 @dataclass(frozen=True)
 class Picture:
     """Pixels of the source, upright, at some scale. What is at `x` in the source is here at
-    `x * scale[0] + offset[0]`, and `y` likewise.
+    `x * scale[0] + offset[0]`, and `y` likewise. `soft` says that it has no fine detail.
     """
 
     image: Image.Image
     scale: tuple[float, float]
     offset: tuple[float, float] = (0.0, 0.0)
+    soft: bool = False
 
     def box(self, box: Box) -> Box:
         """Return where a box of the source is here; never outside, by however little."""
@@ -76,6 +77,14 @@ class Strip:
     first_row: int
     size: Size
     box: Box
+
+
+def kernel(box: Box, size: Size, *, soft: bool) -> Image.Resampling:
+    """Return what to resize a box with: Lanczos, or what is faster where nobody sees it."""
+    shrinkage = (box[2] - box[0]) / size[0]
+    if not soft or shrinkage >= SAFE_SHRINKAGE:
+        return Image.Resampling.LANCZOS
+    return Image.Resampling.BICUBIC if shrinkage >= 1.25 else Image.Resampling.HAMMING
 
 
 def strips(box: Box, size: Size) -> list[Strip]:

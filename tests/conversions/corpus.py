@@ -32,7 +32,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 def decoded(data: bytes) -> Image.Image:
     """Return a picture as imaging sees it, at its full size. Raise FileRefused."""
     image, header = open_picture(data)
-    (seen,) = decode(image, header, shrinkage=1)
+    (seen,) = decode(image, header, file_size=len(data), shrinkage=1)
     return seen.image
 
 
