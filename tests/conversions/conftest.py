@@ -67,7 +67,7 @@ def storage_away() -> Iterator[None]:
 
 @pytest.fixture
 def tenant(stack: str, cast: Cast) -> Tenant:
-    """Alice's tenant, known at the edge with the three seeded presets."""
+    """Alice's tenant, known at the edge with the seeded presets."""
     services.presets_seed(now=timezone.now())
     services.tenant_publish(tenant=cast.alice_corp, now=timezone.now())
     return cast.alice_corp

@@ -35,8 +35,8 @@ for handler in sys.argv[3:]:
     assert callable(getattr(importlib.import_module(module), function))
 from PIL import features
 print(*sorted({"avif", "webp"} - set(features.get_supported())), sep="\\n", end="")
-import PIL, aws_lambda_powertools, conversions
-for package in PIL, aws_lambda_powertools, conversions:
+import PIL, aws_lambda_powertools, charset_normalizer, conversions, pypdfium2
+for package in PIL, aws_lambda_powertools, charset_normalizer, conversions, pypdfium2:
     assert package.__file__.startswith(sys.argv[1]), package
 """
 RUNTIME = ("boto3", "botocore", "s3transfer", "urllib3", "dateutil", "six", "jmespath")
@@ -92,7 +92,7 @@ def test_every_function_is_imported_from_the_package_alone(tmp_path: Path) -> No
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert len(HANDLERS) == 6
+    assert len(HANDLERS) == 7
 
 
 def test_the_same_files_make_the_same_package(settings: LazySettings, tmp_path: Path) -> None:
