@@ -58,9 +58,12 @@ class UsageQuerySerializer(serializers.Serializer[Any]):
 
 
 class UsageDaySerializer(serializers.Serializer[Any]):
+    """A UTC day in requests, and how many conversions were made on it (0 where one key's)."""
+
     day = serializers.DateField()
     used = serializers.IntegerField()
     remaining = serializers.IntegerField(allow_null=True)
+    conversions = serializers.IntegerField()
 
 
 class UsageSerializer(serializers.Serializer[Any]):

@@ -195,6 +195,8 @@ class TestUsage:
         assert "1,205 conversions" in text
         rows = alice.get(f"/usage.csv{query}").content.decode().splitlines()
         assert [row.rsplit(",", 1)[1] for row in rows] == ["conversions", "5", "0", "1200"]
+        days = alice.get(f"/api/v1/usage/{query}").json()["days"]
+        assert [day["conversions"] for day in days] == [5, 0, 1_200]
         key = ApiKey.objects.get(tenant=cast.alice_corp)
         of_key = alice.get(f"/usage/{query}&key={key.uuid}")
         assert of_key.context["totals"]["conversions"] == 0
