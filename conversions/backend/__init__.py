@@ -13,8 +13,8 @@ Returns our dataclasses and raises our errors:
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from django.utils.http import content_disposition_header
 
 SMALLEST, LARGEST = 1, 20_000_000  # bytes of an upload; S3 itself refuses others
 # Too many calls, which most services answer with 400.
@@ -36,6 +37,7 @@ THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+PIECE = 65_536  # bytes of an object that are in memory at once
 LINK_SECONDS = 3600  # how long a form to upload, or a link to a variant, is good
 
 
@@ -150,16 +152,30 @@ def upload_form(*, key: str, content_type: str) -> PresignedPost:
     return PresignedPost(url=post["url"], fields=post["fields"])
 
 
-def link(*, key: str, filename: str = "") -> str:
-    """Return an expiring address of an object; with a file name, one that downloads it."""
+def link(
+    *,
+    key: str,
+    seconds: int = LINK_SECONDS,
+    filename: str = "",
+    content_type: str = "",
+    max_age: int = 0,
+) -> str:
+    """Return an address of an object, good for so long; with a file name, one that downloads it.
+
+    `content_type` replaces what the object was stored with, and `max_age` says for how many seconds
+    browsers and caches may keep it without asking again.
+    """
     parameters = {"Bucket": outputs()["FilesBucket"], "Key": key}
     if filename:
-        parameters["ResponseContentDisposition"] = f'attachment; filename="{filename}"'
+        disposition = content_disposition_header(as_attachment=True, filename=filename)
+        parameters["ResponseContentDisposition"] = str(disposition)
+    if content_type:
+        parameters["ResponseContentType"] = content_type
+    if max_age:
+        parameters["ResponseCacheControl"] = f"public, max-age={max_age}"
     with errors_of("presign link"):
         return str(
-            client("s3").generate_presigned_url(
-                "get_object", Params=parameters, ExpiresIn=LINK_SECONDS
-            )
+            client("s3").generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
         )
 
 
@@ -183,6 +199,26 @@ def source_announce(*, key: str) -> bool:
             return False
         raise
     return True
+
+
+def object_pieces(*, key: str) -> Generator[bytes, None, None] | None:
+    """Return an object's bytes in pieces, which are read as they are taken; None without an object.
+
+    Raise BackendError, also at a later piece.
+    """
+    try:
+        with errors_of("open an object"):
+            body = client("s3").get_object(Bucket=outputs()["FilesBucket"], Key=key)["Body"]
+    except BackendRefused as refusal:
+        if refusal.code == "NoSuchKey":
+            return None
+        raise
+    return _pieces(body)
+
+
+def _pieces(body: Any) -> Generator[bytes, None, None]:
+    with closing(body), errors_of("read an object"):
+        yield from body.iter_chunks(PIECE)
 
 
 def objects_delete(*, prefixes: list[str]) -> None:

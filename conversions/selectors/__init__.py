@@ -120,10 +120,25 @@ def uploads(*, tenant: Tenant) -> QuerySet[Upload]:
     return _with_variants(tenant).filter(deleted_at=None)
 
 
-def upload(*, tenant: Tenant, upload_id: uuid.UUID, even_deleted: bool = False) -> Upload | None:
+def upload(*, tenant: Tenant, upload_id: uuid.UUID) -> Upload | None:
     """Return one of a tenant's uploads, None where it is not theirs or deleted."""
+    return uploads(tenant=tenant).filter(uuid=upload_id).first()
+
+
+def uploads_chosen(
+    *, tenant: Tenant, upload_ids: Iterable[uuid.UUID], even_deleted: bool = False
+) -> list[Upload]:
+    """Return those of a tenant's uploads that are asked for, newest first."""
     mine = _with_variants(tenant) if even_deleted else uploads(tenant=tenant)
-    return mine.filter(uuid=upload_id).first()
+    return list(mine.filter(uuid__in=list(upload_ids)))
+
+
+def uploads_deleted(
+    *, tenant: Tenant, upload_ids: Iterable[uuid.UUID], since: datetime
+) -> list[uuid.UUID]:
+    """Return those of a tenant's uploads that were deleted after a moment."""
+    gone = Upload.objects.filter(tenant=tenant, uuid__in=list(upload_ids), deleted_at__gt=since)
+    return list(gone.values_list("uuid", flat=True))
 
 
 def _with_variants(tenant: Tenant) -> QuerySet[Upload]:
@@ -148,6 +163,28 @@ def variant(*, tenant: Tenant, upload_id: uuid.UUID, conversion_id: int) -> Conv
     return made.filter(
         upload__tenant=tenant, upload__deleted_at=None, upload__uuid=upload_id, pk=conversion_id
     ).first()
+
+
+def variant_public(*, public_id: uuid.UUID, preset_code: str) -> Conversion | None:
+    """Return the newest variant that a preset made of a public upload, for anybody."""
+    made = Conversion.objects.filter(state=ConversionState.DONE, upload__deleted_at=None)
+    mine = made.filter(upload__public_id=public_id, preset_code=preset_code)
+    return mine.order_by("-preset_version").first()
+
+
+def variant_linked(*, conversion_id: int) -> Conversion | None:
+    """Return the variant that a signed link leads to, for anybody who has one (links.py)."""
+    made = Conversion.objects.filter(state=ConversionState.DONE, upload__deleted_at=None)
+    return made.filter(pk=conversion_id).first()
+
+
+def current(conversions: Iterable[Conversion]) -> list[Conversion]:
+    """Return the newest variant of each preset, in their order, of those that are there."""
+    newest: dict[str, Conversion] = {}
+    for each in sorted(conversions, key=lambda each: each.preset_version):
+        if each.state == ConversionState.DONE:
+            newest[each.preset_code] = each
+    return sorted(newest.values(), key=lambda each: each.pk)
 
 
 def presets() -> QuerySet[Preset]:

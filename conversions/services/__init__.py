@@ -4,6 +4,7 @@ presets.py    how variants are made        watermarks.py   what is laid over the
 remakes.py    a preset's variants of old uploads
 uploads.py    a file that is to come, and its end
 sharing.py    who may see an upload, and what of that the functions are told
+links.py      links to its variants that end
 results.py    what the functions report
 progress.py   how far an upload is, from that
 jobs.py       jobs that died
@@ -19,6 +20,7 @@ from conversions.services.edge import (
     tenant_publish,
 )
 from conversions.services.jobs import dead_jobs_poll
+from conversions.services.links import LIFETIMES, links_create
 from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
 from conversions.services.remakes import (
@@ -37,6 +39,7 @@ from conversions.services.retention import (
 )
 from conversions.services.sharing import upload_publish, uploads_tell
 from conversions.services.uploads import (
+    UNDO_FOR,
     upload_create,
     upload_delete,
     upload_restore,
@@ -45,11 +48,14 @@ from conversions.services.uploads import (
 )
 
 __all__ = [
+    "LIFETIMES",
+    "UNDO_FOR",
     "dead_jobs_poll",
     "edge_sweep",
     "edge_verify",
     "key_publish",
     "lifecycle_apply",
+    "links_create",
     "live_poll",
     "live_probe",
     "preset_save",

@@ -207,7 +207,7 @@ def convert(story: Story) -> str:
     expect("the upload straight to S3", sent.is_success, True)
     seconds = wait_for(
         "variants in the gallery",
-        lambda: story.owner.open("/uploads/gallery/").html.count('data-testid="variant"'),
+        lambda: story.owner.open("/uploads/").html.count('data-testid="variant"'),
         3,
         seconds=15,
     )

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from tenants import selectors
@@ -33,14 +33,14 @@ def member_of(request: HttpRequest) -> Member | None:
     return selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))
 
 
-View = Callable[Concatenate[TenantRequest, P], HttpResponse]
+View = Callable[Concatenate[TenantRequest, P], HttpResponseBase]
 
 
-def tenant_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def tenant_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """Set `request.member`, or send the visitor to log in, or say that they belong to nobody."""
 
     @wraps(view)
-    def guarded(request: TenantRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: TenantRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         member = selectors.membership(
             user=request.user, tenant_uuid=request.session.get(SESSION_KEY)
         )

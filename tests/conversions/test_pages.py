@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import httpx
 import pytest
@@ -11,15 +12,19 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from conversions import services
 from conversions.models import (
     Conversion,
+    ConversionError,
     ConversionState,
     Upload,
     UploadError,
     UploadState,
     VariantViews,
 )
-from portal.views.uploads import BUSY, SHOWN
+from conversions.services import UNDO_FOR
+from portal.views.uploads.page import SHOWN
+from portal.views.uploads.rows import BUSY
 from tenants.models import Member, Role, Tenant, User
 from tests.cast import Cast
 from tests.conversions.conftest import finish
@@ -58,7 +63,7 @@ def test_a_browsers_way_from_form_to_picture(tenant: Tenant, alice: Client, phot
     ).json()
     httpx.post(asked["url"], data=asked["fields"], files={"file": photo}).raise_for_status()
     finish(Upload.objects.get())
-    page = alice.get(reverse("upload-gallery")).content.decode()
+    page = alice.get(reverse("uploads")).content.decode()
     pictures = re.findall(r'<img src="([^"]+)"', page)
     assert len(pictures) == 3
     for address in pictures:
@@ -71,33 +76,48 @@ def test_a_browsers_way_from_form_to_picture(tenant: Tenant, alice: Client, phot
 
 def test_addresses_of_pictures_stay_the_same(cast: Cast, alice: Client) -> None:
     a_variant(an_upload(cast.alice_corp))
-    first, second = (alice.get(reverse("upload-gallery")).content for _ in range(2))
+    first, second = (alice.get(reverse("uploads")).content for _ in range(2))
     assert re.findall(rb'src="[^"]+"', first) == re.findall(rb'src="[^"]+"', second) != []
 
 
-@pytest.mark.parametrize("what", ["upload", "upload-retry", "upload-delete", "upload-variant"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "get upload-source", "get upload-variant", "get upload-links", "post upload-links",
+        "post upload-public", "post upload-retry", "post uploads-delete", "post uploads-restore",
+        "get uploads-archive", "post uploads-archive",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("whose", ["charlies", "deleted", "nobodys"])
 def test_what_is_not_theirs_is_not_there(cast: Cast, alice: Client, what: str, whose: str) -> None:
     tenant = cast.charlie_corp if whose == "charlies" else cast.alice_corp
-    deleted_at = timezone.now() if whose == "deleted" else None
-    upload = an_upload(tenant, deleted_at=deleted_at)
-    arguments: list[object] = [uuid.uuid4() if whose == "nobodys" else upload.uuid]
-    if what == "upload-variant":
-        arguments.append(a_variant(upload).pk)
-    is_post = what in {"upload-retry", "upload-delete"}
-    address = reverse(what, args=arguments)
-    answer = alice.post(address) if is_post else alice.get(address)
-    if (what, whose) == ("upload", "deleted"):  # asked for by a page that still shows it
-        assert (answer.status_code, answer.content) == (200, b"")
+    deleted_at = timezone.now() - UNDO_FOR if whose == "deleted" else None
+    upload = an_upload(tenant, UploadState.FAILED, error_code="gave_up", deleted_at=deleted_at)
+    variant = a_variant(upload)
+    asked = uuid.uuid4() if whose == "nobodys" else upload.uuid
+    method, name = what.split()
+    if name.startswith("uploads-"):
+        address, form = reverse(name), {"upload": str(asked)}
     else:
-        assert answer.status_code == 404
+        more = [variant.pk] if name == "upload-variant" else []
+        address, form = reverse(name, args=[asked, *more]), {"on": "on", "lifetime": "day"}
+    answer = getattr(alice, method)(address, form, headers={"accept": "application/json"})
+    # Too late to undo, it is theirs to know of still.
+    is_too_late = (name, whose) == ("uploads-restore", "deleted")
+    assert answer.status_code == (409 if is_too_late else 404)
+    upload.refresh_from_db()
+    assert (upload.deleted_at, upload.public_id, upload.state) == (deleted_at, None, "failed")
 
 
-@pytest.mark.parametrize("name", ["uploads", "upload-gallery", "upload-create"])
-def test_a_visitor_is_asked_to_sign_in(db: None, name: str) -> None:
-    visitor = Client()
-    ask = visitor.post if name == "upload-create" else visitor.get
-    answer = ask(reverse(name))
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("get", "uploads"), ("get", "uploads-news"), ("get", "uploads-archive"),
+        ("post", "upload-create"), ("post", "uploads-delete"), ("post", "uploads-restore"),
+    ],
+)  # fmt: skip
+def test_a_visitor_is_asked_to_sign_in(db: None, method: str, name: str) -> None:
+    answer = getattr(Client(), method)(reverse(name))
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith(reverse("account_login"))
 
@@ -109,9 +129,12 @@ def test_who_may_not_upload_may_look(cast: Cast) -> None:
     page = bob.get(reverse("uploads")).content.decode()
     assert "a.jpg" in page
     assert "upload-form" not in page
-    assert reverse("upload-delete", args=[upload.uuid]) not in page
+    for name in ("uploads-delete", "uploads-restore"):
+        assert reverse(name) not in page
+        assert bob.post(reverse(name), {"upload": upload.uuid}).status_code == 404
     assert bob.post(reverse("upload-create"), {"name": "a", "size": 1}).status_code == 403
-    for name in ("upload-retry", "upload-delete"):
+    for name in ("upload-retry", "upload-links", "upload-public"):
+        assert reverse(name, args=[upload.uuid]) not in page
         assert bob.post(reverse(name, args=[upload.uuid])).status_code == 404
 
 
@@ -168,16 +191,43 @@ def test_a_failure_says_why_and_offers_what_can_help(
     assert (b"cannot be tried again" in answer.content) == (not offered)
 
 
-def test_deleting_says_so_and_again_is_not_there(cast: Cast, alice: Client) -> None:
-    address = reverse("upload-delete", args=[an_upload(cast.alice_corp).uuid])
-    assert "“a.jpg” was deleted." in alice.post(address, follow=True).content.decode()
-    assert alice.post(address).status_code == 404
+def test_deleting_says_so_and_can_be_undone(cast: Cast, alice: Client) -> None:
+    mine, another = an_upload(cast.alice_corp), an_upload(cast.alice_corp, filename="b.jpg")
+    chosen = {"upload": [str(mine.uuid), str(another.uuid)]}
+    page = alice.post(reverse("uploads-delete"), chosen, follow=True).content.decode()
+    assert "2 files were deleted." in page
+    assert set(re.findall(r'name="upload" value="([^"]+)"', page)) == set(chosen["upload"])
+    assert alice.post(reverse("uploads-delete"), chosen).status_code == 404
+    page = alice.post(reverse("uploads-restore"), chosen, follow=True).content.decode()
+    assert "2 files are back." in page
+    assert page.count('data-testid="upload"') == 2
 
 
-def test_a_script_deletes_without_a_word(cast: Cast, alice: Client) -> None:
-    address = reverse("upload-delete", args=[an_upload(cast.alice_corp).uuid])
-    assert alice.post(address, {"silent": "1"}).status_code == 204
-    assert b"was deleted" not in alice.get(reverse("uploads")).content
+def test_after_a_minute_no_undo_is_offered_nor_possible(cast: Cast, alice: Client) -> None:
+    gone = an_upload(cast.alice_corp, deleted_at=timezone.now() - UNDO_FOR)
+    page = alice.get(reverse("uploads"), {"deleted": str(gone.uuid)}).content.decode()
+    assert "was deleted" not in page
+    answer = alice.post(reverse("uploads-restore"), {"upload": gone.uuid}, follow=True)
+    assert "cannot be brought back any more" in answer.content.decode()
+
+
+def test_a_script_is_told_in_json(cast: Cast, alice: Client) -> None:
+    upload, json = an_upload(cast.alice_corp), {"accept": "application/json"}
+    answer = alice.post(reverse("uploads-delete"), {"upload": upload.uuid}, headers=json)
+    assert answer.json() == {"said": "1 file was deleted.", "undo": reverse("uploads-restore")}
+    answer = alice.post(answer.json()["undo"], {"upload": upload.uuid}, headers=json)
+    assert answer.json() == {"said": "1 file is back.", "undo": ""}
+    answer = alice.post(reverse("upload-retry", args=[upload.uuid]), headers=json)
+    assert (answer.status_code, answer.json()) == (
+        409, {"error": "“a.jpg” cannot be tried again."}
+    )  # fmt: skip
+    assert b"cannot be tried again" not in alice.get(reverse("uploads")).content
+
+
+@pytest.mark.parametrize("form", [{}, {"upload": "none"}])
+def test_what_names_no_upload_is_not_there(cast: Cast, alice: Client, form: dict[str, str]) -> None:
+    for name in ("uploads-delete", "uploads-restore"):
+        assert alice.post(reverse(name), form).status_code == 404
 
 
 def test_only_what_is_unfinished_asks_for_news_and_less_often_after_a_while(
@@ -185,15 +235,54 @@ def test_only_what_is_unfinished_asks_for_news_and_less_often_after_a_while(
 ) -> None:
     old = timezone.now() - BUSY * 2
     asks = {
-        an_upload(cast.alice_corp, UploadState.WAITING): "every 1s",
-        an_upload(cast.alice_corp, UploadState.PROCESSING, checked_at=old): "every 15s",
-        an_upload(cast.alice_corp, UploadState.DONE): "",
-        an_upload(cast.alice_corp, UploadState.FAILED, error_code=UploadError.EMPTY): "",
+        an_upload(cast.alice_corp, UploadState.WAITING).uuid: "1",
+        an_upload(cast.alice_corp, UploadState.PROCESSING, checked_at=old).uuid: "15",
+        an_upload(cast.alice_corp, UploadState.DONE).uuid: "",
+        an_upload(cast.alice_corp, UploadState.FAILED, error_code=UploadError.EMPTY).uuid: "",
     }
-    for upload, trigger in asks.items():
-        page = alice.get(reverse("upload", args=[upload.uuid])).content.decode()
-        found = re.search(r'hx-trigger="([^"]+)"', page)
-        assert (found[1] if found else "") == trigger
+    for article in articles(alice.get(reverse("uploads"))):
+        found = re.search(r'data-ask-again="([^"]+)"', article)
+        assert (found[1] if found else "") == asks[uuid.UUID(id_of(article))]
+
+
+def test_news_are_what_changed_what_is_new_and_what_is_gone(cast: Cast, alice: Client) -> None:
+    same, changed, gone, charlies = (
+        an_upload(tenant, UploadState.PROCESSING)
+        for tenant in (cast.alice_corp, cast.alice_corp, cast.alice_corp, cast.charlie_corp)
+    )
+    shown = articles(alice.get(reverse("uploads")))
+    known = [f"{id_of(each)}.{value_of(each, 'version')}" for each in shown]
+    asked = {
+        "known": ",".join([*known, f"{charlies.uuid}.x"]),
+        "after": value_of(shown[0], "cursor"),
+    }
+    assert articles(alice.get(reverse("uploads-news"), asked)) == [
+        f'<article id="upload-{charlies.uuid}" data-gone></article>'
+    ]
+    a_variant(changed)
+    Upload.objects.filter(pk=gone.pk).update(deleted_at=timezone.now())
+    new = an_upload(cast.alice_corp)
+    page = articles(alice.get(reverse("uploads-news"), asked))
+    assert [re.findall(r'id="upload-([^"]+)"', each)[0] for each in page[:2]] == [
+        str(changed.uuid), str(new.uuid),
+    ]  # fmt: skip
+    assert {each for each in page if "data-gone" in each} == {
+        f'<article id="upload-{each.uuid}" data-gone></article>' for each in (gone, charlies)
+    }
+    assert str(same.uuid) not in "".join(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("uploads-news", {"known": "x.y"}), ("uploads-news", {"after": "x"}),
+        ("uploads", {"before": "1"}), ("uploads", {"after": f"{10**30}-1"}),
+    ],
+)  # fmt: skip
+def test_an_address_that_was_tampered_with_is_refused(
+    cast: Cast, alice: Client, name: str, query: dict[str, str]
+) -> None:
+    assert alice.get(reverse(name), query).status_code == 400
 
 
 def test_deliveries_are_shown_as_one_sum_and_their_days_stay_in_the_database(
@@ -206,20 +295,100 @@ def test_deliveries_are_shown_as_one_sum_and_their_days_stay_in_the_database(
             upload=upload, preset_code=preset, day=date(2026, 3, day), views=count
         )
     monkeypatch.setattr(VariantViews, "from_db", None)  # no row is made of them
-    for name, args in (("upload-gallery", []), ("upload", [upload.uuid])):
-        page = alice.get(reverse(name, args=args)).content.decode()
-        assert re.findall(r'data-testid="views">([^<]+)<', page) == ["7 views"]
+    page = alice.get(reverse("uploads")).content.decode()
+    assert re.findall(r'data-testid="views">([^<]+)<', page) == ["7 views"]
 
 
-def test_the_newest_are_shown_with_a_word_on_the_others(
+def test_a_page_is_turned_with_its_search_and_costs_as_many_queries_as_the_first(
     cast: Cast, alice: Client, django_assert_max_num_queries: Callable[[int], object]
 ) -> None:
-    for _ in range(SHOWN):
+    for _ in range(SHOWN + 1):
         a_variant(an_upload(cast.alice_corp))
-    assert b"are shown" not in alice.get(reverse("uploads")).content
-    an_upload(cast.alice_corp, filename="newest.jpg")
-    with django_assert_max_num_queries(10):  # type: ignore[attr-defined]
-        page = alice.get(reverse("uploads")).content.decode()
-    assert page.count('data-testid="upload"') == SHOWN
-    assert "newest.jpg" in page
-    assert f"The newest {SHOWN} are shown." in page
+    an_upload(cast.alice_corp, filename="newest.png")
+    address, seen = f"{reverse('uploads')}?q=jpg&state=done", list[str]()
+    for _page in range(2):
+        with django_assert_max_num_queries(10):  # type: ignore[attr-defined]
+            page = alice.get(address)
+        seen += map(id_of, articles(page))
+        found = re.search(r'rel="next" href="([^"]+)"', page.content.decode())
+        assert found
+        address = reverse("uploads") + found[1].replace("&amp;", "&")
+    assert len(seen) == len(set(seen)) == SHOWN + 1
+    back = re.search(r'rel="prev" href="([^"]+)"', page.content.decode())
+    assert back
+    newer = alice.get(reverse("uploads") + back[1].replace("&amp;", "&"))
+    assert list(map(id_of, articles(newer))) == seen[:SHOWN]
+
+
+def test_nothing_yet_and_nothing_found_say_what_to_do(cast: Cast, alice: Client) -> None:
+    page = alice.get(reverse("uploads")).content.decode()
+    assert "No files yet" in page
+    assert "curl --fail-with-body" in page
+    an_upload(cast.alice_corp)
+    page = alice.get(reverse("uploads"), {"q": "nothing"}).content.decode()
+    assert "Nothing was found" in page
+    assert "Clear the search" in page
+    search = {"q": "a", "state": "nonsense", "kind": "nonsense"}
+    assert len(articles(alice.get(reverse("uploads"), search))) == 1
+
+
+def test_each_variant_is_shown_as_it_is(cast: Cast, alice: Client) -> None:
+    services.presets_seed(now=timezone.now())
+    upload = an_upload(cast.alice_corp, UploadState.PROCESSING, bytes=100, variants_expected=3)
+    waits = alice.get(reverse("uploads")).content.decode()
+    assert waits.count('data-testid="variant-waiting"') == 3  # by the presets there are
+    assert 'viewBox="0 0 200 200"' in waits
+    a_variant(upload)
+    for code, state, error in (
+        ("web", ConversionState.FAILED, ConversionError.OUT_OF_MEMORY),
+        ("avif", ConversionState.WAITING, ""),
+    ):
+        Conversion.objects.create(
+            upload=upload, preset_code=code, preset_version=1, state=state, error_code=error
+        )
+    page = alice.get(reverse("uploads")).content.decode()
+    assert re.findall(r'data-testid="(variant[^"]*)"', page) == [
+        "variant", "variant-failed", "variant-waiting",
+    ]  # fmt: skip
+    assert str(ConversionError.OUT_OF_MEMORY.label) in page
+    assert "1 of 3 variants are ready." in page
+    assert "saved 95 %" in page
+
+
+def test_a_variant_that_is_made_anew_is_shown_until_the_new_one_is_there(
+    cast: Cast, alice: Client
+) -> None:
+    upload = an_upload(cast.alice_corp)
+    old = a_variant(upload)
+    new = Conversion.objects.create(upload=upload, preset_code="thumb", preset_version=2)
+    address = reverse("upload-variant", args=[upload.uuid, old.pk])
+    assert address in alice.get(reverse("uploads")).content.decode()
+    Conversion.objects.filter(pk=new.pk).update(state=ConversionState.DONE, format="webp", bytes=1)
+    page = alice.get(reverse("uploads")).content.decode()
+    assert address not in page
+    assert reverse("upload-variant", args=[upload.uuid, new.pk]) in page
+
+
+def test_an_original_is_shown_only_where_browsers_can(
+    cast: Cast, alice: Client, stack: str
+) -> None:
+    shown = an_upload(cast.alice_corp, format="JPEG")
+    saved = an_upload(cast.alice_corp, format="TIFF", filename="湖.tiff")
+    for upload, query in ((shown, "response-content-type=image%2Fjpeg"), (saved, "attachment")):
+        answer = alice.get(reverse("upload-source", args=[upload.uuid]))
+        assert query in answer.headers["Location"]
+    assert "%25E6%25B9%2596.tiff" in answer.headers["Location"]  # by RFC 6266
+
+
+def articles(page: Any) -> list[str]:
+    return re.findall(r"<article.*?</article>", page.content.decode(), re.DOTALL)
+
+
+def id_of(article: str) -> str:
+    return value_of(article, "id")
+
+
+def value_of(article: str, name: str) -> str:
+    found = re.search(rf'data-{name}="([^"]+)"', article)
+    assert found
+    return found[1]
