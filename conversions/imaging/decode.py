@@ -4,11 +4,13 @@ from collections.abc import Collection
 
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from conversions.imaging.colour import to_rgb
 from conversions.imaging.errors import damaged
 from conversions.imaging.header import Header, orientation
 from conversions.imaging.pyramid import Picture
+from conversions.imaging.tiff import as_meant
 
 # At how many eighths of its size a JPEG can be decoded, and how many pixels that must leave for one
 # of a variant. Of its blocks of 8×8 little more than averages is left at one and two eighths.
@@ -34,6 +36,8 @@ def decode(
     try:
         scale = _draft(image, shrinkage) if isinstance(image, JpegImageFile) else 1.0
         image.load()
+        if isinstance(image, TiffImageFile):
+            image = as_meant(image)
         upright = ImageOps.exif_transpose(image) if turned > 1 else image
         images = [to_rgb(upright.copy() if len(srgb) > 1 else upright, srgb=each) for each in srgb]
     except MemoryError:

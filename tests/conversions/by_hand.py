@@ -85,13 +85,25 @@ def webp(frames: int, size: Size = (1, 1)) -> bytes:
 
 
 def tiff(size: Size) -> bytes:
-    """RGB, with a strip of nothing."""
-    tags = [
-        (256, 4, 1, size[0]), (257, 4, 1, size[1]), (258, 3, 1, 8), (259, 3, 1, 1),
-        (262, 3, 1, 1), (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, size[1]), (279, 4, 1, 0),
-    ]  # fmt: skip
-    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    """Gray, with a strip of nothing."""
+    return _tiff(size, {258: 8, 262: 1, 277: 1}, b"")
+
+
+def gray_tiff(shades: list[int], *, bits: int, white_is_zero: bool) -> bytes:
+    """One row of gray, of 12 or 16 bits."""
+    packed = sum(shade << bits * at for at, shade in enumerate(reversed(shades)))
+    pixels = packed.to_bytes(len(shades) * bits // 8, "big")
+    if bits == 16:
+        pixels = struct.pack(f"<{len(shades)}H", *shades)
+    return _tiff((len(shades), 1), {258: bits, 262: 0 if white_is_zero else 1, 277: 1}, pixels)
+
+
+def _tiff(size: Size, tags: dict[int, int], pixels: bytes) -> bytes:
+    """`tags` and those of a single strip, each with one number."""
+    tags |= {256: size[0], 257: size[1], 259: 1, 278: size[1], 279: len(pixels)}
+    tags[273] = 8 + 2 + 12 * (len(tags) + 1) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
 
 
 def _encoded(kind: str, size: Size = (16, 16)) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from conversions.imaging.colour import to_rgb
-from tests.conversions import corpus, icc
+from tests.conversions import by_hand, corpus, icc
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -92,6 +92,21 @@ def test_srgb_is_left_alone_down_to_the_last_bit() -> None:
 @pytest.mark.parametrize(("wide", "narrow"), [(0, 0), (127, 0), (0x8000, 128), (65_535, 255)])
 def test_sixteen_bits_are_scaled_not_clipped(mode: str, wide: int, narrow: int) -> None:
     assert to_rgb(Image.new(mode, (4, 4), wide)).getpixel((0, 0)) == (narrow,) * 3
+
+
+@pytest.mark.parametrize(
+    ("bits", "white_is_zero", "expected"),
+    [
+        (16, False, [0, 16, 255]),
+        (16, True, [255, 239, 0]),
+        (12, False, [0, 16, 255]),
+    ],
+)
+def test_a_tiff_is_as_its_tags_say(bits: int, white_is_zero: bool, expected: list[int]) -> None:
+    shades = [0, 1 << bits - 4, (1 << bits) - 1, 0]
+    data = by_hand.gray_tiff(shades, bits=bits, white_is_zero=white_is_zero)
+    image = corpus.decoded(data).getchannel("R")
+    assert [image.getpixel((x, 0)) for x in range(3)] == expected
 
 
 @pytest.mark.parametrize(
