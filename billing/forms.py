@@ -77,7 +77,7 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("In minor units: 2900 is $29.00, 4500 is ¥4,500."),
     )
     new_tiers = TiersField(
-        label=_("New prices by tier"),
+        label=_("New prices of requests by tier"),
         required=False,
         help_text=_(
             "For usage, a line per step: its last request and the price of one, in minor units, "
