@@ -240,3 +240,11 @@ def test_the_price_list_says_for_how_long(valkey: str, client: Client) -> None:
     cards = {card.code: card.features for card in client.get("/plans/").context["plans"]}
     assert cards["free"][-1] == "Files are kept for 30 days"
     assert cards["payg"][-1] == "Files are kept until you delete them"
+
+
+def test_an_upload_says_until_when_it_is_kept(cast: Cast, client: Client) -> None:
+    client.force_login(cast.alice)
+    an_upload(cast.alice_corp, datetime(2026, 11, 20, 12, tzinfo=UTC))
+    assert "kept-until" not in client.get(reverse("uploads")).content.decode()
+    a_plan("free", 400)
+    assert "kept until Dec. 25, 2027" in client.get(reverse("uploads")).content.decode()

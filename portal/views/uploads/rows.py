@@ -74,13 +74,17 @@ class Savings:
 
 @dataclass(frozen=True)
 class Row:
-    """One upload. `ask_again` is in how many seconds there may be news, 0 for never."""
+    """One upload. `ask_again` is in how many seconds there may be news, 0 for never.
+
+    `kept_until` is when it may go by itself, None for never.
+    """
 
     upload: Upload
     tiles: Sequence[Tile]
     savings: Savings
     ask_again: int
     views: int
+    kept_until: datetime | None
 
     @property
     def bytes(self) -> int | None:
@@ -107,15 +111,24 @@ class Row:
             for tile in self.tiles
         ]
         shown = (self.upload.state, self.upload.error_code, self.upload.width, self.ask_again)
-        text = f"{shown} {self.upload.bytes} {self.upload.public_id} {tiles}"
+        text = f"{shown} {self.upload.bytes} {self.upload.public_id} {self.kept_until} {tiles}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def rows(uploads: Sequence[Upload]) -> list[Row]:
-    """Return uploads that were read with their variants, for the page. Two queries."""
+    """Return a tenant's uploads that were read with their variants, for the page.
+
+    A handful of queries for all.
+    """
+    if not uploads:
+        return []
     views, now = selectors.views(uploads=uploads), timezone.now()
     presets = {preset.code: preset for preset in Preset.objects.defer("watermark")}
-    return [_row(each, presets, views.get(each.pk, {}), now) for each in uploads]
+    kept_until = selectors.kept_until(tenant=uploads[0].tenant, uploads=uploads, now=now)
+    return [
+        _row(each, presets, views.get(each.pk, {}), kept_until.get(each.pk), now)
+        for each in uploads
+    ]
 
 
 def savings(of: Iterable[Row]) -> Savings:
@@ -127,7 +140,13 @@ def percent(part: int, *, of: int) -> int:
     return min(99, round(100 * (of - part) / of)) if of else 0
 
 
-def _row(upload: Upload, presets: dict[str, Preset], views: dict[str, int], now: datetime) -> Row:
+def _row(
+    upload: Upload,
+    presets: dict[str, Preset],
+    views: dict[str, int],
+    kept_until: datetime | None,
+    now: datetime,
+) -> Row:
     tiles = [
         _tile(upload, each, presets.get(each.preset_code), views.get(each.preset_code, 0))
         for each in _newest(upload.conversions.all())
@@ -147,6 +166,7 @@ def _row(upload: Upload, presets: dict[str, Preset], views: dict[str, int], now:
         savings=Savings((upload.bytes or 0) * len(sizes), sum(sizes) if upload.bytes else 0),
         ask_again=0 if upload.is_finished else SOON if is_busy else LATER,
         views=sum(views.get(tile.code, 0) for tile in tiles if tile.conversion),
+        kept_until=kept_until,
     )
 
 
