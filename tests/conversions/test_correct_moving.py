@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
+from conversions.filetypes import by_code
 from conversions.imaging import (
     Animation,
     FileRefused,
@@ -169,3 +170,13 @@ def test_a_film_takes_more_work_than_a_picture() -> None:
     recipes = [Recipe(code=f"t{n}", version=1, format=Format.WEBP, width=640) for n in range(4)]
     header = read_header(by_hand.gif(400, (1_000, 1_000)))
     assert len(plan_units(header, recipes)) == 4
+
+
+def test_the_adapter_of_pictures_knows_frames_and_keeps_them() -> None:
+    kind, data = by_code("image"), SOURCES["GIF"]
+    header = kind.inspect(data)
+    assert header.frames == 4
+    recipes = kind.applicable(header, [Recipe(code="t", version=1, format=Format.WEBP, width=30)])
+    (unit,) = kind.plan(header, recipes)
+    ((_, variant),) = kind.convert(data, unit, watermarks={}, seconds=60)
+    assert read_header(variant.data).frames == 4
