@@ -78,11 +78,12 @@ def retentions_seed(*, usage_plans: Iterable[UsagePlan], now: datetime) -> None:
 def retention_sweep(*, now: datetime) -> int:
     """Delete the uploads whose time is over, a batch a transaction; return how many.
 
-    Each batch looks afresh for what is due, so a run that died is simply gone on with.
+    Each batch looks afresh for what is due: so a run that died is simply gone on with, and an
+    operator's change counts from the next batch on.
     """
     deleted = 0
-    for retention in Retention.objects.all():
-        while count := _delete_due(retention, now):
+    for pk in Retention.objects.values_list("pk", flat=True):
+        while count := _delete_due(pk, now):
             deleted += count
     if deleted:
         log.info("uploads.expired", count=deleted)
@@ -90,8 +91,11 @@ def retention_sweep(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def _delete_due(retention: Retention, now: datetime) -> int:
+def _delete_due(pk: int, now: datetime) -> int:
     """Delete one batch; the audit trail gets a row for each tenant in it, with how many."""
+    retention = Retention.objects.select_for_update().filter(pk=pk).first()
+    if retention is None:
+        return 0
     due = keeping.due(retention=retention, now=now).select_for_update(of=("self",))
     in_order = due.order_by("tenant_id", "-created_at", "-id")  # of the index upload_of_tenant
     found = dict(in_order.values_list("pk", "tenant_id")[:BATCH])

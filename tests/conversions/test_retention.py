@@ -169,6 +169,19 @@ class TestSweep:
         assert 0 < left < 5
         assert services.retention_sweep(now=NOON) == left
 
+    @pytest.mark.parametrize("act", ["lengthened", "taken away"])
+    def test_an_operators_change_counts_from_the_next_batch_on(
+        self, due: list[Upload], monkeypatch: pytest.MonkeyPatch, act: str
+    ) -> None:
+        def meanwhile(**_entry: Any) -> None:
+            if act == "lengthened":
+                Retention.objects.update(days=300)
+            else:
+                Retention.objects.all().delete()
+
+        monkeypatch.setattr(retention_service, "audit_record", meanwhile)
+        assert services.retention_sweep(now=NOON) == 2
+
     def test_the_functions_are_told_as_of_any_deletion(self, due: list[Upload]) -> None:
         newer = int(NOON.timestamp() * 1000) + 7
         Upload.objects.filter(pk=due[0].pk).update(revision=newer)
