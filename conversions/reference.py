@@ -171,8 +171,7 @@ def _parameters(properties: Json, texts: dict[str, str | Json], path: str) -> It
         about = texts[name]
         about = about if isinstance(about, dict) else {"description": about}
         schema: Json = {"type": "string"}
-        if "format" in about:
-            schema["format"] = about["format"]
+        schema |= {key: value for key, value in about.items() if key != "description"}
         if place == "path" and f"{{{name}+}}" not in path:
             schema["pattern"] = "^[^/]+$"
         yield {
@@ -194,7 +193,7 @@ def _responses(properties: Json) -> Iterator[tuple[str, Json]]:
         own = {"200": {}, "404": {}}
     problem = {} if is_proxy else {"application/json": {"Ref": "Problem"}}
     for status in sorted({*own, *_REFUSALS}):
-        models = own.get(status) or ({} if status == "200" else problem)
+        models = own.get(status) or ({} if status.startswith("2") else problem)
         content: Json = {}
         for media_type, model in models.items():
             content |= _content(media_type, model)

@@ -3,6 +3,9 @@
 What is deleted leaves a mark behind, which no late function writes over.
 """
 
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from conversions.backend import BackendRefused, client, errors_of, outputs
@@ -24,27 +27,43 @@ def variants_failed(*, tenant: str, upload: str, names: list[str], code: str, te
     _update(tenant, upload, change, failure, NOT_DELETED, ExpressionAttributeNames=marks)
 
 
-def upload_told(
-    *, tenant: str, upload: str, public_id: str | None, is_deleted: bool, revision: int
-) -> None:
-    """Let the API know whether an upload is deleted, and who may see the variants.
-
-    That is whoever knows `public_id`; None: nobody else. What the API has been told later stays.
+@dataclass(frozen=True)
+class Told:
+    """What the portal says of an upload. Whoever knows `public_id` may see the variants; None: its
+    tenant alone. `revision` is that of this or of the deletion, in milliseconds.
     """
-    sets, removes = ["revision = :revision"], []
-    values: dict[str, Any] = {":revision": {"N": str(revision)}}
-    for name, value in {
-        "public_id": {"S": public_id} if public_id else None,
-        "deleted": {"BOOL": True} if is_deleted else None,
-    }.items():
-        if value is None:
-            removes.append(name)
-        else:
-            sets.append(f"{name} = :{name}")
-            values[f":{name}"] = value
-    change = f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removes)}" if removes else "")
-    newer = "attribute_not_exists(revision) OR revision <= :revision"
-    _update(tenant, upload, change, values, newer)
+
+    filename: str
+    created_at: datetime
+    public_id: uuid.UUID | None
+    is_deleted: bool
+    revision: int
+
+
+def upload_told(*, tenant: str, upload: str, told: Told) -> None:
+    """Let the API know an upload, unless a newer change is known there already.
+
+    `listed` is its place among the tenant's (functions/listing.py); what is deleted has none.
+    """
+    sets: dict[str, Any] = {
+        "filename": {"S": told.filename},
+        "created_at": {"S": told.created_at.isoformat()},
+        "revision": {"N": str(told.revision)},
+    }
+    if told.public_id is not None:
+        sets["public_id"] = {"S": str(told.public_id)}
+    if told.is_deleted:
+        sets["deleted"] = {"BOOL": True}
+    else:
+        sets["listed"] = {"S": f"{int(told.created_at.timestamp() * 1000):013d}-{upload}"}
+    removes = sorted({"public_id", "deleted", "listed"} - sets.keys())
+    _update(
+        tenant,
+        upload,
+        f"SET {', '.join(f'{name} = :{name}' for name in sets)} REMOVE {', '.join(removes)}",
+        {f":{name}": value for name, value in sets.items()},
+        "attribute_not_exists(revision) OR revision <= :revision",
+    )
 
 
 def upload_forgotten(*, tenant: str, upload: str, expires: int) -> None:

@@ -4,6 +4,8 @@ started   what the file is, and the plan: which      variant   one variant is th
           variants are made of it                    unmade    these cannot be made, and why
 refused   the file cannot be converted, and why      failed    the state machine gave up
 created   an upload was made by the API              views     how often a variant was delivered
+deleted   a caller deleted an upload                 published, unpublished
+                                                               a caller let everybody see it, or not
 
 What follows from that is in progress.py. A report about an upload of the API's carries where that
 came from, so that whichever report comes first makes its row.
@@ -11,6 +13,7 @@ came from, so that whichever report comes first makes its row.
 
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.core.exceptions import ValidationError
@@ -28,7 +31,8 @@ from conversions.models import (
     VariantViews,
 )
 from conversions.services import progress
-from conversions.services.uploads import storable
+from conversions.services.sharing import published_as
+from conversions.services.uploads import storable, upload_delete
 from tenants.models import ApiKeyVersion, Meter, Tenant
 from tenants.services import usage_record
 
@@ -93,9 +97,13 @@ def result_apply(*, body: dict[str, Any], now: datetime) -> Upload | None:
 
     Return the upload where the report made it fail and the functions do not know.
     """
-    if body["kind"] == "views":
-        _views(body)
-        return None
+    match body["kind"]:
+        case "views":
+            _views(body)
+            return None
+        case "deleted" | "published" | "unpublished":
+            _changed(body, now)
+            return None
     upload = _of_failure(body["input"]) if body["kind"] == "failed" else _of_report(body)
     if upload is None:
         return None
@@ -187,6 +195,24 @@ def _locked(tenant: str, uuid: str) -> Upload | None:
     if upload is None:
         log.warning("result.unknown_upload", upload=uuid)
     return upload
+
+
+def _changed(body: dict[str, Any], now: datetime) -> None:
+    """Do to an upload what a caller did to it by the API."""
+    upload = _of_report(body)
+    if upload is None:
+        return
+    if body["kind"] == "deleted":
+        upload_delete(upload=upload, actor=None, now=now, key=body["key"])
+    else:
+        public_id = None if body["kind"] == "unpublished" else UUID(body["public_id"])
+        published_as(
+            locked=upload,
+            public_id=public_id,
+            revision=body["revision"],
+            now=now,
+            key=body["key"],
+        )
 
 
 def _views(body: dict[str, Any]) -> None:

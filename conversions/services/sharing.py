@@ -1,4 +1,5 @@
-"""Who may see an upload, and that it is gone: what the functions have to know as well.
+"""What the functions have to know of uploads: that they are there, who may see them, that they are
+gone.
 
 People change it here, and callers by the API, whose changes come as reports (results.py). Each has
 a revision, and the newest wins, in whatever order they are heard of. What a row says is told to the
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
-from conversions.backend.uploads import upload_told
+from conversions.backend.uploads import Told, upload_told
 from conversions.models import Upload
 from tenants import queue
 from tenants.models import User
@@ -94,9 +95,13 @@ def uploads_tell(*, limit: int = 500) -> int:
         upload_told(
             tenant=str(upload.tenant.uuid),
             upload=str(upload.uuid),
-            public_id=str(upload.public_id) if upload.public_id else None,
-            is_deleted=upload.deleted_at is not None,
-            revision=upload.revision,
+            told=Told(
+                filename=upload.filename,
+                created_at=upload.created_at,
+                public_id=upload.public_id,
+                is_deleted=upload.deleted_at is not None,
+                revision=upload.revision,
+            ),
         )
         # Unless it has changed meanwhile: then it is told again.
         Upload.objects.filter(pk=upload.pk, revision=upload.revision).update(

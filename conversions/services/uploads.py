@@ -60,8 +60,10 @@ def upload_create(
         created_at=now,
         checked_at=now,
     )
+    upload.revision = revision_next(upload=upload, now=now)
     form = backend.upload_form(key=upload.source_key, content_type=content_type)
     upload.save(force_insert=True)
+    tell_soon()
     return upload, form
 
 

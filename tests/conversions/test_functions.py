@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from conversions.serverless.functions import convert, new_upload
+from conversions.serverless.functions import asked, convert
 
 
 def test_of_a_batch_only_what_failed_comes_again() -> None:
@@ -38,9 +38,11 @@ def test_of_a_batch_only_what_failed_comes_again() -> None:
 )
 def test_a_body_that_the_gateway_did_not_look_at_is_refused(body: str | None, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        new_upload.read(body)
+        asked.new_upload(body)
 
 
 def test_of_a_file_name_only_the_last_part_is_kept() -> None:
-    asked = new_upload.read(json.dumps({"filename": "C:\\夏\\海\u3000岸.jpg", "presets": ["web"]}))
-    assert (asked.filename, asked.presets) == ("海\u3000岸.jpg", ["web"])
+    wanted = asked.new_upload(
+        json.dumps({"filename": "C:\\夏\\海\u3000岸.jpg", "presets": ["web"]})
+    )
+    assert (wanted.filename, wanted.presets) == ("海\u3000岸.jpg", ["web"])

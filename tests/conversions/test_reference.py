@@ -48,7 +48,10 @@ def test_every_route_is_described_and_every_key_is_asked_for() -> None:
     assert set(described) == {
         "GET /v1/ping",
         "POST /v1/uploads",
+        "GET /v1/uploads",
         "GET /v1/uploads/{upload}",
+        "PATCH /v1/uploads/{upload}",
+        "DELETE /v1/uploads/{upload}",
         "POST /v1/jobs",
         "GET /v1/jobs/{job}",
         "POST /v1/events",

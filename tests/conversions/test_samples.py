@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from conversions import samples, services
@@ -98,6 +99,10 @@ def test_every_sample_runs(language: Language, run: Run) -> None:
     links = dict(variant.split(" ") for variant in variants)
     assert links.keys() == {"thumb", "web", "avif"}
     assert all(httpx.get(link).status_code == 200 for link in links.values())
+    assert printed("listUploads") == f"{upload} photo.jpg"
+    shared = dict(line.split(" ") for line in printed("updateUpload", UPLOAD=upload).splitlines())
+    assert shared.keys() == links.keys()
+    assert all(link.startswith(f"{settings.SITE_URL}/p/") for link in shared.values())
 
     job = printed("createJob", UPLOAD=upload)
     assert printed("getJob", JOB=job) == "accepted"
@@ -107,6 +112,8 @@ def test_every_sample_runs(language: Language, run: Run) -> None:
 
     assert re.fullmatch(r"\d+ used, \d+ remaining", printed("getUsage"))
     assert printed("account") == "default active"
+    assert printed("deleteUpload", UPLOAD=upload) == "204"
+    assert printed("listUploads") == ""
     assert ran == set(samples.operations())
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from conversions import services
-from conversions.backend.uploads import upload_failed, upload_told
+from conversions.backend.uploads import Told, upload_failed, upload_told
 from conversions.models import Upload
 from conversions.serverless.functions.clients import table
 from conversions.services.sharing import published_as
@@ -89,7 +89,11 @@ def test_the_functions_are_told(upload: Upload, cast: Cast, on_lambda: None) -> 
 @pytest.mark.django_db(transaction=True)
 def test_what_a_caller_changed_later_stays(upload: Upload, cast: Cast, on_lambda: None) -> None:
     publish(upload, cast)
-    upload_told(**names(upload), public_id=None, is_deleted=False, revision=upload.revision + 1)
+    told = Told(
+        filename="a.jpg", created_at=NOW, public_id=None, is_deleted=False,
+        revision=upload.revision + 1,
+    )  # fmt: skip
+    upload_told(**names(upload), told=told)
     assert "public_id" not in known(upload)
 
 

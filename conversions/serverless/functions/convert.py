@@ -44,6 +44,8 @@ def _convert(record: SQSRecord) -> None:
     work = json.loads(record.body)
     try:
         _make(work)
+    except records.Deleted:
+        logger.info("deleted meanwhile", extra={"upload": work["source"]["upload"]})
     except Exception as error:
         logger.exception("failed", extra={"message_id": record.message_id})
         if int(record.attributes.approximate_receive_count or 0) >= TRIES:
@@ -56,9 +58,11 @@ def _make(work: dict[str, Any]) -> None:
     tenant, upload = source["tenant"], source["upload"]
     kind = filetypes.by_code(source["file_type"])
     recipes = {recipe.name: recipe for recipe in map(kind.recipe, work["presets"])}
+    item = records.upload(tenant=tenant, upload=upload)
+    if not item:
+        raise records.Deleted(upload)
     file = client("s3").get_object(Bucket=source["bucket"], Key=source["key"])
-    item = records.upload(tenant=tenant, upload=upload) | {"etag": file["ETag"]}
-    for name, variant in records.variants(item).items():
+    for name, variant in records.variants(item | {"etag": file["ETag"]}).items():
         if recipes.pop(name, None):
             records.report(records.report_of_variant(source, variant))
     if not recipes:

@@ -8,7 +8,8 @@ One item an upload, under its tenant, so that a stranger's is not found:
     pk <tenant>  sk job#<id>      what became of each of its uploads; forgotten after a week
     pk <tenant>  sk views#…       how often a variant was delivered (views.py)
 
-Everybody writes only what they know, by updates that can come twice and in any order.
+Everybody writes only what they know, by updates that can come twice and in any order. Of an upload
+that is deleted the item stays for a while, so that nothing that comes late is written of it.
 """
 
 import json
@@ -16,6 +17,8 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from conversions.serverless.functions.clients import client, table
 
@@ -40,8 +43,18 @@ REASONS = {
 GAVE_UP = {"code": "gave_up", "text": "Some variants could not be made, after several tries."}
 
 
+class Deleted(Exception):
+    """The upload is deleted."""
+
+
 def upload_create(
-    *, tenant: str, upload: str, filename: str, presets: list[str] | None, created_at: str
+    *,
+    tenant: str,
+    upload: str,
+    filename: str,
+    presets: list[str] | None,
+    created_at: str,
+    listed: str,
 ) -> Item:
     """Write an upload of the API's whose file is to come."""
     item = {
@@ -50,6 +63,7 @@ def upload_create(
         "origin": "api",
         "filename": filename,
         "created_at": created_at,
+        "listed": listed,
     }
     if presets is not None:
         item["requested"] = json.dumps(presets)
@@ -57,13 +71,14 @@ def upload_create(
     return item
 
 
-def upload(*, tenant: str, upload: str) -> Item:
-    """Return what is known of an upload; empty where nothing is."""
-    return _get(tenant, f"upload#{upload}")
+def upload(*, tenant: str, upload: str, even_deleted: bool = False) -> Item:
+    """Return what is known of an upload; empty where nothing is, or it is deleted."""
+    item = _get(tenant, f"upload#{upload}")
+    return {} if "deleted" in item and not even_deleted else item
 
 
 def upload_inspected(*, source: Mapping[str, Any]) -> Item:
-    """Note what a file is: its `source` (see SOURCE). Return the item."""
+    """Note what a file is: its `source` (see SOURCE). Return the item. Raise Deleted."""
     names = {name: source[name] for name in SOURCE if name not in ("tenant", "upload")}
     return _set(source["tenant"], source["upload"], names)
 
@@ -87,15 +102,8 @@ def upload_planned(
             sets = "SET expected = :names "
     elif not adds:  # DynamoDB has no empty sets
         removes.append("expected")
-    answer = table(os.environ["UPLOADS_TABLE"]).update_item(
-        Key={"pk": tenant, "sk": f"upload#{upload}"},
-        UpdateExpression=f"{sets}REMOVE {', '.join(removes)} ADD {', '.join(adding)}",
-        ExpressionAttributeValues=values,
-        ReturnValues="ALL_NEW",
-        **({"ExpressionAttributeNames": names} if names else {}),
-    )
-    item: Item = answer["Attributes"]
-    return item
+    update = f"{sets}REMOVE {', '.join(removes)} ADD {', '.join(adding)}"
+    return _update(tenant, upload, update, values, names)
 
 
 def variant_made(*, tenant: str, upload: str, name: str, variant: Mapping[str, Any]) -> None:
@@ -210,12 +218,35 @@ def _get(tenant: str, sk: str) -> Item:
 
 def _set(tenant: str, upload: str, values: Mapping[str, Any]) -> Item:
     names = {f"#{number}": name for number, name in enumerate(values)}
-    answer = table(os.environ["UPLOADS_TABLE"]).update_item(
-        Key={"pk": tenant, "sk": f"upload#{upload}"},
-        UpdateExpression="SET " + ", ".join(f"{mark} = :{mark[1:]}" for mark in names),
-        ExpressionAttributeNames=names,
-        ExpressionAttributeValues={f":{n}": value for n, value in enumerate(values.values())},
-        ReturnValues="ALL_NEW",
+    return _update(
+        tenant,
+        upload,
+        "SET " + ", ".join(f"{mark} = :{mark[1:]}" for mark in names),
+        {f":{n}": value for n, value in enumerate(values.values())},
+        names,
     )
+
+
+def _update(
+    tenant: str,
+    upload: str,
+    change: str,
+    values: Mapping[str, Any],
+    names: Mapping[str, str] | None = None,
+) -> Item:
+    """Change an upload's item, and return it. Raise Deleted."""
+    try:
+        answer = table(os.environ["UPLOADS_TABLE"]).update_item(
+            Key={"pk": tenant, "sk": f"upload#{upload}"},
+            UpdateExpression=change,
+            ConditionExpression="attribute_not_exists(deleted)",
+            ExpressionAttributeValues=values,
+            ReturnValues="ALL_NEW",
+            **({"ExpressionAttributeNames": names} if names else {}),
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        raise Deleted(upload) from error
     item: Item = answer["Attributes"]
     return item
