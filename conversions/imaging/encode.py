@@ -11,14 +11,18 @@ from conversions.imaging.moving.gif_writer import encode_gif
 from conversions.imaging.recipe import Effort, Format, Recipe
 
 
-def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"") -> bytes:
+def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"", threads: int = 1) -> bytes:
     """Return the picture's bytes, with the EXIF given, and the colour profile that it has.
+
+    Of all encoders, AVIF's alone can use several threads.
 
     Pillow keeps an encoder's settings on the image while it saves: it must be nobody else's.
     """
     if recipe.format is Format.GIF:
         return encode_gif(image)
     options = settings(recipe)
+    if recipe.format is Format.AVIF:
+        options["max_threads"] = threads
     if exif:
         options["exif"] = exif
     # Pillow holds Python's lock while it encodes a JPEG, unless it writes to a real file.
@@ -42,7 +46,6 @@ _SETTINGS: dict[Format, Callable[[Recipe, bool], dict[str, Any]]] = {
     },
     Format.PNG: lambda _, smaller: {"compress_level": 9 if smaller else 6},
     Format.WEBP: lambda recipe, smaller: {"quality": recipe.quality, "method": 6 if smaller else 4},
-    # One thread each: a fan-out has several pictures to encode side by side.
     Format.AVIF: lambda recipe, smaller: {
         "quality": recipe.quality,
         "speed": 6 if smaller else 8,

@@ -129,6 +129,8 @@ class _FanOut:
         self._operations = operations
         self._exif = exif
         self._deadline = deadline
+        # A picture that is encoded alone has all processors; several are encoded side by side.
+        self._threads = max(1, processors() // len(operations)) if operations else 1
         self._work: Work[Made] = Work()
 
     def results(self, count: int) -> Iterator[Made]:
@@ -180,7 +182,8 @@ class _FanOut:
         made = finished(image, recipe, part, self._operations[recipe])
         if made is image:  # others use it at the same time, and Pillow writes to what it saves
             made = image.copy()
-        data = encode(made, recipe, exif=self._exif.get(recipe.metadata, b""))
+        exif = self._exif.get(recipe.metadata, b"")
+        data = encode(made, recipe, exif=exif, threads=self._threads)
         return recipe, Variant(data, *made.size)
 
     def _film(self, film: Film, recipe: Recipe, part: Geometry) -> Made:
