@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -62,7 +63,7 @@ class PresetAdmin(ModelAdmin):
 
     class Media:
         css = {"all": ["conversions/presets.css"]}
-        js = ["conversions/presets.js"]
+        js = [Script("conversions/presets.js", type="module")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["code", "version"] if obj else ["version"]

@@ -165,7 +165,7 @@ class PresetForm(forms.ModelForm):  # type: ignore[type-arg]
     """A preset; what does not apply is hidden by the page, by `data-when`, but stays as it is."""
 
     watermark = WatermarkField(
-        label=_("watermark"),
+        label=_("Watermark"),
         required=False,
         help_text=_("A PNG of at most 256 kB and 4 megapixels; transparent parts stay so."),
     )

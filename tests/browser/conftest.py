@@ -65,14 +65,14 @@ def visit(stack: Stack, browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture(scope="session")
-def axe() -> Callable[[Page], None]:
-    """Fail where axe finds that a page shuts people out."""
+def axe() -> Callable[..., None]:
+    """Fail where axe finds that a page, or a part of it by its selector, shuts people out."""
     checker = Axe()
 
-    def check(page: Page) -> None:
+    def check(page: Page, part: str | None = None) -> None:
         # A click returns before its page is there: half a document has no landmarks yet.
         page.wait_for_load_state("load")
-        results = checker.run(page)
+        results = checker.run(page, part)
         assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
 
     return check

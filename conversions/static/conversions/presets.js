@@ -69,6 +69,9 @@ function edited() {
   htmx.trigger(preview, "edited");
 }
 
+// Unfold writes a file's name into a text field beside it, which ours do without.
+for (const input of document.querySelectorAll("input[type=file]")) input.hasChangeListener = true;
+
 if (form) {
   form.addEventListener("input", ({ target }) => {
     if (target.type === "range") target.parentElement.querySelector("output").value = target.value;
