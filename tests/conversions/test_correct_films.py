@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from PIL import Image, ImageChops, ImageColor, ImageStat
 
-from conversions.imaging import read_header
+from conversions.imaging import Header, read_header
 from conversions.imaging.moving.apng_writer import write_apng
 from conversions.imaging.moving.avif_writer import write_avif
 from conversions.imaging.moving.film import Film, Frame, Ticks
@@ -33,7 +33,7 @@ def lossless_webp(image: Image.Image) -> bytes:
 WRITERS: dict[str, Callable[[Frames, int], bytes]] = {
     "GIF": write_gif,
     "PNG": lambda frames, plays: write_apng(frames, plays, png),
-    "WEBP": lambda frames, plays: write_webp(frames, plays, lossless_webp, exif=EXIF),
+    "WEBP": lambda frames, plays: write_webp(frames, plays, lossless_webp, alike=0, exif=EXIF),
     "AVIF": lambda frames, _plays: write_avif(frames, {"format": "AVIF", "quality": 95}),
 }
 EXACT = ["GIF", "PNG", "WEBP"]
@@ -145,6 +145,27 @@ def test_a_film_is_written_frame_by_frame(kind: str) -> None:
 
     written(kind, counted())
     assert most <= 3
+
+
+def test_a_webp_draws_only_the_blocks_that_have_changed() -> None:
+    """As much as libwebp itself takes for the same, so that lossy sources are not drawn anew."""
+
+    def shimmering(count: int) -> Frames:
+        ground = corpus.photograph((160, 120))
+        for number in range(count):
+            image = ground.point([min(v + number % 3, 255) for v in range(256)] * 3)
+            image.paste("red", (number * 8, 40, number * 8 + 16, 56))
+            yield Frame(image, 50)
+
+    sizes = [len(write_webp(shimmering(n), 0, lossless_webp, alike=4, exif=b"")) for n in (1, 10)]
+    assert sizes[1] < 1.3 * sizes[0]
+    film = film_of(*_with_header(write_webp(shimmering(10), 0, lossless_webp, alike=4, exif=b"")))
+    for before, after in zip(shimmering(10), film.frames(), strict=True):
+        assert same(before.image, after.image, within=4)
+
+
+def _with_header(data: bytes) -> tuple[bytes, Header]:
+    return data, read_header(data)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])

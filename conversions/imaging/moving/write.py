@@ -1,5 +1,6 @@
 """Make a moving variant of a moving picture: every frame as a still one would be made."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -50,7 +51,9 @@ def _png(frames: Frames, plays: int, recipe: Recipe, exif: bytes) -> bytes:
 
 
 def _webp(frames: Frames, plays: int, recipe: Recipe, exif: bytes) -> bytes:
-    return write_webp(frames, plays, partial(encode, recipe=recipe), exif=exif)
+    kept = math.sqrt(recipe.quality / 100)  # as libwebp has it: from 1 shade to 31
+    alike = round(kept + 31 * (1 - kept))
+    return write_webp(frames, plays, partial(encode, recipe=recipe), alike=alike, exif=exif)
 
 
 def _avif(frames: Frames, _plays: int, recipe: Recipe, exif: bytes) -> bytes:
