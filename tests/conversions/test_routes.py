@@ -112,6 +112,13 @@ def test_an_upload_by_the_api_is_converted_and_shown_by_api_and_portal(
     assert (row.filename, row.state, row.created_by) == ("barrier.jpg", UploadState.DONE, None)
 
 
+def test_a_text_by_the_api_has_no_sides(alice: httpx.Client) -> None:
+    (variant,) = converted(alice, uploaded(alice, "café".encode("cp1252")))["variants"]
+    assert (variant["preset"], variant["format"]) == ("utf8", "txt")
+    assert (variant["width"], variant["height"]) == (None, None)
+    assert httpx.get(variant["url"]).text == "café"
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
