@@ -52,6 +52,7 @@ OPERATORS = (
     "/admin/tenants/usageplan/",
     "/admin/tenants/livemeter/",
     "/admin/tenants/liveday/",
+    "/admin/conversions/preset/1/change/",
 )
 
 
