@@ -3,6 +3,7 @@
 One local AWS runs per process, so everybody shares it; its keys and plans are told apart by UUIDs.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import boto3
 from django.conf import settings
+from django.db import connection
 from django.test import override_settings
 
 import billing.payments
@@ -44,6 +46,21 @@ def local_payments_running(state_dir: Path) -> Iterator[LocalPayments]:
         billing.payments._client.cache_clear()
         yield payments
     billing.payments._client.cache_clear()
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a worker in a process of its own: the test's database and AWS."""
+    given = connection.settings_dict
+    address = f"sqlite:///{given['NAME']}"
+    if connection.vendor != "sqlite":
+        address = f"postgres://{given['USER']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "DATABASE_URL": address,
+        "REDIS_URL": settings.REDIS_URL,
+        "AWS_ENDPOINT_URL": settings.AWS_ENDPOINT_URL or "",
+    }
 
 
 def ping_api_deploy(aws_url: str) -> None:

@@ -8,6 +8,7 @@ import io
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ from tenants.models import Tenant
 from tests.cast import Cast
 from tests.local.aws.program import Program, running
 
-PATIENCE = 30  # long polls of the results queue, a second each
+PATIENCE = 120  # long polls of the results queue, a second each
 
 
 @pytest.fixture(scope="package")
@@ -140,3 +141,11 @@ def finish(
         if until(upload):
             return upload
     pytest.fail(f"The upload is still {upload.state}.")
+
+
+def written(upload: Upload) -> dict[str, Any]:
+    """Return when each of an upload's variants was written, by its key."""
+    listed = backend.client("s3").list_objects_v2(
+        Bucket=backend.outputs()["FilesBucket"], Prefix=upload.prefixes[1]
+    )
+    return {item["Key"]: item["LastModified"] for item in listed["Contents"]}

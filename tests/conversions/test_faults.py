@@ -32,7 +32,7 @@ from conversions.services.uploads import (
 from tenants.errors import Refused
 from tenants.models import ApiKeyVersion, Meter, Tenant, UsageDay
 from tests.cast import Cast
-from tests.conversions.conftest import finish
+from tests.conversions.conftest import finish, written
 from tests.conversions.test_routes import alice, until
 
 __all__ = ["alice"]  # a fixture
@@ -84,7 +84,7 @@ def test_variants_that_fail_thrice_are_told_and_another_try_makes_only_those(
     alice: httpx.Client, tenant: Tenant, post: Post, photo: bytes, cast: Cast
 ) -> None:
     upload = finish(post(photo))
-    written = last_written(upload)
+    before = written(upload)
     marked = Recipe("marked", 1, Format.PNG, width=100, watermark=Watermark(key="missing"))
     with failed_work_returns_at_once():
         jobs_send(uploads={str(tenant.uuid): [str(upload.uuid)]}, preset=marked.to_mapping())
@@ -104,17 +104,9 @@ def test_variants_that_fail_thrice_are_told_and_another_try_makes_only_those(
     presets = [*item.body["presets"], marked.to_mapping()]
     backend.edge_put(key=item.key, body=item.body | {"presets": presets}, revision=item.revision)
     assert retry(upload, cast).state == UploadState.DONE
-    assert last_written(upload).items() > written.items()
+    assert written(upload).items() > before.items()
     answer = alice.get(f"/v1/uploads/{upload.uuid}").json()
     assert (answer["state"], answer["failed"], len(answer["variants"])) == ("done", [], 4)
-
-
-def last_written(upload: Upload) -> dict[str, Any]:
-    """Return when each of an upload's variants was written, by its key."""
-    listed = backend.client("s3").list_objects_v2(
-        Bucket=backend.outputs()["FilesBucket"], Prefix=upload.prefixes[1]
-    )
-    return {item["Key"]: item["LastModified"] for item in listed["Contents"]}
 
 
 def test_work_that_dies_without_a_word_is_told_and_can_be_tried_again(

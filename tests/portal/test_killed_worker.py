@@ -4,7 +4,6 @@ What it leaves is finished by the next one: one key after sign-up; one grant, on
 invoice after a purchase.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from billing.models import EventStatus, Invoice, Order, StripeEvent
@@ -24,6 +22,7 @@ from tenants import gateway
 from tenants.models import ApiKeyVersion, GatewayPlan, QuotaGrant, VersionStatus
 from tenants.services import reconcile
 from tests.billing.conftest import buy, deliver, events_of, owner, shop, sign_up
+from tests.services import worker_environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["owner", "shop", "sign_up"]  # fixtures of the shop, used here too
@@ -31,25 +30,10 @@ __all__ = ["owner", "shop", "sign_up"]  # fixtures of the shop, used here too
 SignUpCall = Callable[..., SignUp]
 
 
-def database_url() -> str:
-    """Return the address of the test's own database, for another process."""
-    given = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{given['NAME']}"
-    return f"postgres://{given['USER']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
-
-
 def kill_at(call: str, when: str, task: str, argument: int) -> None:
     """Run a task in a worker that is killed at this call; it must have come to it."""
     module, _, name = call.rpartition(".")
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "DATABASE_URL": database_url(),
-        "REDIS_URL": settings.REDIS_URL,
-        "AWS_ENDPOINT_URL": settings.AWS_ENDPOINT_URL or "",
-        "STRIPE_API_BASE": settings.STRIPE_API_BASE,
-    }
+    environment = {**worker_environment(), "STRIPE_API_BASE": settings.STRIPE_API_BASE}
     done = subprocess.run(
         [sys.executable, "-m", "tests.killed_worker", module, name, when, task, str(argument)],
         env=environment, capture_output=True, text=True, timeout=60, check=False,

@@ -4,7 +4,11 @@ import importlib
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
+from typing import Any
+
+_CALLS_AT_ONCE = 4
 
 
 class AlreadyImported(Exception):
@@ -36,5 +40,22 @@ def import_ministack(*, port: int, state_dir: Path) -> None:
     logging.root.addHandler(placeholder)
     try:
         importlib.import_module("ministack.app")
+        _limit_state_machines()
     finally:
         logging.root.removeHandler(placeholder)
+
+
+def _limit_state_machines() -> None:
+    """Have state machines call few functions at once; the others wait.
+
+    ministack starts a process for each concurrent call, which is a second of a core's time: with
+    some hundred executions at once, starting processes is all that it would do.
+    """
+    states: Any = importlib.import_module("ministack.services.stepfunctions")
+    call, few = states._call_lambda, threading.Semaphore(_CALLS_AT_ONCE)
+
+    def call_in_turn(function: str, event: object) -> object:
+        with few:
+            return call(function, event)
+
+    states._call_lambda = call_in_turn
