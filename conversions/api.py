@@ -4,9 +4,11 @@ The sold API lists uploads, too, without a search, and more about each (serverle
 both say of an upload, they say in the same words.
 """
 
+from datetime import datetime
 from typing import Any
 
 from django.urls import path
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -35,7 +37,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class UploadSerializer(serializers.Serializer[Any]):
-    """An upload: what its file is, and how many variants of it are expected, and made."""
+    """An upload: what its file is, how many variants of it are expected, and made, and from when on
+    it may go by itself; null for never.
+    """
 
     id = serializers.UUIDField(source="uuid")
     state = serializers.ChoiceField(choices=UploadState.values)
@@ -50,6 +54,7 @@ class UploadSerializer(serializers.Serializer[Any]):
     expected = serializers.IntegerField()
     made = serializers.IntegerField()
     error = ProblemSerializer(allow_null=True)
+    kept_until = serializers.DateTimeField(allow_null=True)
 
 
 class UploadsPageSerializer(serializers.Serializer[Any]):
@@ -70,8 +75,9 @@ class UploadsView(TenantView):
         asked = UploadsQuerySerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
+        tenant = self.caller(request).tenant
         page = selectors.uploads_page(
-            tenant=self.caller(request).tenant,
+            tenant=tenant,
             size=wanted["limit"],
             search=selectors.Search(
                 text=wanted.get("q", ""),
@@ -80,14 +86,15 @@ class UploadsView(TenantView):
             ),
             before=selectors.Cursor.parse(wanted["cursor"]) if "cursor" in wanted else None,
         )
+        kept_until = selectors.kept_until(tenant=tenant, uploads=page.uploads, now=timezone.now())
         body = {
-            "uploads": [_upload(each) for each in page.uploads],
+            "uploads": [_upload(each, kept_until.get(each.pk)) for each in page.uploads],
             "next_cursor": str(page.older) if page.older else None,
         }
         return Response(UploadsPageSerializer(body).data)
 
 
-def _upload(upload: Upload) -> dict[str, Any]:
+def _upload(upload: Upload, kept_until: datetime | None) -> dict[str, Any]:
     """Say what is known of an upload: of its file, only what was found in it."""
     made = [each for each in upload.conversions.all() if each.state == ConversionState.DONE]
     error = {"code": upload.error_code, "text": upload.get_error_code_display()}
@@ -105,6 +112,7 @@ def _upload(upload: Upload) -> dict[str, Any]:
         "expected": upload.variants_expected or 0,
         "made": len(made),
         "error": error if upload.error_code else None,
+        "kept_until": kept_until,
     }
 
 

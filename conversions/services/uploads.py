@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from conversions import backend
-from conversions.backend.uploads import upload_forgotten
+from conversions.backend.uploads import upload_failed, upload_forgotten
 from conversions.models import Upload, UploadError, UploadState
 from conversions.services import progress
 from conversions.services.sharing import revision_next, tell_soon, uploads_tell
@@ -179,10 +179,13 @@ def _look_after(upload: Upload, now: datetime) -> None:
         log.warning("upload.announced_again", upload=str(upload.uuid))
         changes["state"] = UploadState.PROCESSING
     elif upload.created_at < now - ABANDONED_AFTER:
-        changes |= {
-            "state": UploadState.FAILED,
-            "error_code": UploadError.NEVER_ARRIVED,
-            "finished_at": now,
-        }
+        error = UploadError.NEVER_ARRIVED
+        upload_failed(
+            tenant=str(upload.tenant.uuid),
+            upload=str(upload.uuid),
+            code=error,
+            text=str(error.label),
+        )
+        changes |= {"state": UploadState.FAILED, "error_code": error, "finished_at": now}
     # Unless the functions have been heard of meanwhile.
     Upload.objects.filter(pk=upload.pk, state=UploadState.WAITING).update(**changes)

@@ -1,6 +1,6 @@
 """The management API of uploads: what a member's session or a key lists and searches."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conversions.models import Conversion, ConversionState, Upload, UploadError, UploadState
+from conversions.models import (
+    Conversion,
+    ConversionState,
+    Retention,
+    Upload,
+    UploadError,
+    UploadState,
+)
 from tenants.models import ApiKeyVersion, Tenant, VersionStatus
 from tests.cast import PASSWORD, Cast
 
@@ -56,10 +63,18 @@ def test_an_upload_says_what_its_file_is_and_how_far_it_is(cast: Cast, alice: Cl
         "id": str(done.uuid), "state": "done", "filename": "a.jpg",
         "created_at": NOW.isoformat().replace("+00:00", "Z"), "file_type": "image",
         "format": "JPEG", "width": 4, "height": 3, "bytes": 9, "public": False, "expected": 1,
-        "made": 1, "error": None,
+        "made": 1, "error": None, "kept_until": None,
     }  # fmt: skip
     assert (second["id"], second["file_type"]) == (str(failed.uuid), None)
     assert second["error"] == {"code": "empty", "text": "The file is empty."}
+
+
+def test_an_upload_says_until_when_it_is_kept(cast: Cast, alice: Client) -> None:
+    plan = cast.alice_corp.usage_plan
+    Retention.objects.create(usage_plan=plan, days=30, set_on=NOW.date() - timedelta(days=9))
+    make(cast.alice_corp, "a.jpg")
+    kept_until = datetime.fromisoformat(listed(alice)["uploads"][0]["kept_until"])
+    assert kept_until == NOW + timedelta(days=30)
 
 
 def test_pages_have_no_doubles_and_no_gaps_while_uploads_come_and_go(

@@ -14,7 +14,7 @@ from django.utils import timezone
 from conversions import backend, services
 from conversions.models import Upload, UploadState
 from conversions.serverless.functions import listing, records
-from conversions.services.uploads import PURGE_AFTER
+from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, PURGE_AFTER
 from tenants.models import AuditEntry, Tenant
 from tests.cast import Cast
 from tests.conversions.conftest import PATIENCE, finish
@@ -82,6 +82,14 @@ def test_an_upload_says_what_its_file_is_and_where(alice: httpx.Client, photo: b
     (thumb,) = body["variants"]
     assert thumb["saved"] == len(photo) - thumb["bytes"]
     assert (thumb["public_url"], body["failed"]) == (None, [])
+
+
+def test_a_file_that_never_comes_is_told_to_whoever_asks(alice: httpx.Client) -> None:
+    upload = made(alice)
+    apply(*reports(upload, "created"))
+    services.uploads_sweep(now=timezone.now() + ABANDONED_AFTER + LOOK_AFTER)
+    body = state(alice, upload)
+    assert (body["state"], body["error"]["code"]) == ("failed", "never_arrived")
 
 
 # --- Lists ---
@@ -198,7 +206,7 @@ def test_names_are_searched_by_the_portals_own_api(
         answer = caller.get("/v1/account/uploads", params={"q": name})
         assert (answer.status_code, ids(answer.json())) == (200, expected)
     summary = alice.get("/v1/account/uploads").json()["uploads"][0]
-    assert summary.keys() == listed(alice)["uploads"][0].keys()
+    assert summary.keys() == listed(alice)["uploads"][0].keys() | {"kept_until"}
 
 
 # --- Deleting ---
