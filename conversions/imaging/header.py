@@ -10,6 +10,8 @@ import re
 import struct
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image
@@ -76,15 +78,15 @@ def open_picture(data: bytes) -> tuple[Image.Image, Header]:
 def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 where there is none, or none that can be read."""
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
+        with _quiet():
+            value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # a broken tag must not cost a good picture
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _opened(data: bytes) -> Image.Image:
-    with _filtering, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow's own pixel limit, above ours, and of odd tags
+    with _quiet():
         try:
             return Image.open(io.BytesIO(data), formats=FORMATS)
         except Image.DecompressionBombError as error:
@@ -99,6 +101,14 @@ def _opened(data: bytes) -> Image.Image:
                 "not_an_image",
                 "This is not a picture of a kind that can be converted.",
             ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pass over warnings: of Pillow's own pixel limit, above ours, and of odd tags."""
+    with _filtering, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _check_claim(data: bytes) -> None:

@@ -46,9 +46,13 @@ def photograph(size: tuple[int, int] = SIZE) -> Image.Image:
 
 def sticker(size: tuple[int, int] = SIZE) -> Image.Image:
     """A red disc, its edge smooth, on what is transparent and, unseen, green."""
-    image = Image.new("RGBA", (size[0] * 4, size[1] * 4), (0, 255, 0, 0))
-    ImageDraw.Draw(image).ellipse((20, 20, size[0] * 4 - 20, size[1] * 4 - 20), (255, 0, 0, 255))
-    return image.resize(size, Image.Resampling.LANCZOS)
+    alpha = Image.new("L", (size[0] * 4, size[1] * 4))
+    ImageDraw.Draw(alpha).ellipse((20, 20, alpha.width - 20, alpha.height - 20), 255)
+    alpha = alpha.resize(size, Image.Resampling.BOX)
+    red, green = Image.new("RGB", size, (255, 0, 0)), Image.new("RGB", size, (0, 255, 0))
+    image = Image.composite(red, green, alpha.point([0] + [255] * 255))
+    image.putalpha(alpha)
+    return image
 
 
 def exif(orientation: int = 1) -> bytes:

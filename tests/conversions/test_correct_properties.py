@@ -24,9 +24,11 @@ from conversions.imaging import (
     make_variants,
     read_header,
 )
+from conversions.imaging.moving.apng_writer import write_apng
+from conversions.imaging.moving.webp_writer import write_webp
 from tests.conversions import by_hand, corpus, icc
 from tests.conversions.by_hand import Part
-from tests.conversions.test_correct_films import frames, written
+from tests.conversions.test_correct_films import frames, lossless_webp, written
 
 MARK = corpus.encoded(corpus.sticker((20, 10)), "PNG")
 MODES = {
@@ -41,6 +43,8 @@ MODES = {
 PROFILES = [b"", b"junk", icc.swapped(), icc.linear_gray(), icc.green_cyan()]
 FILMS = [
     *(written(kind, frames())[0] for kind in ("GIF", "PNG", "WEBP", "AVIF")),
+    write_apng(frames(), 0, lambda image: corpus.encoded(image, "PNG", exif=corpus.exif(6))),
+    write_webp(frames(), 0, lossless_webp, alike=0, exif=corpus.exif(7)),
     by_hand.gif_of(
         (9, 7),
         *(

@@ -13,7 +13,8 @@ from conversions.imaging.moving.film import Frame, Ticks
 
 def write_avif(frames: Iterator[Frame], settings: dict[str, Any], *, exif: bytes = b"") -> bytes:
     """Return an AVIF of these frames, with the EXIF given and the first's profile; `settings` is
-    what Pillow's `save` is told besides. It plays for ever, since Pillow cannot say otherwise.
+    what Pillow's `save` is told besides. It plays for ever, since Pillow cannot say otherwise. The
+    EXIF must have no orientation: Pillow 13.0 crashes on that in a film.
     """
     ticks = Ticks(unit=1, most=2**31 - 1)
     first = next(frames)

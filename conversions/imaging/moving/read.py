@@ -6,10 +6,21 @@ from PIL import Image
 
 from conversions.imaging.colour import to_rgb
 from conversions.imaging.errors import FileRefused, damaged
-from conversions.imaging.header import Header, open_picture
+from conversions.imaging.header import Header, open_picture, orientation
 from conversions.imaging.moving.apng_reader import apng_film
 from conversions.imaging.moving.film import Film, Frame
 from conversions.imaging.moving.gif_reader import gif_film
+
+# What makes a picture upright, by its orientation (Exif 2.32, 4.6.4 A).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def film_of(data: bytes, header: Header, *, srgb: bool = True) -> Film:
@@ -17,7 +28,8 @@ def film_of(data: bytes, header: Header, *, srgb: bool = True) -> Film:
     colour.py.
     """
     film = _film(data, header, srgb=srgb)
-    return Film(film.plays, lambda: _refusing(film))
+    turn = None if header.format == "GIF" else _TURNS.get(orientation(open_picture(data)[0]))
+    return Film(film.plays, lambda: _upright(_refusing(film), turn))
 
 
 def first_frame(film: Film) -> Image.Image:
@@ -45,6 +57,11 @@ def _decoded(image: Image.Image, count: int, *, srgb: bool) -> Iterator[Frame]:
         image.seek(number)
         image.load()
         yield Frame(to_rgb(image.copy(), srgb=srgb), image.info["duration"])
+
+
+def _upright(frames: Iterator[Frame], turn: Image.Transpose | None) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame if turn is None else Frame(frame.image.transpose(turn), frame.duration)
 
 
 def _refusing(film: Film) -> Iterator[Frame]:
