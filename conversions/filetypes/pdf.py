@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGKILL, SIGXCPU
 from typing import Any, cast
 
 from PIL import Image
@@ -28,7 +28,8 @@ MOST_POINTS = 14_400  # a side of a page, in 1/72 inch: the limit that PDF itsel
 MOST_PIXELS = 24_000_000  # of a drawn page: an A4 page, 4096 pixels wide
 MOST_SIDE = 16_383
 NATURAL = 150 / 72  # pixels a point, where a preset gives neither width nor height
-INSPECT_SECONDS, DRAW_SECONDS = 10.0, 60.0
+# Of a processor: a machine that is busy with others makes no document too slow.
+INSPECT_SECONDS, DRAW_SECONDS = 10, 60
 
 # Readers look for the mark in the first 1024 bytes (PDF 1.7, annex H); at a line's start, we ask.
 _MARK, _WITHIN = re.compile(rb"(\A|[\r\n])[\s\0\xef\xbb\xbf]*%PDF-\d"), 1024
@@ -63,7 +64,7 @@ class Pdf:
         return _MARK.search(data[:_WITHIN]) is not None
 
     def inspect(self, data: bytes) -> Header:
-        page = _measured(data, INSPECT_SECONDS)
+        page = _measured(data)
         return Header("PDF", max(1, round(page.width)), max(1, round(page.height)), page.pages)
 
     def recipe(self, values: Mapping[str, Any]) -> PageRecipe:
@@ -85,19 +86,18 @@ class Pdf:
         seconds: float,
     ) -> Iterator[tuple[PageRecipe, Made]]:
         started = time.monotonic()
-        page = _measured(data, min(seconds, INSPECT_SECONDS))
-        image = _drawn(data, _size(page, recipes), min(seconds, DRAW_SECONDS))
+        image = _drawn(data, _size(_measured(data), recipes), seconds)
         left = seconds - (time.monotonic() - started)
         variants = make_variants_of(image, recipes, watermarks=watermarks, seconds=left)
         for recipe, made in variants:
             yield cast("PageRecipe", recipe), Made(made.data, made.width, made.height)
 
 
-def _measured(data: bytes, seconds: float) -> _Page:
+def _measured(data: bytes) -> _Page:
     """Measure the first page, and check all limits."""
     if len(data) > MOST_BYTES:
         raise FileRefused("too_many_bytes", f"A PDF may have {MOST_BYTES // 1_000_000} MB at most.")
-    answer, _ = _ask(data, seconds, "inspect")
+    answer, _ = _ask(data, "inspect", INSPECT_SECONDS)
     page = _Page(**answer)
     if not page.pages:
         raise FileRefused("damaged", "The document has no pages.")
@@ -130,24 +130,31 @@ def _scale(page: _Page, recipe: Recipe) -> float:
 
 
 def _drawn(data: bytes, size: tuple[int, int], seconds: float) -> Image.Image:
-    _, pixels = _ask(data, seconds, "draw", *map(str, size))
+    _, pixels = _ask(data, "draw", DRAW_SECONDS, *size, patience=seconds)
     return Image.frombytes("RGB", size, pixels)
 
 
-def _ask(data: bytes, seconds: float, *command: str) -> tuple[dict[str, Any], memoryview]:
-    """Run the program; return its answer, and what comes after it. Raise FileRefused."""
+def _ask(
+    data: bytes, command: str, *numbers: int, patience: float | None = None
+) -> tuple[dict[str, Any], memoryview]:
+    """Run the program; return its answer, and what comes after it. Raise FileRefused.
+
+    `patience` is in seconds; without it, the processor's time is what limits it.
+    """
     known = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
         done = subprocess.run(
-            [sys.executable, "-P", str(PROGRAM), *command],
+            [sys.executable, "-P", str(PROGRAM), command, *map(str, numbers)],
             input=data,
             capture_output=True,
-            timeout=max(seconds, 0),
+            timeout=patience,
             env={"PYTHONPATH": os.pathsep.join(sys.path), **known},
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise FileRefused("too_slow", "It takes too long to draw the page.") from error
+        raise _too_slow() from error
+    if done.returncode == -SIGXCPU:
+        raise _too_slow()
     if done.returncode > 0 or done.returncode == -SIGKILL:  # ours to mend, or the machine's
         raise RuntimeError(f"{PROGRAM.name} ended with {done.returncode}: {done.stderr[-500:]!r}")
     if done.returncode:
@@ -157,6 +164,10 @@ def _ask(data: bytes, seconds: float, *command: str) -> tuple[dict[str, Any], me
     if "error" in answer:
         raise _refusal(answer["error"])
     return answer, memoryview(done.stdout)[end + 1 :]
+
+
+def _too_slow() -> FileRefused:
+    return FileRefused("too_slow", "It takes too long to draw the page.")
 
 
 def _refusal(error: int) -> FileRefused:

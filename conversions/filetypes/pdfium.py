@@ -1,12 +1,12 @@
 """A program that looks at a PDF, or draws its first page: a process of its own, for each time.
 
-    python pdfium.py inspect           < document   writes {"pages", "width", "height"}
-    python pdfium.py draw 1280 1810    < document   writes {}, and the pixels behind it: RGB, 8 bits
+    python pdfium.py inspect 10          < document   writes {"pages", "width", "height"}
+    python pdfium.py draw 60 1280 1810   < document   writes {}, and the pixels behind it, in RGB
 
 A document may have a program's worth of loops in it: one of 2,000 bytes can keep PDFium busy for
-hours, and have it take all memory there is. Nothing inside a process stops that, so this one has a
-limit of memory, whoever starts it one of time, and its death is theirs to explain. Nor is PDFium
-safe to be called by two threads: here is only one.
+hours, and have it take all memory there is. Nothing inside a process stops that, so this one has
+limits, of memory and of the seconds that it may keep a processor, and its death is for whoever
+starts it to explain. Nor is PDFium safe to be called by two threads: here is only one.
 
 Annotations are drawn. Forms are not started, and this PDFium has no JavaScript in it. It is run by
 its path, so it imports nothing of ours, and says what it says in one line of JSON: {"error": 4},
@@ -28,8 +28,9 @@ MOST_MEMORY = {"inspect": 500_000_000, "draw": 1_000_000_000}
 WHITE = 0xFFFFFFFF
 
 
-def main(command: str, *size: str) -> None:
+def main(command: str, seconds: str, *size: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))  # SIGXCPU, SIGKILL
     with suppress(ValueError, OSError):  # macOS knows the limit, but does not let it be set
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY[command],) * 2)
     data = sys.stdin.buffer.read()

@@ -151,8 +151,10 @@ class TestRefusals:
         assert KIND.inspect(data).width == 300
         refused(data, "too_complex")
 
-    def test_a_page_that_takes_too_long(self) -> None:
-        refused(bomb(9, 20), "too_slow", seconds=0.5)
+    def test_a_page_that_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refused(bomb(9, 20), "too_slow", seconds=0.1)
+        monkeypatch.setattr(pdf, "DRAW_SECONDS", 1)
+        refused(bomb(9, 20), "too_slow")
 
     def test_a_program_that_cannot_run_is_no_refusal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pdf, "PROGRAM", pdf.PROGRAM.with_name("none.py"))
