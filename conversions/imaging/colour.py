@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, ImageCms
 
 # Profiles by the pixels that they speak of: what ICC.1 (7.2.8) calls their data colour space.
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_MOST_BYTES = 4_000_000  # of a profile that is read, and kept for the next picture
 _SRGB = ImageCms.createProfile("sRGB")
 _SIXTEEN_BITS = [(value + 128) // 257 for value in range(65_536)]
 
@@ -100,16 +101,18 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     return plain
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _space(profile: bytes) -> str:
     """Return the mode of the pixels that a profile fits; none where it cannot be read."""
+    if len(profile) > _MOST_BYTES:
+        return ""
     try:
         return _SPACES.get(ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space, "")
     except (OSError, ImageCms.PyCMSError):
         return ""
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return what brings pixels of a profile to sRGB; None where that would change nothing, as
     with most photographs, whose profile is some sRGB. Raise PyCMSError.

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from conversions.imaging.errors import FileRefused, damaged
 from conversions.imaging.limits import (
@@ -25,6 +25,9 @@ from conversions.imaging.limits import (
 )
 from conversions.imaging.memory import check_decoding
 from conversions.imaging.moving.count import count_frames
+
+# What is packed in a PNG beside its pixels: more than Pillow's own megabyte costs no good picture.
+PngImagePlugin.MAX_TEXT_CHUNK = 8_000_000
 
 # Only decoders that are meant for pictures from strangers. No EPS, no PDF, nothing that runs code.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")

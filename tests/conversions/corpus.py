@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from conversions.imaging.decode import decode
 from conversions.imaging.header import open_picture
@@ -105,6 +106,10 @@ def _good() -> Iterator[tuple[str, bytes]]:
     yield "linear-gray.png", encoded(gray, "PNG", icc_profile=icc.linear_gray())
     yield "broken-profile.png", encoded(red, "PNG", icc_profile=b"not a profile")
     yield "wrong-profile.png", encoded(red, "PNG", icc_profile=icc.green_cyan())
+    yield "large-profile.png", encoded(red, "PNG", icc_profile=bytes(5_000_000))
+    note = PngInfo()
+    note.add_text("note", "-" * 5_000_000, zip=True)
+    yield "large-note.png", encoded(photo, "PNG", pnginfo=note)
     yield "broken-exif.jpeg", encoded(photo, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     yield "phone.mpo", encoded(photo, "MPO", save_all=True, append_images=[red])
     yield "jpeg-and-zip.jpeg", encoded(photo, "JPEG") + b"PK\x03\x04 and so on"

@@ -30,6 +30,7 @@ def colour(name: str) -> object:
         ("linear-gray.png", (188, 188, 188)),
         ("broken-profile.png", (255, 0, 0)),
         ("wrong-profile.png", (255, 0, 0)),
+        ("large-profile.png", (255, 0, 0)),
         ("gray-16.png", (128, 128, 128)),
         ("rgb-16.png", (128, 255, 0)),
     ],
