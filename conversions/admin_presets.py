@@ -83,7 +83,7 @@ class PresetAdmin(ModelAdmin):
             messages.info(
                 request,
                 format_html(
-                    '{} <a href="{}">{}</a>',
+                    '{} <a class="underline" href="{}">{}</a>',
                     text % {"version": obj.version},
                     _remake_address([obj.pk]),
                     gettext("Make it of them"),

@@ -95,7 +95,7 @@ class RemakeAdmin(ReadOnly, ModelAdmin):
             messages.success(request, text % {"name": preset, "count": remake.total})
         if len(presets) == 1:
             address = reverse("admin:conversions_preset_change", args=[presets[0].pk])
-            return HttpResponseRedirect(f"{address}#remakes")
+            return HttpResponseRedirect(address)
         return HttpResponseRedirect(reverse("admin:conversions_remake_changelist"))
 
     def of_preset_view(self, request: HttpRequest, preset_id: int) -> HttpResponse:
