@@ -27,7 +27,7 @@ def to_rgb(image: Image.Image, *, srgb: bool = True) -> Image.Image:
     profile = image.info.get("icc_profile") or b""
     image = _common(image)
     kind = image.mode.removesuffix("A")
-    if kind != _space(profile):
+    if len(profile) > _MOST_BYTES or kind != _space(profile):
         profile = b""
     elif srgb or kind != "RGB":
         image, profile = _in_srgb(image, profile), b""
@@ -104,8 +104,6 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 @lru_cache(maxsize=8)
 def _space(profile: bytes) -> str:
     """Return the mode of the pixels that a profile fits; none where it cannot be read."""
-    if len(profile) > _MOST_BYTES:
-        return ""
     try:
         return _SPACES.get(ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space, "")
     except (OSError, ImageCms.PyCMSError):
