@@ -10,14 +10,18 @@ let timer;
 let soon;
 let isAsking = false;
 let isPoked = false;
-const wanted = new Set(); // ids of what was changed from here, though it is finished
+const wanted = new Set(); // ids of what was changed, or made, from here
 
 const articles = () => [...gallery.querySelectorAll("article")];
 
 function address() {
   const query = new URLSearchParams(gallery.dataset.search);
-  const waiting = articles().filter(({ dataset }) => dataset.askAgain || wanted.has(dataset.id));
-  query.set("known", waiting.map(({ dataset }) => `${dataset.id}.${dataset.version}`).join(","));
+  const unfinished = articles().filter(({ dataset }) => dataset.askAgain);
+  const ids = new Set([...wanted, ...unfinished.map(({ dataset }) => dataset.id)]);
+  const asked = [...ids].slice(0, Number(gallery.dataset.most));
+  const shown = (id) => document.getElementById(`upload-${id}`)?.dataset.version ?? "";
+  asked.forEach((id) => wanted.delete(id));
+  query.set("known", asked.map((id) => `${id}.${shown(id)}`).join(","));
   if ("newest" in gallery.dataset) {
     query.set("after", gallery.querySelector("article")?.dataset.cursor ?? "0-0");
   }
@@ -114,9 +118,7 @@ async function ask() {
   isPoked = false;
   let seconds;
   try {
-    const asked = address();
-    wanted.clear();
-    const answer = await fetch(asked, { headers: { accept: "text/html" } });
+    const answer = await fetch(address(), { headers: { accept: "text/html" } });
     if (answer.ok && !answer.redirected) {
       apply(await answer.text());
     } else {
@@ -131,7 +133,7 @@ async function ask() {
 
 function schedule(seconds) {
   const waits = articles().map((article) => Number(article.dataset.askAgain ?? Infinity));
-  const next = isPoked ? 1 : (seconds ?? Math.min(...waits));
+  const next = isPoked || wanted.size > 0 ? 1 : (seconds ?? Math.min(...waits));
   if (next !== Infinity && !document.hidden) {
     timer = setTimeout(ask, next * 1000);
   }

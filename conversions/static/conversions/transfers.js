@@ -57,7 +57,7 @@ class Transfer {
         return;
       }
       id = given.id;
-      poke();
+      poke(id);
       await this.send(given);
       this.sent = 1;
       this.end("sent", texts.textSent);

@@ -147,9 +147,11 @@ def _row(
     kept_until: datetime | None,
     now: datetime,
 ) -> Row:
+    newest = _newest(upload.conversions.all())
+    order = [*presets, *newest]  # of presets that are no more, behind the others
     tiles = [
-        _tile(upload, each, presets.get(each.preset_code), views.get(each.preset_code, 0))
-        for each in _newest(upload.conversions.all())
+        _tile(upload, newest[code], presets.get(code), views.get(code, 0))
+        for code in sorted(newest, key=order.index)
     ]
     if not tiles and not upload.is_finished:
         # Until it is known what will be made, what most likely will: so that nothing jumps.
@@ -170,13 +172,13 @@ def _row(
     )
 
 
-def _newest(conversions: Iterable[Conversion]) -> list[Conversion]:
+def _newest(conversions: Iterable[Conversion]) -> dict[str, Conversion]:
     """Return one of each preset: the newest, or what is there while that is still being made."""
     newest: dict[str, Conversion] = {}
     for each in sorted(conversions, key=lambda each: each.preset_version):
         if each.state != ConversionState.WAITING or each.preset_code not in newest:
             newest[each.preset_code] = each
-    return sorted(newest.values(), key=lambda each: each.pk)
+    return newest
 
 
 def _tile(upload: Upload, made: Conversion, preset: Preset | None, views: int) -> Tile:
