@@ -88,6 +88,7 @@ def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any])
     visitor.page.goto("/accounts/login/")
     _sign_in(visitor.page, "login", "owner@alice-corp.example.com", PASSWORD)
     _take(visitor.page, MEMBERS, target)
+    _take_uploads(visitor.page, target)
     visitor.close()
     operator = Visitor(browser, base_url=stack.site_url, **options)
     operator.page.goto("/admin/")
@@ -112,6 +113,26 @@ def _take(page: Page, addresses: tuple[str, ...], target: Path) -> None:
         page.wait_for_load_state("networkidle")
         name = address.strip("/").replace("/#", "").replace("/", "-") or "home"
         page.screenshot(path=target / f"{name}.png", full_page=True)
+
+
+def _take_uploads(page: Page, target: Path) -> None:
+    """What opens over the page of uploads, and what it says when nothing is found."""
+    page.goto("/uploads/")
+    page.locator("[data-view]").nth(1).click()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=target / "uploads-viewer.png")
+    page.locator("[name=viewer-mode][value=sides]").check(force=True)
+    page.screenshot(path=target / "uploads-side-by-side.png")
+    page.keyboard.press("Escape")
+    page.locator("[data-links]").first.click()
+    page.locator("#links-signed form button").click()
+    page.get_by_test_id("link").first.wait_for()
+    page.screenshot(path=target / "uploads-links.png")
+    page.keyboard.press("Escape")
+    page.locator(".upload__pick").first.check()
+    page.screenshot(path=target / "uploads-chosen.png")
+    page.goto("/uploads/?q=nothing")
+    page.screenshot(path=target / "uploads-nothing.png", full_page=True)
 
 
 if __name__ == "__main__":

@@ -208,7 +208,11 @@ def test_transfers_are_cancelled_and_tried_again(visit: Visit, small: bytes, sta
     sign_up(page, organization="Second Thoughts Ltd")
     page.goto("/uploads/")
     held: list[Route] = []
-    page.route(f"{stack.environment['AWS_ENDPOINT_URL']}/**", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"{stack.environment['AWS_ENDPOINT_URL']}/**", hold)
     page.evaluate(DROP, [a_file(f"{number}.jpg", small) for number in range(300)])
     expect(page.locator(".transfer")).to_have_count(300)
     expect(page.locator(".transfer[data-state=running]")).to_have_count(4)

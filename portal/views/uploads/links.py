@@ -127,6 +127,7 @@ def _render(
         "upload": upload,
         "lifetimes": LIFETIMES.items(),
         "lifetime": lifetime,
+        "lifetime_label": LIFETIMES[lifetime],
         "signed": signed,
         "public": snippets(upload, public_addresses),
     }
