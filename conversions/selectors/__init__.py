@@ -179,12 +179,12 @@ def variant_linked(*, conversion_id: int) -> Conversion | None:
 
 
 def current(conversions: Iterable[Conversion]) -> list[Conversion]:
-    """Return the newest variant of each preset, in their order, of those that are there."""
+    """Return the newest variant of each preset, by its code, of those that are there."""
     newest: dict[str, Conversion] = {}
     for each in sorted(conversions, key=lambda each: each.preset_version):
         if each.state == ConversionState.DONE:
             newest[each.preset_code] = each
-    return sorted(newest.values(), key=lambda each: each.pk)
+    return [newest[code] for code in sorted(newest)]
 
 
 def presets() -> QuerySet[Preset]:
