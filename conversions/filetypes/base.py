@@ -1,6 +1,6 @@
 """What a file type is: the adapter that each of them is, and what it says and makes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -76,8 +76,10 @@ class FileType(Protocol[R]):
         *,
         watermarks: Mapping[str, bytes],
         seconds: float,
-    ) -> Iterator[tuple[R, Made]]:
+    ) -> Generator[tuple[R, Made], None, None]:
         """Make variants, in whatever order they are ready. Raise FileRefused.
+
+        Once closed, nothing is made any more.
 
         `watermarks` has the bytes of each that a recipe names, by its key.
         """

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL, SIGXCPU
@@ -84,7 +84,7 @@ class Pdf:
         *,
         watermarks: Mapping[str, bytes],
         seconds: float,
-    ) -> Iterator[tuple[PageRecipe, Made]]:
+    ) -> Generator[tuple[PageRecipe, Made], None, None]:
         started = time.monotonic()
         image = _drawn(data, _size(_measured(data), recipes), seconds)
         left = seconds - (time.monotonic() - started)

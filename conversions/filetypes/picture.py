@@ -1,6 +1,6 @@
 """Pictures: everything is done by conversions.imaging."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from conversions import imaging
@@ -52,6 +52,6 @@ class Picture:
         *,
         watermarks: Mapping[str, bytes],
         seconds: float,
-    ) -> Iterator[tuple[Recipe, Made]]:
+    ) -> Generator[tuple[Recipe, Made], None, None]:
         for recipe, made in make_variants(data, recipes, watermarks=watermarks, seconds=seconds):
             yield recipe, Made(made.data, made.width, made.height)

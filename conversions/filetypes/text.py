@@ -4,7 +4,7 @@ Sizes are limited, and with them the time: no text takes more than some seconds.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -126,7 +126,7 @@ class Text:
         *,
         watermarks: Mapping[str, bytes],
         seconds: float,
-    ) -> Iterator[tuple[TextRecipe, Made]]:
+    ) -> Generator[tuple[TextRecipe, Made], None, None]:
         text = _decoded(data)
         header = _header(text)
         for recipe in recipes:

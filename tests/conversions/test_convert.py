@@ -10,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from PIL import Image
 
 from conversions import backend
+from conversions.filetypes import Header
 from conversions.filetypes.picture import Picture
 from conversions.imaging import Format, Recipe, Watermark
 from conversions.serverless.functions import convert, records
@@ -23,7 +24,7 @@ GIVEN_BACK = {"batchItemFailures": [{"itemIdentifier": "a"}]}
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is made, in order."""
+    """What is made, in whatever order it is ready."""
     seen: list[str] = []
     real = Picture.convert
 
@@ -41,17 +42,10 @@ def source(key_id: str) -> dict[str, Any]:
     """A file that was inspected."""
     bucket, key = backend.outputs()["FilesBucket"], f"uploads/acme/{key_id}/source"
     put(bucket, key, picture("red"))
-    return {
-        "bucket": bucket,
-        "key": key,
-        "tenant": "acme",
-        "upload": key_id,
-        "plan": 1,
-        "file_type": "image",
-        "format": "PNG",
-        "width": 40,
-        "height": 30,
-    }
+    place = {"bucket": bucket, "key": key, "tenant": "acme", "upload": key_id}
+    found = {"etag": "", "bytes": 9, "file_type": "image", **Header("PNG", 40, 30).to_mapping()}
+    records.upload_inspected(source={**place, **found})
+    return {**place, **found, "plan": 1}
 
 
 @pytest.fixture
@@ -114,7 +108,7 @@ def test_a_repeat_makes_what_is_missing_and_reports_all(
     # The form is good for an hour, and may bring another file.
     put(source["bucket"], source["key"], picture("blue"))
     convert_with(RECIPES)
-    assert made == ["thumb", "web", "thumb", "web"]
+    assert sorted(made) == ["thumb", "thumb", "web", "web"]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +138,23 @@ def test_only_the_last_try_tells_why(
     assert (told["kind"], told["plan"], told["code"]) == ("unmade", 1, code)
     assert told["names"] == ["thumb-v1.jpg", "web-v1.webp"]
     assert failures(source) == dict.fromkeys(told["names"], code)
+
+
+def test_where_one_variant_cannot_be_stored_no_other_is_made(
+    convert_with: Convert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    def never_ending(*_args: Any, **_kwargs: Any) -> Any:
+        try:
+            while True:
+                yield RECIPES[0], "no variant"
+        finally:
+            ended.append("closed")
+
+    monkeypatch.setattr(Picture, "convert", never_ending)
+    assert convert_with(RECIPES) == GIVEN_BACK
+    assert ended == ["closed"]
 
 
 def test_a_file_that_is_refused_does_not_come_again(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from conversions import backend
+from conversions.backend.uploads import upload_forgotten
 from conversions.filetypes.picture import Picture
 from conversions.imaging import Recipe
 from conversions.serverless.functions import plan, planning, records
@@ -122,6 +123,13 @@ def test_some_variants_may_fail_while_others_are_there(source: dict[str, Any]) -
     assert state(source) == "failed"
     item = records.upload(tenant="acme", upload=source["upload"])
     assert list(records.failures(item)) == ["same-v3.png"]
+
+
+def test_nothing_is_planned_of_what_was_deleted(source: dict[str, Any]) -> None:
+    upload_forgotten(tenant="acme", upload=source["upload"], expires=2_000_000_000)
+    event = {"source": source, "presets": json.dumps(PRESETS)}
+    assert plan.handler(event, None) == {"units": []}
+    assert reports(source) == []
 
 
 @pytest.mark.parametrize(

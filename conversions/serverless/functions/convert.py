@@ -10,6 +10,7 @@ that nobody could tell of, their function having been killed.
 
 import json
 from collections.abc import Iterable
+from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
@@ -68,14 +69,17 @@ def _make(work: dict[str, Any]) -> None:
     if not recipes:
         return
     missing = list(recipes.values())
-    watermarks = _watermarks(source["bucket"], work["presets"])
+    watermarks, data = _watermarks(source["bucket"], work["presets"]), file["Body"].read()
     try:
-        for recipe, made in kind.convert(
-            file["Body"].read(), missing, watermarks=watermarks, seconds=MOST_SECONDS
-        ):
-            variant = _stored(made, recipe, source) | {"of": file["ETag"]}
-            records.variant_made(tenant=tenant, upload=upload, name=recipe.name, variant=variant)
-            records.report(records.report_of_variant(source, variant))
+        with closing(
+            kind.convert(data, missing, watermarks=watermarks, seconds=MOST_SECONDS)
+        ) as variants:
+            for recipe, made in variants:
+                variant = _stored(made, recipe, source) | {"of": file["ETag"]}
+                records.variant_made(
+                    tenant=tenant, upload=upload, name=recipe.name, variant=variant
+                )
+                records.report(records.report_of_variant(source, variant))
     except FileRefused as refusal:
         logger.warning("refused", extra={"upload": upload, "code": refusal.code})
         records.upload_failed(tenant=tenant, upload=upload, code=refusal.code, text=str(refusal))
