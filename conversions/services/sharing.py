@@ -59,8 +59,8 @@ def published_as(
 ) -> None:
     """Note under which id everybody may see a locked upload's variants; None: under none.
 
-    An older revision than the row's changes nothing. A caller's change has no actor, but the `key`
-    that they called with, by the gateway's id.
+    An older revision than the row's changes nothing. A caller's change has no actor, but the
+    name of the `key` that they called with.
     """
     if revision <= locked.revision:
         return

@@ -94,7 +94,7 @@ def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
 def upload_delete(*, upload: Upload, actor: User | None, now: datetime, key: str = "") -> None:
     """Delete an upload for everybody; its objects go by a later sweep. Again does nothing.
 
-    A caller of the API is no actor; `key` is what they called with, by the gateway's id.
+    A caller of the API is no actor; `key` is the name of the key that they called with.
     """
     locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
     if locked.deleted_at is not None:

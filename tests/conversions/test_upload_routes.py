@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from django.conf import settings
+from django.test import Client
 from django.utils import timezone
 
 from conversions import backend, services
@@ -313,6 +315,9 @@ def test_variants_of_a_public_upload_have_an_address_for_everybody(
     apply(*reports(upload, "created", "published", "variant"))
     row = Upload.objects.get(uuid=upload)
     assert thumb["public_url"] == f"{settings.SITE_URL}/p/{row.public_id}/thumb"
+    # Anybody is led on by the portal.
+    led_to = Client().get(urlsplit(thumb["public_url"]).path).headers["Location"]
+    assert len(httpx.get(led_to).content) == thumb["bytes"]
     assert public(alice, upload, True)["variants"][0]["public_url"] == thumb["public_url"]
     assert public(alice, upload, False)["variants"][0]["public_url"] is None
     again = public(alice, upload, True)["variants"][0]["public_url"]
