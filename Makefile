@@ -56,7 +56,7 @@ screenshots:
 
 bench:
 	$(call install,requirements-dev.txt)
-	@for name in $(basename $(notdir $(wildcard bench/[a-z]*.py))); do echo "== $$name"; $(PY) -m bench.$$name || exit 1; done
+	@for name in $(basename $(notdir $(wildcard bench/[a-z]*.py))); do echo "== $$name"; $(PY) -m bench.$$name || failed=1; done; exit $${failed:-0}
 
 lint:
 	$(call install,requirements-dev.txt)
