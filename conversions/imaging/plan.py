@@ -38,4 +38,5 @@ def _cost(header: Header, recipe: Recipe) -> float:
     recipe = recipe.for_source(header.format)
     size = geometry((header.width, header.height), recipe)
     once = cost.encoding(recipe, size.final_size) + cost.resizing(size.size, size.size)
-    return once * header.frames if moves(header, recipe) else once
+    # Each film decodes the frames for itself, one by one.
+    return (once + cost.decoding(header)) * header.frames if moves(header, recipe) else once

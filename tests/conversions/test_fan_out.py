@@ -21,6 +21,8 @@ from tests.conversions.corpus import encoded, photograph
 
 PICTURE = photograph((1_600, 1_200))
 JPEG = encoded(PICTURE, "JPEG", quality=95, subsampling=0)
+# Odd sides: at an eighth of them, the last pixel is hardly there, and must not move the others.
+SMOOTH = PICTURE.resize((400, 300)).resize((1_597, 1_193), Image.Resampling.BICUBIC)
 SOFT = encoded(PICTURE.resize((40, 30)).resize((1_600, 1_200)), "JPEG", quality=80)
 ENCODED = [kind for kind in Format if kind is not Format.ORIGINAL]
 
@@ -44,7 +46,7 @@ class TestVariants:
         recipes = [
             recipe(f"{kind}-{width}", format=kind, width=width)
             for kind in ENCODED
-            for width in (40, 200, 800, 1_600)
+            for width in (40, 200, 600)
         ]
         made = dict(make_variants(JPEG, recipes))
         assert set(made) == set(recipes)
@@ -65,7 +67,7 @@ class TestVariants:
         plain = opened(source).resize((120, 90), Image.Resampling.LANCZOS)
         expected = {each: encode(plain.copy(), each) for each in recipes}
         with ThreadPoolExecutor(4) as callers:
-            for made in callers.map(lambda _: dict(make_variants(source, recipes)), range(8)):
+            for made in callers.map(lambda _: dict(make_variants(source, recipes)), range(4)):
                 assert {each: variant.data for each, variant in made.items()} == expected
 
     def test_the_same_recipe_twice_is_made_twice(self) -> None:
@@ -76,20 +78,20 @@ class TestVariants:
 
 
 class TestQuality:
-    @pytest.mark.parametrize("width", [1_000, 800, 600, 330, 200, 100, 40])
     @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_a_draft_and_a_pyramid_look_like_lanczos(self, width: int, orientation: int) -> None:
-        # Odd sides: at an eighth, the last pixel is hardly there, and must not move the others.
+    @pytest.mark.parametrize("largest", [1_000, 700, 500, 330, 140])  # 8, 4, 3, 2 and 1 eighths
+    def test_a_draft_and_a_pyramid_look_like_lanczos(self, largest: int, orientation: int) -> None:
+        recipes = [recipe(f"w{width}", width=width) for width in (largest, largest // 2, 40)]
         exif = Image.Exif()
         exif[0x0112] = orientation
-        smooth = PICTURE.resize((400, 300)).resize((1_597, 1_193), Image.Resampling.BICUBIC)
-        source = encoded(smooth, "JPEG", quality=95, subsampling=0, exif=exif)
-        upright = opened(encoded(smooth, "PNG", exif=exif))
-        recipes = [recipe(f"w{each}", width=each) for each in sorted({width, 600, 200})]
-        variants = {each.width: variant for each, variant in make_variants(source, recipes)}
-        made = opened(variants[width].data)
-        direct = ImageOps.exif_transpose(upright).resize(made.size, Image.Resampling.LANCZOS)
-        assert difference(made, direct) < 3
+        source = encoded(SMOOTH, "JPEG", quality=95, subsampling=0, exif=exif)
+        turned = SMOOTH.copy()
+        turned.getexif()[0x0112] = orientation
+        upright = ImageOps.exif_transpose(turned)
+        for _, variant in make_variants(source, recipes):
+            made = opened(variant.data)
+            direct = upright.resize(made.size, Image.Resampling.LANCZOS)
+            assert difference(made, direct) < 3
 
     def test_a_soft_photograph_looks_the_same_by_a_shorter_kernel(self) -> None:
         ((_, variant),) = make_variants(SOFT, [recipe(width=760)])
