@@ -118,10 +118,10 @@ def _take(page: Page, addresses: tuple[str, ...], target: Path) -> None:
 def _take_uploads(page: Page, target: Path) -> None:
     """What opens over the page of uploads, and what it says when nothing is found."""
     page.goto("/uploads/")
-    page.locator("[data-view]").nth(1).click()
+    page.locator("[data-source-shown] [data-view]").nth(1).click()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=target / "uploads-viewer.png")
-    page.locator("[name=viewer-mode][value=sides]").check(force=True)
+    page.locator("#viewer-modes label").last.click()
     page.screenshot(path=target / "uploads-side-by-side.png")
     page.keyboard.press("Escape")
     page.locator("[data-links]").first.click()

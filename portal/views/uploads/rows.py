@@ -160,12 +160,14 @@ def _row(
             for preset in presets.values()
             if preset.is_active and preset.applies_to == upload.file_type
         ]
-    sizes = [tile.conversion.bytes or 0 for tile in tiles if tile.conversion]
+    # Of what is still the same: a picture of a page is not a smaller document.
+    is_alike = upload.file_type == AppliesTo.IMAGE and upload.bytes is not None
+    sizes = [tile.conversion.bytes or 0 for tile in tiles if tile.conversion and is_alike]
     is_busy = (upload.checked_at or now) > now - BUSY
     return Row(
         upload=upload,
         tiles=tiles,
-        savings=Savings((upload.bytes or 0) * len(sizes), sum(sizes) if upload.bytes else 0),
+        savings=Savings((upload.bytes or 0) * len(sizes), sum(sizes)),
         ask_again=0 if upload.is_finished else SOON if is_busy else LATER,
         views=sum(views.get(tile.code, 0) for tile in tiles if tile.conversion),
         kept_until=kept_until,
