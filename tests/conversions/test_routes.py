@@ -20,7 +20,7 @@ from tests.cast import Cast
 from tests.conversions.conftest import finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from tests.local.aws.apis import STAGE, Api, Caller, make_api, make_function, unique
 from tests.local.aws.program import Program, running
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 FORMAT = json.dumps(
     {
         "time": "$context.requestTimeEpoch",

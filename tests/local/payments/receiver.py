@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 import stripe
 
 SECRET = "whsec_for_tests"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 T = TypeVar("T")
 
