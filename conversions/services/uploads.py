@@ -79,7 +79,7 @@ def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
 
     Raise Refused where it did not fail, or where the file itself is the reason.
     """
-    locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
+    locked = _locked(upload)
     if locked.deleted_at is not None or not locked.may_retry:
         raise Refused(_("“%(name)s” cannot be tried again.") % {"name": locked.filename})
     progress.restarted(locked)
@@ -96,7 +96,7 @@ def upload_delete(*, upload: Upload, actor: User | None, now: datetime, key: str
 
     A caller of the API is no actor; `key` is the name of the key that they called with.
     """
-    locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
+    locked = _locked(upload)
     if locked.deleted_at is not None:
         return
     locked.deleted_at, locked.revision = now, revision_next(upload=locked, now=now)
@@ -119,7 +119,7 @@ def upload_restore(*, upload: Upload, actor: User, now: datetime) -> None:
     What was reported meanwhile was dropped, so the sweep asks after a file that was unfinished.
     Raise Refused where it is too late.
     """
-    locked = Upload.objects.select_for_update().select_related("tenant").get(pk=upload.pk)
+    locked = _locked(upload)
     if locked.deleted_at is None:
         return
     if locked.deleted_at <= now - UNDO_FOR:
@@ -133,6 +133,12 @@ def upload_restore(*, upload: Upload, actor: User, now: datetime) -> None:
         action="upload.restored", tenant=locked.tenant, actor=actor, now=now, target=locked.filename
     )
     tell_soon()
+
+
+def _locked(upload: Upload) -> Upload:
+    """Return the upload's row, locked; its tenant's stays free for whatever else goes on."""
+    locked = Upload.objects.select_for_update(of=("self",)).select_related("tenant")
+    return locked.get(pk=upload.pk)
 
 
 def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
