@@ -222,7 +222,10 @@ def _pieces(body: Any) -> Generator[bytes, None, None]:
 
 
 def objects_delete(*, prefixes: list[str]) -> None:
-    """Delete everything below these prefixes; nothing there is as good."""
+    """Delete everything below these prefixes; nothing there is as good.
+
+    Raise BackendUnavailable where S3 leaves some of it, which its answer lists beside a 200.
+    """
     bucket = outputs()["FilesBucket"]
     with errors_of("delete objects"):
         for prefix in prefixes:
@@ -232,9 +235,12 @@ def objects_delete(*, prefixes: list[str]) -> None:
             for page in pages:
                 keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
                 if keys:
-                    client("s3").delete_objects(
+                    answer = client("s3").delete_objects(
                         Bucket=bucket, Delete={"Objects": keys, "Quiet": True}
                     )
+                    if left := answer.get("Errors"):
+                        text = f"delete objects: {len(left)} are left, {left[0]}"
+                        raise BackendUnavailable(text, code=left[0].get("Code", ""))
 
 
 # --- Results ---

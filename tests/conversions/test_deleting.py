@@ -1,13 +1,19 @@
-"""Deleting: what is locked for it."""
+"""Deleting: what is locked for it, and how its objects go."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conversions import services
+from conversions import backend, services
 from conversions.models import UploadState
+from conversions.services.uploads import PURGE_AFTER
+from tenants.models import Tenant
 from tests.cast import Cast
+from tests.conversions.test_archive import put
 from tests.conversions.test_pages import an_upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,3 +31,29 @@ def test_a_change_of_an_upload_leaves_its_tenant_unlocked(cast: Cast) -> None:
     assert len(locking) == 3
     for sql in locking:
         assert sql.endswith('FOR UPDATE OF "conversions_upload"')
+
+
+@pytest.fixture
+def s3_keeps_an_object() -> Iterator[None]:
+    """S3 answers 200, and names in its answer what it did not delete."""
+
+    def kept(parsed: dict[str, Any], **_more: object) -> None:
+        parsed["Errors"] = [{"Key": "a", "Code": "InternalError", "Message": "Try again."}]
+
+    events = backend.client("s3").meta.events
+    events.register("after-call.s3.DeleteObjects", kept)
+    yield
+    events.unregister("after-call.s3.DeleteObjects", kept)
+
+
+def test_what_s3_could_not_delete_is_not_purged(
+    tenant: Tenant, request: pytest.FixtureRequest
+) -> None:
+    now = timezone.now()
+    upload = an_upload(tenant, deleted_at=now - PURGE_AFTER)
+    put(upload.source_key, b"x")
+    request.getfixturevalue("s3_keeps_an_object")
+    with pytest.raises(backend.BackendUnavailable, match="1 are left"):
+        services.uploads_sweep(now=now)
+    upload.refresh_from_db()
+    assert upload.purged_at is None
