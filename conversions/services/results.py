@@ -230,6 +230,7 @@ def _views(body: dict[str, Any]) -> None:
 
 
 def _variant(upload: Upload, body: dict[str, Any], now: datetime) -> None:
+    """Note that a variant is there. It counts once of each file: a form takes more than one."""
     key: str = body["variant_key"]
     Conversion.objects.update_or_create(
         upload=upload,
@@ -249,7 +250,7 @@ def _variant(upload: Upload, body: dict[str, Any], now: datetime) -> None:
     usage_record(
         tenant=upload.tenant,
         meter=Meter.CONVERSIONS,
-        key=key,
+        key=f"{key} {body['of']}",
         day=now.astimezone(UTC).date(),
         now=now,
     )

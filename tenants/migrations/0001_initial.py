@@ -372,7 +372,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('meter', models.CharField(choices=[('requests', 'requests'), ('conversions', 'conversions')], max_length=20)),
-                ('key', models.CharField(max_length=160)),
+                ('key', models.CharField(max_length=200)),
                 ('day', models.DateField()),
                 ('quantity', models.PositiveIntegerField()),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),

@@ -63,7 +63,7 @@ class UsageRecord(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
     meter = models.CharField(max_length=20, choices=Meter)
-    key = models.CharField(max_length=160)
+    key = models.CharField(max_length=200)
     day = models.DateField()
     quantity = models.PositiveIntegerField()
 

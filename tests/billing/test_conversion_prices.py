@@ -188,6 +188,7 @@ class TestLateReports:
                 "expected": [name],
                 "preset": preset,
                 "version": 1,
+                "of": '"red"',
                 "variant_key": f"variants/{upload.tenant.uuid}/{upload.uuid}/{name}",
                 "variant_bytes": 1,
                 "variant_width": 1,

@@ -36,9 +36,9 @@ def started(
     return report(upload, "started", plan=plan, expected=expected, to_make=names)
 
 
-def variant(upload: Upload, name: str) -> Report:
+def variant(upload: Upload, name: str, *, of: str = '"red"') -> Report:
     code, version = name.split(".", maxsplit=1)[0].split("-v")
-    made = {"variant_bytes": 5, "variant_width": 2, "variant_height": 1}
+    made = {"variant_bytes": 5, "variant_width": 2, "variant_height": 1, "of": of}
     key = f"variants/{upload.tenant.uuid}/{upload.uuid}/{name}"
     return report(upload, "variant", variant_key=key, preset=code, version=int(version), **made)
 

@@ -100,7 +100,7 @@ def test_what_is_there_of_this_very_file_is_only_reported(source: dict[str, Any]
     said = {report["kind"]: report for report in reports(source)}
     assert said["started"]["to_make"] == ["same-v3.png", "web-v2.jpg"]
     assert len(said["started"]["expected"]) == 3
-    assert said["variant"]["preset"] == "thumb-v1.webp"
+    assert (said["variant"]["preset"], said["variant"]["of"]) == ("thumb-v1.webp", '"red"')
     assert state(source) == "processing"  # what had failed is tried again
 
 

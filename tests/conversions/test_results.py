@@ -37,6 +37,13 @@ def test_the_order_of_reports_does_not_matter(cast: Cast) -> None:
     assert UsageDay.objects.get(meter=Meter.CONVERSIONS).used == len(NAMES) * len(orders)
 
 
+def test_a_variant_of_another_file_at_the_same_place_counts_again(cast: Cast) -> None:
+    upload = waiting(cast)
+    for etag in ('"red"', '"blue"', '"red"'):
+        apply(variant(upload, NAMES[0], of=etag))
+    assert UsageDay.objects.get(meter=Meter.CONVERSIONS).used == 2
+
+
 def test_it_is_done_when_every_expected_variant_is_there(cast: Cast) -> None:
     upload = waiting(cast)
     states = []

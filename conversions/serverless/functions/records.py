@@ -181,9 +181,9 @@ def report_of(source: Mapping[str, Any], kind: str, **said: Any) -> dict[str, An
 
 
 def report_of_variant(source: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the report that a variant is there."""
+    """Return the report that a variant is there, made `of` the file with this ETag."""
     made = {f"variant_{name}": variant[name] for name in ("key", "bytes", "width", "height")}
-    about = {name: variant[name] for name in ("preset", "version")}
+    about = {name: variant[name] for name in ("preset", "version", "of")}
     return report_of(source, "variant", **about, **made)
 
 
