@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from PIL import Image, PngImagePlugin
 
 from conversions.imaging.errors import FileRefused, damaged
+from conversions.imaging.jpeg import JPEG_SIGNATURE, check_scans
 from conversions.imaging.limits import (
     check_bytes,
     check_frames,
@@ -65,6 +66,8 @@ def open_picture(data: bytes) -> tuple[Image.Image, Header]:
     """Open a picture, and check every limit. No pixel is decoded yet. Raise FileRefused."""
     check_bytes(len(data))
     frames = count_frames(data)
+    if data.startswith(JPEG_SIGNATURE):
+        check_scans(data)
     image = _opened(data)
     width, height = image.size
     check_size(width, height)

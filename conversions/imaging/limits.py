@@ -15,7 +15,8 @@ MOST_FRAMES = 1_000
 MOST_MOVING_PIXELS = 500_000_000  # of all frames together
 # Of which a file consists: each costs a step, before its frames are counted.
 MOST_BLOCKS = 200_000  # of a GIF, of 255 bytes at most
-MOST_CHUNKS = 20_000  # of a PNG or WebP
+MOST_CHUNKS = 20_000  # of a PNG, WebP or JPEG
+MOST_SCANS = 32  # of a JPEG; encoders make up to 20
 
 
 def check_bytes(count: int) -> None:

@@ -106,9 +106,16 @@ def _tiff(size: Size, tags: dict[int, int], pixels: bytes) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
 
 
-def _encoded(kind: str, size: Size = (16, 16)) -> bytes:
+def jpeg(scans: int) -> bytes:
+    """A progressive one: scans beyond Pillow's ten repeat the last, which is 98 bytes or so."""
+    data = _encoded("JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xc4") : -2]
+    return data[:-2] + last * (scans - 10) + data[-2:]
+
+
+def _encoded(kind: str, size: Size = (16, 16), **options: Any) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", size).save(out, format=kind)
+    Image.new("RGB", size).save(out, format=kind, **options)
     return out.getvalue()
 
 

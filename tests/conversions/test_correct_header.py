@@ -11,6 +11,7 @@ from conversions.imaging import (
     Format,
     Recipe,
     fan_out,
+    jpeg,
     limits,
     make_variants,
     read_header,
@@ -150,16 +151,42 @@ def test_memory_is_that_of_the_largest_encoders_and_of_all_sizes(
         check_encoding(60_000_000, 20_000_000, variants, processors=processors)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "JPEG"])
 def test_what_consists_of_nothing_but_blocks_is_not_read_to_its_end(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gif_blocks, "MOST_BLOCKS", 10)
     monkeypatch.setattr(chunks, "MOST_CHUNKS", 10)
-    many = {"GIF": by_hand.gif(11), "PNG": by_hand.apng(11), "WEBP": by_hand.webp(11)}
+    monkeypatch.setattr(jpeg, "MOST_CHUNKS", 10)
+    many = {
+        "GIF": by_hand.gif(11),
+        "PNG": by_hand.apng(11),
+        "WEBP": by_hand.webp(11),
+        "JPEG": by_hand.jpeg(11),
+    }
     with pytest.raises(FileRefused) as refused:
         read_header(many[kind])
     assert refused.value.code == "damaged"
+
+
+def test_a_jpeg_of_many_scans_is_refused() -> None:
+    assert read_header(by_hand.jpeg(limits.MOST_SCANS)).format == "JPEG"
+    with pytest.raises(FileRefused) as refused:
+        read_header(by_hand.jpeg(limits.MOST_SCANS + 1))
+    assert refused.value.code == "too_slow" in UploadError.values
+
+
+def test_what_looks_like_a_scan_is_none_within_a_segment_or_behind_the_end() -> None:
+    comment = b"\xff\xfe\x01\x02" + b"\xff\xda" * 128
+    data = by_hand.jpeg(10)
+    read_header(data[:2] + comment + data[2:] + b"\xff\xda\0\2" * 100)
+
+
+def test_no_byte_that_libjpeg_passes_over_hides_a_scan() -> None:
+    data = by_hand.jpeg(limits.MOST_SCANS + 1)
+    first = data.index(b"\xff\xda") + 20
+    with pytest.raises(FileRefused):
+        read_header(data[:first] + b"\xff\x02\xff\xff\xff\xd0\xff\xff" + data[first:])
 
 
 def test_a_picture_is_not_guessed_where_it_is_cut_off() -> None:
