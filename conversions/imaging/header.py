@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image, PngImagePlugin
+from PIL.TiffImagePlugin import TiffImageFile
 
 from conversions.imaging.errors import FileRefused, damaged
 from conversions.imaging.jpeg import JPEG_SIGNATURE, check_scans
@@ -26,6 +27,7 @@ from conversions.imaging.limits import (
 )
 from conversions.imaging.memory import check_decoding
 from conversions.imaging.moving.count import count_frames
+from conversions.imaging.tiff import stored_pixels
 
 # What is packed in a PNG beside its pixels: more than Pillow's own megabyte costs no good picture.
 PngImagePlugin.MAX_TEXT_CHUNK = 8_000_000
@@ -75,7 +77,8 @@ def open_picture(data: bytes) -> tuple[Image.Image, Header]:
     if frames is None:
         frames = getattr(image, "n_frames", 1) if kind == "AVIF" else 1
     check_frames(frames, width * height * frames)
-    check_decoding(kind, width * height, len(data))
+    pixels = stored_pixels(image) if isinstance(image, TiffImageFile) else width * height
+    check_decoding(kind, pixels, len(data))
     if kind != "TIFF" and orientation(image) in _LYING:  # Pillow turns a TIFF by itself
         width, height = height, width
     return image, Header(kind, width, height, frames)

@@ -84,9 +84,10 @@ def webp(frames: int, size: Size = (1, 1)) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
-def tiff(size: Size) -> bytes:
-    """Gray, with a strip of nothing."""
-    return _tiff(size, {258: 8, 262: 1, 277: 1}, b"")
+def tiff(size: Size, tile: Size | None = None) -> bytes:
+    """Gray, with a strip or a tile of nothing."""
+    tiles = {322: tile[0], 323: tile[1]} if tile else {}
+    return _tiff(size, {258: 8, 262: 1, 277: 1, **tiles}, b"")
 
 
 def gray_tiff(shades: list[int], *, bits: int, white_is_zero: bool) -> bytes:

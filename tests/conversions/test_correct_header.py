@@ -169,6 +169,28 @@ def test_what_consists_of_nothing_but_blocks_is_not_read_to_its_end(
     assert refused.value.code == "damaged"
 
 
+@pytest.mark.parametrize(
+    ("tile", "code"),
+    [
+        ((24_000, 24_000), "too_much_memory"),
+        ((0, 256), "damaged"),
+        ((16, 2**31), "too_much_memory"),
+    ],
+)
+def test_tiles_of_a_tiff_are_reckoned_as_large_as_they_are(
+    tile: tuple[int, int], code: str
+) -> None:
+    with pytest.raises(FileRefused) as refused:
+        read_header(by_hand.tiff((64, 64), tile))
+    assert refused.value.code == code
+
+
+def test_many_tiles_may_reach_a_little_beyond_a_tiff() -> None:
+    assert read_header(by_hand.tiff((10_000, 6_000), (512, 512))).width == 10_000
+    with pytest.raises(FileRefused):
+        read_header(by_hand.tiff((10_000, 1), (1, 30_000)))
+
+
 def test_a_jpeg_of_many_scans_is_refused() -> None:
     assert read_header(by_hand.jpeg(limits.MOST_SCANS)).format == "JPEG"
     with pytest.raises(FileRefused) as refused:
