@@ -15,7 +15,7 @@ the values would break the table for everybody else.
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -24,7 +24,7 @@ from conversions.imaging import FileRefused
 DELIMITERS = ",;\t|"
 MOST_ROWS, MOST_COLUMNS = 200_000, 1_000
 LARGEST = 50_000_000  # characters of a result: names are repeated in each row of JSON
-_SNIFFED = 50  # rows
+_SNIFFED, _BEGINNING = 50, 100_000  # rows, and the characters in which they are looked for
 _ALIKE = 0.75  # of the rows have as many values as the first, or it is prose with commas in it
 _JSON = re.compile(r"\s*(\{\s*[\"}]|\[\s*[\[{\]\"])")
 _JSON_TABLE = re.compile(r"\s*\[\s*[\[{]")
@@ -63,7 +63,7 @@ def delimiter_of(text: str) -> str | None:
 
 def csv_to_json(text: str, *, newline: str) -> str:
     """Return the table as a list of objects, one a line. Raise FileRefused."""
-    rows = _csv_rows(text, delimiter_of(text) or DELIMITERS[0])
+    rows = _csv_rows(_lines(text), delimiter_of(text) or DELIMITERS[0])
     _, names = next(rows)
     for name in names:
         if names.count(name) > 1:
@@ -96,26 +96,36 @@ def json_to_csv(text: str, *, newline: str) -> str:
 
 def _widths(text: str, delimiter: str) -> Iterator[int]:
     """Count the values in each of the first rows; 0 stands for one that cannot be read."""
+    lines = _lines(_beginning(text))
     try:
-        for number, (_, row) in enumerate(_csv_rows(text, delimiter)):
+        for number, (_, row) in enumerate(_csv_rows(lines, delimiter)):
             if number == _SNIFFED:
                 return
             yield len(row)
     except FileRefused:
-        yield 0
+        is_cut_off = len(text) > _BEGINNING and next(lines, None) is None
+        if not is_cut_off:
+            yield 0
 
 
-def _csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, Row]]:
+def _beginning(text: str) -> str:
+    """Return the first lines; a quoted value may be cut off after one."""
+    if len(text) <= _BEGINNING:
+        return text
+    return text[: max(text.rfind(end, 0, _BEGINNING) for end in "\r\n") + 1]
+
+
+def _csv_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, Row]]:
     """Yield each row that is not empty, with the number of its last line. Raise FileRefused."""
-    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     count = 0
     try:
         for row in reader:
-            if not row:
-                continue
-            count += 1
+            count += 1  # empty ones, too, which take as long to read
             if count > MOST_ROWS:
                 _too_large(f"only {MOST_ROWS} rows are allowed.")
+            if not row:
+                continue
             if len(row) > MOST_COLUMNS:
                 _too_large(f"only {MOST_COLUMNS} columns are allowed.")
             yield reader.line_num, row

@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -146,6 +147,27 @@ class TestKinds:
         assert KIND.inspect(content.encode()) == header
         assert Header.from_mapping(header.to_mapping()) == header
 
+    @pytest.mark.parametrize("line", ["\n", '"\n'])
+    def test_only_the_beginning_is_read_to_tell(
+        self, monkeypatch: pytest.MonkeyPatch, line: str
+    ) -> None:
+        read: list[str] = []
+        lines = tables._lines
+
+        def noted(content: str) -> Iterator[str]:
+            for each in lines(content):
+                read.append(each)
+                yield each
+
+        monkeypatch.setattr(tables, "_lines", noted)
+        assert KIND.inspect(line.encode() * 1_000_000) == Header("TEXT")
+        assert len(read) <= 400_000
+
+    @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+    def test_where_the_beginning_ends_within_a_row_the_others_tell(self, newline: str) -> None:
+        row = f'a,"{f"long{newline}" * 8_000}"{newline}'
+        assert KIND.inspect(row.encode() * 20) == Header("CSV", is_table=True)
+
     def test_what_does_not_apply_is_left_out(self) -> None:
         recipes = [recipe("json"), recipe("csv"), recipe("txt"), recipe("original")]
 
@@ -213,6 +235,10 @@ class TestCsvToJson:
     def test_limits(self, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
         monkeypatch.setattr(tables, limit, 60)
         refused(b"a,b\n" + b"1,2\n" * 60, "table_too_large", "json")
+
+    def test_empty_rows_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tables, "MOST_ROWS", 60)
+        refused(b"a,b\n" + b"1,2\n" * 4 + b"\n" * 60, "table_too_large", "json")
 
     def test_too_many_columns(self) -> None:
         row = ",".join(map(str, range(tables.MOST_COLUMNS + 1)))
