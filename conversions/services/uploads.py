@@ -4,6 +4,7 @@ Nobody tells us that it did: S3 tells the functions, and they report (results.py
 about files that nobody has reported on, for an event or a report can be lost.
 """
 
+import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,7 @@ STUCK_AFTER = timedelta(hours=2)  # three tries of a function, half an hour apar
 UNDO_FOR = timedelta(seconds=60)  # in which what was deleted can be brought back
 PURGE_AFTER = UNDO_FOR * 2  # clocks differ, and a request may be slow
 FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
+UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # Unicode's categories
 
 
 def upload_create(
@@ -68,8 +70,12 @@ def upload_create(
 
 
 def storable(text: str, *, most: int) -> str:
-    """Return text without what no column holds, NUL and halves of characters, and not too long."""
-    return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")[:most]
+    """Return text without what nobody sees, and not too long.
+
+    Control characters and halves of characters, which some column or header does not hold, and
+    format characters, by which a name can read as another one.
+    """
+    return "".join(each for each in text if unicodedata.category(each) not in UNSEEN)[:most]
 
 
 @transaction.atomic

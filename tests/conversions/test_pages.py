@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -378,6 +379,19 @@ def test_an_original_is_shown_only_where_browsers_can(
         answer = alice.get(reverse("upload-source", args=[upload.uuid]))
         assert query in answer.headers["Location"]
     assert "%25E6%25B9%2596.tiff" in answer.headers["Location"]  # by RFC 6266
+
+
+def test_a_name_is_kept_and_downloaded_without_what_nobody_sees(
+    cast: Cast, alice: Client, stack: str
+) -> None:
+    name = "a\r\nb\u202egpj.ex\0e"
+    assert alice.post(reverse("upload-create"), {"name": name, "size": "1"}).status_code == 200
+    assert Upload.objects.get().filename == "abgpj.exe"
+    old = an_upload(cast.alice_corp, filename=name.replace("\0", ""), bytes=9)
+    answer = alice.get(reverse("upload-source", args=[old.uuid]), {"download": ""})
+    asked_of_s3 = parse_qs(urlsplit(answer.headers["Location"]).query)
+    (disposition,) = asked_of_s3["response-content-disposition"]
+    assert disposition == 'attachment; filename="a__b_gpj.exe"'
 
 
 def articles(page: Any) -> list[str]:

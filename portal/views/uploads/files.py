@@ -52,7 +52,7 @@ def source(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
         raise Http404
     media_type = SHOWN_BY_BROWSERS.get(found.format, "")
     if "download" in request.GET or not media_type:
-        return _lead(found.source_key, filename=found.filename)
+        return _lead(found.source_key, filename=safe(found.filename))
     return _lead(found.source_key, content_type=media_type)
 
 
