@@ -373,12 +373,30 @@ def test_a_variant_that_is_made_anew_is_shown_until_the_new_one_is_there(
 def test_an_original_is_shown_only_where_browsers_can(
     cast: Cast, alice: Client, stack: str
 ) -> None:
-    shown = an_upload(cast.alice_corp, format="JPEG")
-    saved = an_upload(cast.alice_corp, format="TIFF", filename="湖.tiff")
+    shown = an_upload(cast.alice_corp, format="JPEG", bytes=9)
+    saved = an_upload(cast.alice_corp, format="TIFF", filename="湖.tiff", bytes=9)
     for upload, query in ((shown, "response-content-type=image%2Fjpeg"), (saved, "attachment")):
         answer = alice.get(reverse("upload-source", args=[upload.uuid]))
         assert query in answer.headers["Location"]
     assert "%25E6%25B9%2596.tiff" in answer.headers["Location"]  # by RFC 6266
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        (UploadState.WAITING, {}),
+        (UploadState.FAILED, {"error_code": UploadError.NEVER_ARRIVED}),
+        (UploadState.FAILED, {"error_code": UploadError.DAMAGED, "bytes": 9}),
+    ],
+)  # fmt: skip
+def test_an_original_that_has_not_come_is_not_offered(
+    cast: Cast, alice: Client, stack: str, state: str, found: dict[str, Any]
+) -> None:
+    address = reverse("upload-source", args=[an_upload(cast.alice_corp, state, **found).uuid])
+    page = alice.get(reverse("uploads")).content.decode()
+    assert (f"{address}?download" in page) == ("bytes" in found)
+    assert ("9\xa0bytes" in page) == ("bytes" in found)
+    assert alice.get(address).status_code == (302 if "bytes" in found else 404)
 
 
 def test_a_name_is_kept_and_downloaded_without_what_nobody_sees(

@@ -46,9 +46,12 @@ def variant(request: TenantRequest, upload_id: uuid.UUID, conversion_id: int) ->
 @require_safe
 @tenant_required
 def source(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
-    """Lead to the original: to be shown where browsers can, and for certain as what it is."""
+    """Lead to the original: to be shown where browsers can, and for certain as what it is.
+
+    One that has not come, as far as is known, is not there.
+    """
     found = selectors.upload(tenant=request.member.tenant, upload_id=upload_id)
-    if found is None:
+    if found is None or found.bytes is None:
         raise Http404
     media_type = SHOWN_BY_BROWSERS.get(found.format, "")
     if "download" in request.GET or not media_type:

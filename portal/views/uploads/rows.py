@@ -87,10 +87,6 @@ class Row:
     kept_until: datetime | None
 
     @property
-    def bytes(self) -> int | None:
-        return self.upload.bytes or self.upload.declared_size
-
-    @property
     def made(self) -> int:
         return sum(tile.conversion is not None for tile in self.tiles)
 
