@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conversions import selectors
-from conversions.models import AppliesTo, ConversionState, Upload, UploadState
+from conversions.models import AppliesTo, Upload, UploadState
 from tenants.callers import TenantView
 
 USUAL, MOST = 50, 100  # uploads of a page
@@ -96,7 +96,6 @@ class UploadsView(TenantView):
 
 def _upload(upload: Upload, kept_until: datetime | None) -> dict[str, Any]:
     """Say what is known of an upload: of its file, only what was found in it."""
-    made = [each for each in upload.conversions.all() if each.state == ConversionState.DONE]
     error = {"code": upload.error_code, "text": upload.get_error_code_display()}
     return {
         "uuid": upload.uuid,
@@ -110,7 +109,7 @@ def _upload(upload: Upload, kept_until: datetime | None) -> dict[str, Any]:
         "bytes": upload.bytes,
         "public": upload.public_id is not None,
         "expected": upload.variants_expected or 0,
-        "made": len(made),
+        "made": len(selectors.current(upload.conversions.all())),
         "error": error if upload.error_code else None,
         "kept_until": kept_until,
     }

@@ -51,9 +51,10 @@ def test_an_upload_says_what_its_file_is_and_how_far_it_is(cast: Cast, alice: Cl
         cast.alice_corp, "a.jpg", state=UploadState.DONE, format="JPEG", width=4, height=3, bytes=9,
         variants_expected=1,
     )  # fmt: skip
-    Conversion.objects.create(
-        upload=done, preset_code="web", preset_version=1, state=ConversionState.DONE
-    )
+    for version in (1, 2):  # the newest counts
+        Conversion.objects.create(
+            upload=done, preset_code="web", preset_version=version, state=ConversionState.DONE
+        )
     failed = make(
         cast.alice_corp, "b.jpg", state=UploadState.FAILED, error_code=UploadError.EMPTY,
         created_at=NOW - timedelta(hours=1),

@@ -113,6 +113,30 @@ def test_more_is_awaited_beside_what_is(source: dict[str, Any]) -> None:
     assert (said["plan"], len(said["expected"])) == (2, 4)
 
 
+def test_a_newer_version_of_a_preset_takes_the_olders_place(source: dict[str, Any]) -> None:
+    planned(source)
+    made(source, "same-v3.png", of='"red"')
+    made(source, "web-v2.jpg", of='"red"')
+    records.variants_failed(
+        tenant="acme", upload=source["upload"], names=["thumb-v1.webp"], code="storage"
+    )
+    assert state(source) == "failed"
+    newer = [{**PRESETS[0], "version": 2, "format": "avif"}]
+    (unit,) = planning.plan(source=source, presets=newer, adds=True)
+    assert unit["names"] == ["thumb-v2.avif"]
+    said = reports(source)[-1]
+    assert said["expected"] == ["same-v3.png", "thumb-v2.avif", "web-v2.jpg"]
+    assert state(source) == "processing"
+    assert planning.plan(source=source, presets=PRESETS, adds=True) == []  # an older one comes late
+    made(source, "thumb-v2.avif", of='"red"')
+    assert state(source) == "done"
+    assert records.failures(records.upload(tenant="acme", upload=source["upload"])) == {}
+
+
+def test_versions_are_numbers_and_codes_may_look_like_versions() -> None:
+    assert records.newest(["a-v9.png", "a-v10.png", "a-v1-v2.png"]) == {"a-v10.png", "a-v1-v2.png"}
+
+
 def test_some_variants_may_fail_while_others_are_there(source: dict[str, Any]) -> None:
     planned(source)
     made(source, "thumb-v1.webp", of='"red"')

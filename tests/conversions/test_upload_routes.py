@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from conversions import backend, services
-from conversions.models import Upload, UploadState
+from conversions.models import Preset, Upload, UploadState
 from conversions.serverless.functions import listing, records
 from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, PURGE_AFTER
 from tenants.models import AuditEntry, Tenant
@@ -84,6 +84,25 @@ def test_an_upload_says_what_its_file_is_and_where(alice: httpx.Client, photo: b
     (thumb,) = body["variants"]
     assert thumb["saved"] == len(photo) - thumb["bytes"]
     assert (thumb["public_url"], body["failed"]) == (None, [])
+
+
+def test_of_each_preset_the_newest_version_is_listed_and_counted(
+    alice: httpx.Client, tenant: Tenant, photo: bytes
+) -> None:
+    upload = uploaded(alice, photo, presets=["thumb"])
+    converted(alice, upload)
+    preset = Preset.objects.get(code="thumb")
+    preset.width = 100
+    services.preset_save(preset=preset, now=timezone.now())
+    services.tenant_publish(tenant=tenant, now=timezone.now())
+    answer = alice.post("/v1/jobs", json={"uploads": [upload], "presets": ["thumb"]})
+    assert answer.status_code == 202, answer.text
+    body = until(
+        lambda: alice.get(f"/v1/uploads/{upload}"),
+        lambda it: 100 in [variant["width"] for variant in it["variants"]],
+    )
+    assert [(it["preset"], it["width"]) for it in body["variants"]] == [("thumb", 100)]
+    assert (body["state"], body["expected"], body["made"]) == ("done", 1, 1)
 
 
 def test_a_file_that_never_comes_is_told_to_whoever_asks(alice: httpx.Client) -> None:

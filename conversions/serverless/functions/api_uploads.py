@@ -135,23 +135,21 @@ def _summary(item: records.Item) -> dict[str, Any]:
         "format": item.get("format"),
         **{name: _number(item.get(name)) for name in ("width", "height", "bytes")},
         "public": "public_id" in item,
-        "expected": len(item.get("expected", ())),
-        "made": len(records.variants(item)),
+        "expected": len(records.newest(item.get("expected", ()))),
+        "made": len(records.newest(records.variants(item))),
         "error": item.get("failure", records.GAVE_UP) if state == "failed" else None,
     }
 
 
 def _upload(item: records.Item) -> dict[str, Any]:
     """Return all that is known of an upload, with links."""
-    has_arrived = "bytes" in item
+    has_arrived, there = "bytes" in item, records.variants(item)
     return {
         **_summary(item),
         "source_url": link(f"uploads/{item['pk']}/{item['sk'][7:]}/source")
         if has_arrived
         else None,
-        "variants": [
-            _variant(item, variant) for _name, variant in sorted(records.variants(item).items())
-        ],
+        "variants": [_variant(item, there[name]) for name in sorted(records.newest(there))],
         "failed": [
             {"preset": name.rpartition("-v")[0], **failure}
             for name, failure in sorted(records.failures(item).items())

@@ -21,8 +21,8 @@ def plan(
     where it `adds`. Return a message for each unit of work.
 
     `source` is what was found in the file (records.SOURCE), and where the upload came from. What is
-    there already, of this very file, is not made again, only reported. A plan may be made twice:
-    its units then write the same objects.
+    there already, of this very file, is not made again, only reported. Nor is what a newer version
+    of its preset has replaced. A plan may be made twice: its units then write the same objects.
     """
     tenant, upload = source["tenant"], source["upload"]
     kind = filetypes.by_code(source["file_type"])
@@ -38,7 +38,9 @@ def plan(
         adds=adds,
     )
     source = {**source, "plan": int(item["plans"])}
-    names = {"expected": sorted(item.get("expected", ())), "to_make": [it.name for it in missing]}
+    expected = records.newest(item.get("expected", ()))
+    missing = [recipe for recipe in missing if recipe.name in expected]
+    names = {"expected": sorted(expected), "to_make": [recipe.name for recipe in missing]}
     made = [there[recipe.name] for recipe in recipes if recipe.name in there]
     records.report_all(
         [

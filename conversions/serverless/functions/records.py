@@ -146,10 +146,19 @@ def state(item: Item) -> str:
         return "failed"
     if "plans" not in item:
         return "waiting"
-    missing = item.get("expected", set()) - variants(item).keys()
+    missing = newest(item.get("expected", ())) - variants(item).keys()
     if not missing:
         return "done"
-    return "failed" if missing <= failures(item).keys() else "processing"
+    return "failed" if missing <= _named(item, "failed#").keys() else "processing"
+
+
+def newest(names: Iterable[str]) -> set[str]:
+    """Return each preset's newest variant, of file names: CODE-vVERSION.EXTENSION."""
+    found: dict[str, tuple[int, str]] = {}
+    for name in names:
+        code, _, version = name.rpartition(".")[0].rpartition("-v")
+        found[code] = max(found.get(code, (0, "")), (int(version), name))
+    return {name for _version, name in found.values()}
 
 
 def variants(item: Item) -> dict[str, dict[str, Any]]:
@@ -159,9 +168,13 @@ def variants(item: Item) -> dict[str, dict[str, Any]]:
 
 
 def failures(item: Item) -> dict[str, dict[str, str]]:
-    """Return code and text of why variants could not be made, by their file names."""
-    there = variants(item)
-    return {name: it for name, it in _named(item, "failed#").items() if name not in there}
+    """Return code and text of why variants could not be made, by their file names.
+
+    Of one that a newer version of its preset has replaced, nobody wants to know.
+    """
+    there, failed = variants(item), _named(item, "failed#")
+    meant = newest([*there, *failed, *item.get("expected", ())]) - there.keys()
+    return {name: it for name, it in failed.items() if name in meant}
 
 
 def _named(item: Item, prefix: str) -> dict[str, dict[str, Any]]:
