@@ -33,10 +33,14 @@ def variant_of(name: str) -> Variant:
 def planned(
     upload: Upload, *, plan: int, expected: Iterable[str], to_make: Iterable[str], now: datetime
 ) -> None:
-    """Note which variants are expected from now on, and which of them this plan is to make."""
+    """Note which variants are expected from now on, and which of them this plan is to make.
+
+    The last plan's news that come again start nothing: an upload that waits for another try, or was
+    brought back, waits for a newer plan.
+    """
     if plan < upload.plan:
         return
-    if plan > upload.plan or upload.state == UploadState.WAITING:
+    if plan > upload.plan:
         upload.state, upload.error_code = UploadState.PROCESSING, ""
     wanted, tried = {variant_of(name) for name in expected}, {variant_of(name) for name in to_make}
     upload.plan, upload.variants_expected = plan, len(wanted)

@@ -91,6 +91,22 @@ def test_another_try_waits_for_what_is_missing_and_an_old_plans_news_change_noth
     assert rows(upload)["thumb-v1"] == ("failed", "unexpected")
 
 
+@pytest.mark.parametrize("how", ["retried", "brought back"])
+def test_an_old_plans_news_do_not_start_what_waits_for_a_newer_one(cast: Cast, how: str) -> None:
+    upload, now = waiting(cast), timezone.now()
+    apply(started(upload))
+    if how == "retried":
+        apply(unmade(upload, *NAMES))
+        services.upload_retry(upload=upload, actor=cast.alice, now=now)
+    else:
+        services.upload_delete(upload=upload, actor=cast.alice, now=now)
+        services.upload_restore(upload=upload, actor=cast.alice, now=now)
+    apply(started(upload))
+    assert state_of(upload) == (UploadState.WAITING, "")
+    apply(started(upload, plan=2))
+    assert state_of(upload) == (UploadState.PROCESSING, "")
+
+
 def test_what_a_newer_plan_does_without_is_not_awaited(cast: Cast) -> None:
     upload = waiting(cast)
     apply(started(upload), unmade(upload, THUMB), variant(upload, WEB))
