@@ -20,7 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
 from conversions import backend
-from conversions.backend.uploads import upload_failed, variants_failed
+from conversions.backend.uploads import variants_failed
 from conversions.models import (
     Conversion,
     ConversionError,
@@ -31,7 +31,7 @@ from conversions.models import (
     VariantViews,
 )
 from conversions.services import progress
-from conversions.services.sharing import published_as
+from conversions.services.sharing import failure_tell, published_as
 from conversions.services.uploads import storable, upload_delete
 from tenants.models import ApiKeyVersion, Meter, Tenant
 from tenants.services import usage_record
@@ -63,7 +63,8 @@ def _take(result: backend.Result, now: datetime) -> bool:
         if result.queue == backend.DEAD:
             _tell_stopped(result.body, work_died(body=result.body, now=now))
         elif failed := result_apply(body=result.body, now=now):
-            _tell_failed(failed)
+            # The functions cannot know.
+            failure_tell(upload=failed, error=UploadError(failed.error_code))
     except (DataError, IntegrityError, OverflowError):  # the last is SQLite's, of a huge number
         log.exception("result.not_storable", queue=result.queue, text=result.text[:MOST_LOGGED])
     except (LookupError, AttributeError, TypeError, ValueError, ValidationError):
@@ -73,18 +74,8 @@ def _take(result: backend.Result, now: datetime) -> bool:
     return True
 
 
-def _tell_failed(upload: Upload) -> None:
-    """Let those who ask by the API know why an upload failed; the functions cannot tell them."""
-    upload_failed(
-        tenant=str(upload.tenant.uuid),
-        upload=str(upload.uuid),
-        code=upload.error_code,
-        text=str(UploadError(upload.error_code).label),
-    )
-
-
 def _tell_stopped(body: dict[str, Any], names: list[str]) -> None:
-    """Let them know, too, which variants could not be made, where their function was killed."""
+    """Let those who ask by the API know which variants' function was killed."""
     if names:
         error = ConversionError.STOPPED
         whose = {name: body["source"][name] for name in ("tenant", "upload")}

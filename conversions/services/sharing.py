@@ -1,5 +1,5 @@
 """What the functions have to know of uploads: that they are there, who may see them, that they are
-gone.
+gone, that they failed where the functions cannot know.
 
 People change it here, and callers by the API, whose changes come as reports (results.py). Each has
 a revision, and the newest wins, in whatever order they are heard of. What a row says is told to the
@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
-from conversions.backend.uploads import Told, upload_told
-from conversions.models import Upload
+from conversions.backend.uploads import Told, upload_failed, upload_told
+from conversions.models import Upload, UploadError
 from tenants import queue
 from tenants.models import User
 from tenants.services import audit_record
@@ -108,3 +108,13 @@ def uploads_tell(*, limit: int = 500) -> int:
             known_revision=upload.revision
         )
     return len(found)
+
+
+def failure_tell(*, upload: Upload, error: UploadError) -> None:
+    """Let those who ask by the API know why an upload failed. Raise BackendError."""
+    upload_failed(
+        tenant=str(upload.tenant.uuid),
+        upload=str(upload.uuid),
+        code=error.value,
+        text=str(error.label),
+    )

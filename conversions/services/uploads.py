@@ -14,10 +14,10 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from conversions import backend
-from conversions.backend.uploads import upload_failed, upload_forgotten
+from conversions.backend.uploads import upload_forgotten
 from conversions.models import Upload, UploadError, UploadState
 from conversions.services import progress
-from conversions.services.sharing import revision_next, tell_soon, uploads_tell
+from conversions.services.sharing import failure_tell, revision_next, tell_soon, uploads_tell
 from tenants import queue
 from tenants.errors import Refused
 from tenants.models import Tenant, User
@@ -157,8 +157,11 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
     unheard = Q(checked_at__lt=now - LOOK_AFTER) | Q(checked_at=None)
     for upload in live.filter(unheard, state=UploadState.WAITING)[:limit]:
         _look_after(upload, now)
-    stuck = Upload.objects.filter(deleted_at=None, state=UploadState.PROCESSING)
-    progress.given_up(stuck.filter(checked_at__lt=now - STUCK_AFTER), now)
+    stuck = live.filter(state=UploadState.PROCESSING, checked_at__lt=now - STUCK_AFTER)
+    for upload in stuck[:limit]:
+        failure_tell(upload=upload, error=UploadError.GAVE_UP)
+        # Unless something has been heard of it meanwhile.
+        progress.given_up(stuck.filter(pk=upload.pk), now)
     # What was deleted while its file or a variant could still come is kept until none can.
     nothing_comes = Q(state__in=[UploadState.DONE, UploadState.FAILED]) | Q(
         deleted_at__lt=now - ABANDONED_AFTER - STUCK_AFTER
@@ -192,12 +195,7 @@ def _look_after(upload: Upload, now: datetime) -> None:
         changes["state"] = UploadState.PROCESSING
     elif upload.created_at < now - ABANDONED_AFTER:
         error = UploadError.NEVER_ARRIVED
-        upload_failed(
-            tenant=str(upload.tenant.uuid),
-            upload=str(upload.uuid),
-            code=error,
-            text=str(error.label),
-        )
+        failure_tell(upload=upload, error=error)
         changes |= {"state": UploadState.FAILED, "error_code": error, "finished_at": now}
     # Unless the functions have been heard of meanwhile.
     Upload.objects.filter(pk=upload.pk, state=UploadState.WAITING).update(**changes)

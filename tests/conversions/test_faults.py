@@ -33,6 +33,7 @@ from tenants.errors import Refused
 from tenants.models import ApiKeyVersion, Meter, Tenant, UsageDay
 from tests.cast import Cast
 from tests.conversions.conftest import finish, written
+from tests.conversions.reports import NAMES, rows, started, variant, waiting
 from tests.conversions.test_routes import alice, until
 
 __all__ = ["alice"]  # a fixture
@@ -219,18 +220,21 @@ def test_a_file_that_never_comes_is_waited_for_as_long_as_its_form_is_good(
         services.upload_retry(upload=upload, actor=cast.alice, now=now)
 
 
-def test_functions_that_fall_silent_are_not_waited_for_for_ever(cast: Cast, tenant: Tenant) -> None:
-    now = timezone.now()
-    upload = Upload.objects.create(
-        tenant=tenant, filename="a.jpg", declared_size=9, created_at=now, checked_at=now,
-        state=UploadState.PROCESSING,
-    )  # fmt: skip
+def test_functions_that_fall_silent_are_not_waited_for_for_ever(
+    alice: httpx.Client, cast: Cast
+) -> None:
+    upload, now = waiting(cast), timezone.now()
+    services.result_apply(body=started(upload), now=now)
+    services.result_apply(body=variant(upload, NAMES[1]), now=now)
     services.uploads_sweep(now=now + STUCK_AFTER)
     upload.refresh_from_db()
     assert upload.state == UploadState.PROCESSING
     services.uploads_sweep(now=now + STUCK_AFTER + A_SECOND)
     upload.refresh_from_db()
     assert upload.error_code == UploadError.GAVE_UP
+    assert rows(upload) == {"thumb-v1": ("failed", "stopped"), "web-v1": ("done", "")}
+    answer = alice.get(f"/v1/uploads/{upload.uuid}").json()
+    assert (answer["state"], answer["error"]["code"]) == ("failed", "gave_up")
 
 
 def test_a_file_that_comes_after_its_deletion_does_not_stay(

@@ -8,7 +8,6 @@ from django.utils import timezone
 from conversions import services
 from conversions.models import Upload, UploadError, UploadState
 from conversions.services import progress
-from conversions.services.uploads import STUCK_AFTER
 from tests.cast import Cast
 from tests.conversions.reports import (
     NAMES,
@@ -149,11 +148,3 @@ def test_a_failed_execution_may_have_sent_part_of_the_work(cast: Cast) -> None:
     assert rows(upload) == {"thumb-v1": ("failed", ""), "web-v1": THERE}
     apply(variant(upload, THUMB))
     assert state_of(upload) == (UploadState.DONE, "")
-
-
-def test_what_nobody_reports_on_is_waited_for_no_longer(cast: Cast) -> None:
-    upload = waiting(cast)
-    apply(started(upload), variant(upload, WEB))
-    services.uploads_sweep(now=timezone.now() + 2 * STUCK_AFTER)
-    assert state_of(upload) == (UploadState.FAILED, UploadError.GAVE_UP)
-    assert rows(upload) == {"thumb-v1": ("failed", "stopped"), "web-v1": THERE}
