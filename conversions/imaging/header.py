@@ -77,7 +77,7 @@ def open_picture(data: bytes) -> tuple[Image.Image, Header]:
     if frames is None:
         frames = getattr(image, "n_frames", 1) if kind == "AVIF" else 1
     check_frames(frames, width * height * frames)
-    pixels = stored_pixels(image) if isinstance(image, TiffImageFile) else width * height
+    pixels = stored_pixels(image, data) if isinstance(image, TiffImageFile) else width * height
     check_decoding(kind, pixels, len(data))
     if kind != "TIFF" and orientation(image) in _LYING:  # Pillow turns a TIFF by itself
         width, height = height, width

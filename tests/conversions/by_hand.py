@@ -99,12 +99,26 @@ def gray_tiff(shades: list[int], *, bits: int, white_is_zero: bool) -> bytes:
     return _tiff((len(shades), 1), {258: bits, 262: 0 if white_is_zero else 1, 277: 1}, pixels)
 
 
-def _tiff(size: Size, tags: dict[int, int], pixels: bytes) -> bytes:
+def twice_tiled_tiff() -> bytes:
+    """Pillow sees the second of a tag that is there twice, libtiff the first."""
+    return _tiff((64, 64), {258: 8, 262: 1, 277: 1, 323: 64}, b"", (322, 24_000), (322, 64))
+
+
+def tiff_of_another_kind() -> bytes:
+    """A big-endian BigTIFF to libtiff, with nothing in it; a TIFF to Pillow."""
+    tags = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 64, 279: 4_096}
+    entries = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags.items())
+    start = b"MM\0\x2b\0\x08\0\0".ljust(0x80000, b"\0")
+    return start + struct.pack(">H", len(tags)) + entries + bytes(4)
+
+
+def _tiff(size: Size, tags: dict[int, int], pixels: bytes, *more: tuple[int, int]) -> bytes:
     """`tags` and those of a single strip, each with one number."""
     tags |= {256: size[0], 257: size[1], 259: 1, 278: size[1], 279: len(pixels)}
-    tags[273] = 8 + 2 + 12 * (len(tags) + 1) + 4
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
+    tags[273] = 8 + 2 + 12 * (len(tags) + 1 + len(more)) + 4
+    ordered = sorted([*tags.items(), *more], key=lambda entry: entry[0])
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in ordered)
+    return b"II*\0" + struct.pack("<IH", 8, len(ordered)) + entries + bytes(4) + pixels
 
 
 def jpeg(scans: int) -> bytes:

@@ -185,6 +185,13 @@ def test_tiles_of_a_tiff_are_reckoned_as_large_as_they_are(
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize("data", [by_hand.twice_tiled_tiff(), by_hand.tiff_of_another_kind()])
+def test_a_tiff_that_decoders_read_differently_is_refused(data: bytes) -> None:
+    with pytest.raises(FileRefused) as refused:
+        read_header(data)
+    assert refused.value.code == "damaged"
+
+
 def test_many_tiles_may_reach_a_little_beyond_a_tiff() -> None:
     assert read_header(by_hand.tiff((10_000, 6_000), (512, 512))).width == 10_000
     with pytest.raises(FileRefused):
