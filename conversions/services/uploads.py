@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from conversions import backend
@@ -30,6 +30,7 @@ ABANDONED_AFTER = timedelta(seconds=backend.LINK_SECONDS)  # the form is no long
 STUCK_AFTER = timedelta(hours=2)  # three tries of a function, half an hour apart, and then some
 UNDO_FOR = timedelta(seconds=60)  # in which what was deleted can be brought back
 PURGE_AFTER = UNDO_FOR * 2  # clocks differ, and a request may be slow
+MOST_UNFINISHED = 2000  # of a tenant, begun on the page: the sweep asks S3 for each
 FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
 UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # Unicode's categories
 
@@ -39,8 +40,9 @@ def upload_create(
 ) -> tuple[Upload, backend.PresignedPost]:
     """Write an upload whose file is to come; return it with the form to post the file with.
 
-    Raise Refused for a size that S3 would refuse, and BackendError, with nothing written, where no
-    form can be had. What the file really is, is decided by its bytes, later.
+    Raise Refused for a size that S3 would refuse, or where too many are unfinished, and
+    BackendError, with nothing written, where no form can be had. What the file really is, is
+    decided by its bytes, later.
     """
     filename = storable(filename.replace("\\", "/").rsplit("/", 1)[-1].strip(), most=255)
     content_type = storable(content_type, most=100)
@@ -52,6 +54,17 @@ def upload_create(
         raise Refused(
             _("“%(name)s” is too large: at most %(most)d MB.")
             % {"name": filename, "most": backend.LARGEST // 1_000_000}
+        )
+    unfinished = Upload.objects.filter(
+        tenant=tenant,
+        deleted_at=None,
+        created_by__isnull=False,
+        state__in=[UploadState.WAITING, UploadState.PROCESSING],
+    )
+    if unfinished.count() >= MOST_UNFINISHED:
+        raise Refused(
+            _("Too many files are unfinished: at most %(most)d. Please wait until some are done.")
+            % {"most": MOST_UNFINISHED}
         )
     upload = Upload(
         tenant=tenant,
@@ -153,7 +166,9 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
     Raise BackendError where S3 cannot be asked; the next sweep goes on from there.
     """
     uploads_tell(limit=limit)
-    live = Upload.objects.filter(deleted_at=None).select_related("tenant").order_by("id")
+    live = Upload.objects.filter(deleted_at=None).select_related("tenant")
+    # Whose turn was longest ago comes first: so one tenant's many hold up nobody for long.
+    live = live.order_by(F("checked_at").asc(nulls_first=True), "id")
     unheard = Q(checked_at__lt=now - LOOK_AFTER) | Q(checked_at=None)
     for upload in live.filter(unheard, state=UploadState.WAITING)[:limit]:
         _look_after(upload, now)

@@ -203,6 +203,23 @@ def test_a_file_whose_event_was_lost_is_found(post: Post, photo: bytes) -> None:
     assert finish(upload).state == UploadState.DONE
 
 
+def test_forms_without_files_do_not_hold_up_what_is_tried_again(
+    post: Post, photo: bytes, cast: Cast
+) -> None:
+    now = timezone.now()
+    long_ago = now - 2 * LOOK_AFTER
+    empty = [waiting(cast) for _ in range(3)]
+    Upload.objects.update(checked_at=long_ago)
+    with s3_tells_nobody():
+        upload = post(photo)
+    Upload.objects.filter(pk=upload.pk).update(checked_at=None)
+    services.uploads_sweep(now=now, limit=1)
+    assert finish(upload).state == UploadState.DONE
+    for _each in empty:
+        services.uploads_sweep(now=now, limit=1)
+    assert not Upload.objects.filter(checked_at=long_ago).exists()
+
+
 def test_a_file_that_never_comes_is_waited_for_as_long_as_its_form_is_good(
     tenant: Tenant, cast: Cast
 ) -> None:

@@ -24,6 +24,7 @@ from conversions.models import (
     VariantViews,
 )
 from conversions.services import UNDO_FOR
+from conversions.services.uploads import MOST_UNFINISHED
 from portal.views.uploads.page import SHOWN
 from portal.views.uploads.rows import BUSY
 from tenants.models import Member, Role, Tenant, User
@@ -158,6 +159,20 @@ def test_a_bad_request_is_told_what_is_wrong(
     assert answer.status_code == 400
     assert text in answer.json()["error"]
     assert not Upload.objects.exists()
+
+
+def test_only_so_many_files_may_be_unfinished(
+    cast: Cast, alice: Client, storage_away: None
+) -> None:
+    form = {"name": "a.jpg", "size": "1"}
+    upload = an_upload(cast.alice_corp, UploadState.WAITING, created_by=cast.alice)
+    fields = {name: getattr(upload, name) for name in ("tenant", "created_by", "created_at")}
+    others = MOST_UNFINISHED - 1
+    Upload.objects.bulk_create(Upload(filename="b.jpg", **fields) for _ in range(others))
+    answer = alice.post(reverse("upload-create"), form)
+    assert (answer.status_code, "at most 2000" in answer.json()["error"]) == (400, True)
+    Upload.objects.filter(pk=upload.pk).update(state=UploadState.DONE)
+    assert alice.post(reverse("upload-create"), form).status_code == 503  # S3 would be asked now
 
 
 def test_where_storage_cannot_be_reached_pages_work_and_nothing_is_written(
