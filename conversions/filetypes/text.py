@@ -35,6 +35,11 @@ class TextFormat(StrEnum):
         return self.value
 
     @property
+    def tables_of(self) -> str | None:
+        """The format of the tables that become it; None: it is made of any text."""
+        return {TextFormat.JSON: "CSV", TextFormat.CSV: "JSON"}.get(self)
+
+    @property
     def media_type(self) -> str:
         """The type, with the character set where the type does not settle it (RFC 8259)."""
         if self is TextFormat.JSON:
@@ -105,13 +110,11 @@ class Text:
 
     def applicable(self, header: Header, recipes: Sequence[object]) -> list[TextRecipe]:
         """Return what applies: CSV becomes JSON, JSON that is a table CSV, and each plain text."""
-        sources = {TextFormat.JSON: "CSV", TextFormat.CSV: "JSON"}
+        sources = (None, header.format if header.is_table else None)
         return [
             each.for_source(header.format)
             for each in recipes
-            if isinstance(each, TextRecipe)
-            and (each.format not in sources or header.is_table)
-            and sources.get(each.format, header.format) == header.format
+            if isinstance(each, TextRecipe) and each.format.tables_of in sources
         ]
 
     def plan(self, header: Header, recipes: Sequence[TextRecipe]) -> list[list[TextRecipe]]:

@@ -67,6 +67,7 @@ class Upload(models.Model):
     (services/progress.py). `variants_expected` is None until they have looked at the file, `plan`
     is the number of the last plan of the work that was heard of. `checked_at` is when anybody last
     looked after it; the sweep looks at once where it is None.
+    `is_table` says that a text has rows, so that it can become another kind of table.
     `requested` has the codes of the presets that it is for, each between spaces; empty: all.
     Whoever knows `public_id` may see the variants; without one they are the tenant's alone.
     `revision` is when that was last changed, or the upload deleted, in milliseconds; it travels
@@ -93,6 +94,7 @@ class Upload(models.Model):
         _("kind of file"), max_length=5, choices=AppliesTo, default=AppliesTo.IMAGE
     )
     format = models.CharField(_("format"), max_length=10, blank=True)
+    is_table = models.BooleanField(default=False, editable=False)
     width = models.PositiveIntegerField(_("width"), null=True)
     height = models.PositiveIntegerField(_("height"), null=True)
     bytes = models.PositiveBigIntegerField(_("bytes"), null=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from conversions.filetypes import TextRecipe
 from conversions.models import (
     Conversion,
     ConversionState,
@@ -30,16 +31,23 @@ def remake_uploads(*, preset: Preset, before: datetime) -> QuerySet[Upload]:
         error_code=UploadError.GAVE_UP
     )
     meant = Q(requested="") | Q(requested__contains=f" {preset.code} ")
+    tables = _tables_of(preset)
     uploads = Upload.objects.filter(
         converted,
         meant,
+        Q(format=tables, is_table=True) if tables else Q(format__gt=""),
         deleted_at=None,
         file_type=preset.applies_to,
-        format__gt="",
         created_at__lt=before,
         tenant__state=TenantState.ACTIVE,
     )
     return uploads.order_by("id")
+
+
+def _tables_of(preset: Preset) -> str | None:
+    """Return the format of the tables that a preset is for; None: it is for any file."""
+    recipe = preset.recipe()
+    return recipe.format.tables_of if isinstance(recipe, TextRecipe) else None
 
 
 def remake_missing(*, preset: Preset, before: datetime) -> int:

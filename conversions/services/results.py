@@ -102,6 +102,7 @@ def result_apply(*, body: dict[str, Any], now: datetime) -> Upload | None:
     for name in ("width", "height", "bytes", "format", "file_type"):
         if body.get(name):
             setattr(upload, name, body[name])
+    upload.is_table = body.get("is_table", upload.is_table)
     _apply(upload, body, now)
     upload.save()
     return upload if body["kind"] == "failed" and upload.state == UploadState.FAILED else None

@@ -79,6 +79,7 @@ def test_the_work_is_grouped_and_said_once(source: dict[str, Any]) -> None:
     assert {unit["source"]["plan"] for unit in units} == {1}
     (said,) = reports(source)
     assert (said["kind"], said["plan"], said["file_type"]) == ("started", 1, "image")
+    assert said["is_table"] is False
     assert said["expected"] == ["same-v3.png", "thumb-v1.webp", "web-v2.jpg"]
     assert state(source) == "processing"
 

@@ -134,6 +134,27 @@ def test_only_what_can_be_made_and_is_wanted_is_asked_for(
     assert functions.asked == functions.names(wanted)
 
 
+@pytest.mark.parametrize(("code", "source"), [("json", "CSV"), ("csv", "JSON"), ("utf8", None)])
+def test_only_tables_of_the_right_format_become_others(
+    cast: Cast, functions: Functions, run_tasks: RunTasks, code: str, source: str | None
+) -> None:
+    services.presets_seed(now=timezone.now())
+    preset = Preset.objects.get(code=code)
+    texts = [
+        *uploaded(cast.alice_corp, file_type="text", format="TEXT"),
+        *uploaded(cast.alice_corp, file_type="text", format="CSV", is_table=True),
+        *uploaded(cast.alice_corp, file_type="text", format="JSON", is_table=True),
+        *uploaded(cast.alice_corp, file_type="text", format="JSON", is_table=False),
+    ]
+    wanted = [
+        each for each in texts if source is None or (each.format, each.is_table) == (source, True)
+    ]
+    assert remake_missing(preset=preset, before=timezone.now()) == len(wanted)
+    start(preset, cast)
+    run_tasks("default")
+    assert functions.asked == functions.names(wanted, version=1)
+
+
 def test_a_step_that_died_before_it_noted_its_batch_is_taken_again(
     preset: Preset, cast: Cast, functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

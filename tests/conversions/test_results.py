@@ -108,6 +108,14 @@ def test_whichever_report_comes_first_makes_the_row_of_an_upload_of_the_apis(cas
     assert upload.created_at.isoformat() == "2026-11-24T10:00:00+00:00"
 
 
+def test_an_upload_knows_whether_its_file_is_a_table(cast: Cast) -> None:
+    upload = waiting(cast)
+    for news, is_table in (({"is_table": True}, True), ({}, True), ({"is_table": False}, False)):
+        apply(started(upload) | news)
+        upload.refresh_from_db()
+        assert upload.is_table is is_table
+
+
 def test_an_upload_knows_which_presets_it_is_for(cast: Cast) -> None:
     apply(of_the_api(cast, kind="created", requested=["thumb", "web"]))
     assert Upload.objects.get().requested == " thumb web "

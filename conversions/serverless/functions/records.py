@@ -32,7 +32,10 @@ SOURCE = (
 )
 # What every report to the portal carries, so that it can make the row of an upload of the API's.
 ORIGIN = ("origin", "filename", "created_at")
-_ABOUT = ("tenant", "upload", "bytes", "file_type", "format", "width", "height", "plan", *ORIGIN)
+_ABOUT = (
+    *("tenant", "upload", "bytes", "file_type"),
+    *("format", "width", "height", "is_table", "plan", *ORIGIN),
+)
 # Why a variant could not be made, after several tries: codes of the portal's ConversionError.
 REASONS = {
     "out_of_memory": "It took too much memory.",
