@@ -40,8 +40,8 @@ class Told:
     revision: int
 
 
-def upload_told(*, tenant: str, upload: str, told: Told) -> None:
-    """Let the API know an upload, unless a newer change is known there already.
+def upload_told(*, tenant: str, upload: str, told: Told) -> bool:
+    """Let the API know an upload, unless a newer change is known there; return whether it was told.
 
     `listed` is its place among the tenant's (functions/listing.py); what is deleted has none.
     """
@@ -57,7 +57,7 @@ def upload_told(*, tenant: str, upload: str, told: Told) -> None:
     else:
         sets["listed"] = {"S": f"{int(told.created_at.timestamp() * 1000):013d}-{upload}"}
     removes = sorted({"public_id", "deleted", "listed"} - sets.keys())
-    _update(
+    return _update(
         tenant,
         upload,
         f"SET {', '.join(f'{name} = :{name}' for name in sets)} REMOVE {', '.join(removes)}",
@@ -84,7 +84,8 @@ def upload_forgotten(*, tenant: str, upload: str, expires: int) -> None:
 
 def _update(
     tenant: str, upload: str, change: str, values: dict[str, Any], where: str, **more: Any
-) -> None:
+) -> bool:
+    """Change an upload's item where a condition holds; return whether it did."""
     try:
         with errors_of("tell of an upload"):
             client("dynamodb").update_item(
@@ -98,6 +99,8 @@ def _update(
     except BackendRefused as refusal:
         if refusal.code != "ConditionalCheckFailedException":
             raise
+        return False
+    return True
 
 
 def _key(tenant: str, upload: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from conversions.models import (
     VariantViews,
 )
 from conversions.services import progress
-from conversions.services.sharing import failure_tell, published_as
+from conversions.services.sharing import failure_tell, published_as, tell_soon
 from conversions.services.uploads import storable, upload_delete
 from tenants.models import ApiKeyVersion, Meter, Tenant
 from tenants.services import usage_record
@@ -147,7 +147,7 @@ def work_died(*, body: dict[str, Any], now: datetime) -> list[str]:
     return stopped
 
 
-def _of_report(body: dict[str, Any]) -> Upload | None:
+def _of_report(body: dict[str, Any], *, even_deleted: bool = False) -> Upload | None:
     """Return the upload that a report is about, made where it is a new one of the API's."""
     tenant, uuid = body["tenant"], body["upload"]
     if body.get("origin") == "api":
@@ -162,7 +162,7 @@ def _of_report(body: dict[str, Any]) -> Upload | None:
                     "checked_at": datetime.fromisoformat(body["created_at"]),
                 },
             )
-    return _locked(tenant, uuid)
+    return _locked(tenant, uuid, even_deleted=even_deleted)
 
 
 def _of_failure(asked: dict[str, Any]) -> Upload | None:
@@ -181,27 +181,35 @@ def _of_failure(asked: dict[str, Any]) -> Upload | None:
     return _locked(str(key.api_key.tenant.uuid), asked["request"]["upload"]) if key else None
 
 
-def _locked(tenant: str, uuid: str) -> Upload | None:
+def _locked(tenant: str, uuid: str, *, even_deleted: bool = False) -> Upload | None:
     uploads = Upload.objects.select_for_update(of=("self",)).select_related("tenant")
-    upload = uploads.filter(uuid=uuid, tenant__uuid=tenant, deleted_at=None).first()
-    if upload is None:
+    upload = uploads.filter(uuid=uuid, tenant__uuid=tenant).first()
+    if upload is None or (upload.deleted_at is not None and not even_deleted):
         log.warning("result.unknown_upload", upload=uuid)
+        return None
     return upload
 
 
 def _changed(body: dict[str, Any], now: datetime) -> None:
-    """Do to an upload what a caller did to it by the API."""
-    upload = _of_report(body)
-    if upload is None:
+    """Do to an upload what a caller did to it by the API, unless a newer change is known of it.
+
+    What is deleted stays so; with their revision, the functions are told again that it is.
+    """
+    upload, revision = _of_report(body, even_deleted=True), body["revision"]
+    if upload is None or revision <= upload.revision:
         return
-    if body["kind"] == "deleted":
-        upload_delete(upload=upload, actor=None, now=now, key=body["key"])
+    if upload.deleted_at is not None:
+        upload.revision = revision
+        upload.save(update_fields=["revision"])
+        tell_soon()
+    elif body["kind"] == "deleted":
+        upload_delete(upload=upload, actor=None, now=now, key=body["key"], revision=revision)
     else:
         public_id = None if body["kind"] == "unpublished" else UUID(body["public_id"])
         published_as(
             locked=upload,
             public_id=public_id,
-            revision=body["revision"],
+            revision=revision,
             now=now,
             key=body["key"],
         )

@@ -87,12 +87,13 @@ def tell_soon() -> None:
 def uploads_tell(*, limit: int = 500) -> int:
     """Tell the functions what they do not know yet; return of how many uploads.
 
+    Of one of which they know a newer change, that is on its way here, and they are told after it.
     Raise BackendError.
     """
     untold = Upload.objects.filter(known_revision__lt=F("revision")).select_related("tenant")
-    found = list(untold.order_by("id")[:limit])
-    for upload in found:
-        upload_told(
+    told = 0
+    for upload in untold.order_by("id")[:limit]:
+        was_taken = upload_told(
             tenant=str(upload.tenant.uuid),
             upload=str(upload.uuid),
             told=Told(
@@ -103,11 +104,13 @@ def uploads_tell(*, limit: int = 500) -> int:
                 revision=upload.revision,
             ),
         )
-        # Unless it has changed meanwhile: then it is told again.
-        Upload.objects.filter(pk=upload.pk, revision=upload.revision).update(
-            known_revision=upload.revision
-        )
-    return len(found)
+        if was_taken:
+            told += 1
+            # Unless it has changed meanwhile: then it is told again.
+            Upload.objects.filter(pk=upload.pk, revision=upload.revision).update(
+                known_revision=upload.revision
+            )
+    return told
 
 
 def failure_tell(*, upload: Upload, error: UploadError) -> None:

@@ -110,15 +110,23 @@ def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
 
 
 @transaction.atomic
-def upload_delete(*, upload: Upload, actor: User | None, now: datetime, key: str = "") -> None:
+def upload_delete(
+    *,
+    upload: Upload,
+    actor: User | None,
+    now: datetime,
+    key: str = "",
+    revision: int | None = None,
+) -> None:
     """Delete an upload for everybody; its objects go by a later sweep. Again does nothing.
 
-    A caller of the API is no actor; `key` is the name of the key that they called with.
+    A caller of the API is no actor; `key` is the name of the key that they called with, `revision`
+    that of their change.
     """
     locked = _locked(upload)
     if locked.deleted_at is not None:
         return
-    locked.deleted_at, locked.revision = now, revision_next(upload=locked, now=now)
+    locked.deleted_at, locked.revision = now, revision or revision_next(upload=locked, now=now)
     locked.save(update_fields=["deleted_at", "revision"])
     audit_record(
         action="upload.deleted",

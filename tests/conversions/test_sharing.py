@@ -95,6 +95,25 @@ def test_what_a_caller_changed_later_stays(upload: Upload, cast: Cast, on_lambda
     )  # fmt: skip
     upload_told(**names(upload), told=told)
     assert "public_id" not in known(upload)
+    upload.refresh_from_db()
+    assert upload.known_revision < upload.revision  # until the caller's change has come here, too
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_caller_changed_of_what_was_deleted_meanwhile_does_not_bring_it_back(
+    upload: Upload, cast: Cast, on_lambda: None
+) -> None:
+    services.upload_delete(upload=upload, actor=cast.alice, now=NOW)
+    upload.refresh_from_db()
+    public_id, revision = uuid.uuid4(), upload.revision + 1
+    told = Told(
+        filename="a.jpg", created_at=NOW, public_id=public_id, is_deleted=False, revision=revision
+    )
+    upload_told(**names(upload), told=told)
+    assert "deleted" not in known(upload)
+    change = {"kind": "published", "public_id": str(public_id), "revision": revision, "key": "k"}
+    services.result_apply(body=names(upload) | change, now=NOW)
+    assert known(upload)["deleted"]
 
 
 @pytest.mark.django_db(transaction=True)

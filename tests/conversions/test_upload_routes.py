@@ -288,6 +288,25 @@ def test_late_reports_bring_nothing_back(alice: httpx.Client, photo: bytes) -> N
     assert AuditEntry.objects.filter(action="upload.deleted").count() == 1
 
 
+def test_a_deletion_that_comes_again_does_not_take_back_that_it_was_undone(
+    alice: httpx.Client, cast: Cast
+) -> None:
+    upload = made(alice)
+    deleted(alice, upload)
+    found = reports(upload, "created", "deleted")
+    # The functions' clock is ahead of the portal's.
+    ahead = timezone.now() - timedelta(minutes=1)
+    for report in found:
+        services.result_apply(body=report, now=ahead)
+    row = Upload.objects.get(uuid=upload)
+    services.upload_restore(upload=row, actor=cast.alice, now=ahead)
+    apply(*found)
+    services.uploads_tell()
+    assert state(alice, upload)["state"] == "waiting"
+    row.refresh_from_db()
+    assert (row.deleted_at, row.known_revision) == (None, row.revision)
+
+
 def test_what_is_being_converted_is_deleted_and_nothing_is_written_of_it(
     alice: httpx.Client, tenant: Tenant, photo: bytes, on_lambda: None
 ) -> None:

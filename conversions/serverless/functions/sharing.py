@@ -38,10 +38,18 @@ def share(*, item: records.Item, is_public: bool, by: edge.Caller) -> None:
 
 
 def delete(*, item: records.Item, by: edge.Caller) -> None:
-    """Have an upload deleted: it is not found from now on, and nothing is written of it."""
-    records.report(_report(item, "deleted", by))
-    values = {":true": True, ":revision": _revision(item)}
-    _update(item, "SET deleted = :true, revision = :revision REMOVE listed", values)
+    """Have an upload deleted: it is not found from now on, and nothing is written of it.
+
+    Raise ClientError where somebody was faster: then it is not, unless it was deleted already.
+    """
+    revision = _revision(item)
+    records.report(_report(item, "deleted", by) | {"revision": revision})
+    _update(
+        item,
+        "SET deleted = :true, revision = :revision REMOVE listed",
+        {":true": True, ":revision": revision},
+        ConditionExpression=f"attribute_exists(deleted) OR {IS_NEWER}",
+    )
 
 
 def _revision(item: records.Item) -> int:
