@@ -1,33 +1,38 @@
 """Links to variants that anybody may open until a moment that is part of them.
 
-Nothing is stored: a link is a variant's id and its end, signed. It ends early where the upload is
-deleted, and all of them end with a change of SECRET_KEY.
+Nothing is stored: a link is what names a variant and its end, signed. It ends early where the
+upload is deleted, and all of them end with a change of SECRET_KEY. No row's id is in it: where a
+database is restored from a backup ids come again, for files of others.
 """
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.core import signing
 
-SALT = "conversions.links"
+SALT = "conversions.links.variant"
 
 
 @dataclass(frozen=True)
 class Link:
-    """What a link says: the variant, by its id, and until when it is good."""
+    """What a link says: of which upload the variant is, which one, and until when it is good."""
 
-    conversion_id: int
+    upload_id: uuid.UUID
+    preset_code: str
+    preset_version: int
     until: datetime
 
     def sign(self) -> str:
         """Return it as a piece of an address."""
-        return signing.dumps([self.conversion_id, int(self.until.timestamp())], salt=SALT)
+        variant = [self.upload_id.hex, self.preset_code, self.preset_version]
+        return signing.dumps([*variant, int(self.until.timestamp())], salt=SALT)
 
     @classmethod
     def read(cls, token: str) -> "Link | None":
         """Return what was signed, be it over or not; None for what we never signed."""
         try:
-            conversion_id, until = signing.loads(token, salt=SALT)
+            upload, code, version, until = signing.loads(token, salt=SALT)
         except signing.BadSignature:
             return None
-        return cls(conversion_id, datetime.fromtimestamp(until, tz=UTC))
+        return cls(uuid.UUID(upload), code, version, datetime.fromtimestamp(until, tz=UTC))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from django.db.models import Q, QuerySet, Sum
 
 from conversions import keeping
+from conversions.links import Link
 from conversions.models import Conversion, ConversionState, Preset, Upload, VariantViews
 from tenants.models import Tenant
 
@@ -172,10 +173,14 @@ def variant_public(*, public_id: uuid.UUID, preset_code: str) -> Conversion | No
     return mine.order_by("-preset_version").first()
 
 
-def variant_linked(*, conversion_id: int) -> Conversion | None:
-    """Return the variant that a signed link leads to, for anybody who has one (links.py)."""
+def variant_linked(*, link: Link) -> Conversion | None:
+    """Return the variant that a signed link leads to, for anybody who has one."""
     made = Conversion.objects.filter(state=ConversionState.DONE, upload__deleted_at=None)
-    return made.filter(pk=conversion_id).first()
+    return made.filter(
+        upload__uuid=link.upload_id,
+        preset_code=link.preset_code,
+        preset_version=link.preset_version,
+    ).first()
 
 
 def current(conversions: Iterable[Conversion]) -> list[Conversion]:

@@ -32,4 +32,7 @@ def links_create(
         target=upload.filename,
         until=until.isoformat(),
     )
-    return {each.pk: Link(each.pk, until) for each in current(upload.conversions.all())}
+    return {
+        each.pk: Link(upload.uuid, each.preset_code, each.preset_version, until)
+        for each in current(upload.conversions.all())
+    }

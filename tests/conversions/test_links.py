@@ -90,8 +90,8 @@ def test_a_link_ends_with_its_upload_and_comes_back_with_it(
     [
         "none",
         signing.dumps([1, 9_999_999_999], salt="another"),
-        Link(1, timezone.now()).sign()[:-1],
-        Link(987_654_321, timezone.now() + timedelta(days=1)).sign(),
+        Link(uuid.uuid4(), "thumb", 1, timezone.now()).sign()[:-1],
+        Link(uuid.uuid4(), "thumb", 1, timezone.now() + timedelta(days=1)).sign(),
     ],
 )
 def test_what_we_never_signed_or_is_not_there_is_a_404(db: None, token: str) -> None:
@@ -99,9 +99,25 @@ def test_what_we_never_signed_or_is_not_there_is_a_404(db: None, token: str) -> 
 
 
 def test_a_link_says_no_more_than_it_must() -> None:
-    link = Link(7, timezone.now().replace(microsecond=0))
+    link = Link(uuid.uuid4(), "thumb", 7, timezone.now().replace(microsecond=0))
     assert Link.read(link.sign()) == link
-    assert signing.loads(link.sign(), salt=SALT) == [7, int(link.until.timestamp())]
+    assert signing.loads(link.sign(), salt=SALT) == [
+        link.upload_id.hex, "thumb", 7, int(link.until.timestamp()),
+    ]  # fmt: skip
+
+
+def test_a_link_leads_to_nobody_elses_file_where_an_id_comes_again(
+    cast: Cast, alice: Client, stack: str
+) -> None:
+    upload = an_upload(cast.alice_corp)
+    variant = a_variant(upload)
+    page = alice.post(reverse("upload-links", args=[upload.uuid]), {"lifetime": "month"})
+    (link,) = links_in(page)
+    assert follow(link).status_code == 302
+    upload.delete()  # as a database is without it that was restored from a backup
+    other = a_variant(an_upload(cast.charlie_corp))
+    Conversion.objects.filter(pk=other.pk).update(id=variant.pk)
+    assert follow(link).status_code == 404
 
 
 def test_an_unknown_lifetime_is_a_404(cast: Cast, alice: Client) -> None:
@@ -159,8 +175,8 @@ def test_nothing_lists_what_is_public_nor_leads_to_the_original(
 
 def test_where_storage_cannot_be_reached_links_say_so(cast: Cast, storage_away: None) -> None:
     upload = an_upload(cast.alice_corp, public_id=uuid.uuid4())
-    variant = a_variant(upload)
-    signed = Link(variant.pk, timezone.now() + timedelta(days=1)).sign()
+    a_variant(upload)
+    signed = Link(upload.uuid, "thumb", 1, timezone.now() + timedelta(days=1)).sign()
     for address in (f"/p/{upload.public_id}/thumb", f"/s/{signed}"):
         assert follow(address).status_code == 503
 

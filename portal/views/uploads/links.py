@@ -74,7 +74,7 @@ def public_set(request: TenantRequest, upload_id: uuid.UUID) -> HttpResponse:
 def signed(request: HttpRequest, token: str) -> HttpResponse:
     """Lead whoever has a signed link to its variant; a link that is over is a 410."""
     link = Link.read(token)
-    found = selectors.variant_linked(conversion_id=link.conversion_id) if link else None
+    found = selectors.variant_linked(link=link) if link else None
     if link is None or found is None:
         raise Http404
     left = link.until - timezone.now()
