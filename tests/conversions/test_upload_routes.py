@@ -105,6 +105,17 @@ def test_of_each_preset_the_newest_version_is_listed_and_counted(
     assert (body["state"], body["expected"], body["made"]) == ("done", 1, 1)
 
 
+def test_a_file_is_saved_whatever_its_uploader_said_that_it_is(
+    alice: httpx.Client, photo: bytes
+) -> None:
+    asked = {"filename": "湖's.html", "content_type": "text/html", "presets": ["thumb"]}
+    answer = httpx.get(converted(alice, uploaded(alice, photo, **asked))["source_url"])
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition == "attachment; filename*=UTF-8''%E6%B9%96%27s.html"
+    assert answer.content == photo
+
+
 def test_a_file_that_never_comes_is_told_to_whoever_asks(alice: httpx.Client) -> None:
     upload = made(alice)
     apply(*reports(upload, "created"))

@@ -19,7 +19,14 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from conversions.serverless.functions import asked, edge, listing, records, sharing
-from conversions.serverless.functions.calls import LINK_SECONDS, Refused, caller, link, not_found
+from conversions.serverless.functions.calls import (
+    LINK_SECONDS,
+    Refused,
+    caller,
+    download_link,
+    link,
+    not_found,
+)
 from conversions.serverless.functions.clients import client
 
 SMALLEST, LARGEST = 1, 20_000_000  # bytes of an upload
@@ -143,12 +150,13 @@ def _summary(item: records.Item) -> dict[str, Any]:
 
 def _upload(item: records.Item) -> dict[str, Any]:
     """Return all that is known of an upload, with links."""
-    has_arrived, there = "bytes" in item, records.variants(item)
+    there, source_url = records.variants(item), None
+    if "bytes" in item:
+        key = f"uploads/{item['pk']}/{item['sk'][7:]}/source"
+        source_url = download_link(key, filename=item.get("filename", "source"))
     return {
         **_summary(item),
-        "source_url": link(f"uploads/{item['pk']}/{item['sk'][7:]}/source")
-        if has_arrived
-        else None,
+        "source_url": source_url,
         "variants": [_variant(item, there[name]) for name in sorted(records.newest(there))],
         "failed": [
             {"preset": name.rpartition("-v")[0], **failure}

@@ -2,6 +2,7 @@
 
 import os
 from http import HTTPStatus
+from urllib.parse import quote
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
@@ -35,10 +36,26 @@ def caller(call: APIGatewayProxyEvent) -> edge.Caller:
 
 def link(key: str) -> str:
     """Return an address of an object in S3, good for LINK_SECONDS."""
+    return _link(Key=key)
+
+
+def download_link(key: str, *, filename: str) -> str:
+    """Return the same of what others sent us: saved under this name, and never opened.
+
+    What its uploader said that it is would be: a page, with scripts, from our bucket.
+    """
+    return _link(
+        Key=key,
+        ResponseContentType="application/octet-stream",
+        ResponseContentDisposition=f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
+    )
+
+
+def _link(**parameters: str) -> str:
     return str(
         client("s3").generate_presigned_url(
             "get_object",
-            Params={"Bucket": os.environ["FILES_BUCKET"], "Key": key},
+            Params={"Bucket": os.environ["FILES_BUCKET"], **parameters},
             ExpiresIn=LINK_SECONDS,
         )
     )
