@@ -17,7 +17,7 @@ plan.py      which variants go together     finish.py    all that, once it has i
 operations/  what else is done to one       moving/      frames of moving pictures
 """
 
-from conversions.imaging.errors import FileRefused
+from conversions.imaging.errors import FileRefused, VariantRefused
 from conversions.imaging.fan_out import Variant, make_variants, make_variants_of
 from conversions.imaging.header import Header, read_header
 from conversions.imaging.plan import plan_units
@@ -43,6 +43,7 @@ __all__ = [
     "Position",
     "Recipe",
     "Variant",
+    "VariantRefused",
     "Watermark",
     "make_variants",
     "make_variants_of",

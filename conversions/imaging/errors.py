@@ -9,5 +9,9 @@ class FileRefused(Exception):
         self.code = code
 
 
+class VariantRefused(FileRefused):
+    """What is to be made of the bytes is too much; of the same file, other variants may be made."""
+
+
 def damaged() -> FileRefused:
     return FileRefused("damaged", "The picture is damaged or cut off.")

@@ -6,7 +6,7 @@ So is the memory that it takes (memory.py).
 import time
 from collections.abc import Callable
 
-from conversions.imaging.errors import FileRefused, damaged
+from conversions.imaging.errors import FileRefused, VariantRefused, damaged
 
 MOST_BYTES = 50_000_000  # of the file
 MOST_PIXELS = 60_000_000
@@ -66,6 +66,8 @@ class Deadline:
         self._started = clock()
 
     def check(self) -> None:
-        """Raise FileRefused where the time is over: another try would take as long."""
+        """Raise VariantRefused where the time is over: another try of as much takes as long."""
         if self._seconds is not None and self._clock() - self._started > self._seconds:
-            raise FileRefused("too_slow", f"The picture takes more than {self._seconds:g} seconds.")
+            raise VariantRefused(
+                "too_slow", f"The picture takes more than {self._seconds:g} seconds."
+            )

@@ -9,12 +9,13 @@ JPEG to its coefficients.
 
 from collections.abc import Iterable
 
-from conversions.imaging.errors import FileRefused
+from conversions.imaging.errors import FileRefused, VariantRefused
 from conversions.imaging.geometry import Size
 from conversions.imaging.recipe import Format
 
 MOST_MEMORY = 1_500_000_000  # bytes; the rest is Python's and its modules'
 
+_TEXT = "The picture would take too much memory to convert."
 _HELD = 4  # in RGB, RGBA, or with alpha multiplied in
 _DECODING = {"WEBP": 18, "AVIF": 16, "JPEG": 13, "GIF": 14}
 _DECODING_OTHERS = 6
@@ -32,21 +33,18 @@ def check_decoding(kind: str, pixels: int, count: int) -> None:
     itself once more, upright or in other colours.
     """
     each = _DECODING.get(kind, _DECODING_OTHERS) + 2 * _HELD
-    _check(count + pixels * each, MOST_MEMORY)
+    if count + pixels * each > MOST_MEMORY:
+        raise FileRefused("too_much_memory", _TEXT)
 
 
 def check_encoding(
     pixels: int, count: int, variants: Iterable[tuple[Format, Size]], *, processors: int
 ) -> None:
-    """Refuse what takes too much while as many variants are encoded at once as there are
+    """Refuse variants that take too much while as many variants are encoded at once as there are
     processors.
     """
     each = [(size[0] * size[1], _ENCODING[kind]) for kind, size in variants]
     encoding = sorted((pixels * (of + _HELD) for pixels, of in each), reverse=True)
     held = _HELD * (pixels + sum(size for size, _ in each))
-    _check(count + held + sum(encoding[:processors]), MOST_MEMORY * processors)
-
-
-def _check(amount: int, most: int) -> None:
-    if amount > most:
-        raise FileRefused("too_much_memory", "The picture would take too much memory to convert.")
+    if count + held + sum(encoding[:processors]) > MOST_MEMORY * processors:
+        raise VariantRefused("too_much_memory", _TEXT)

@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
                 ('bytes', models.PositiveBigIntegerField(null=True, verbose_name='bytes')),
                 ('width', models.PositiveIntegerField(null=True, verbose_name='width')),
                 ('height', models.PositiveIntegerField(null=True, verbose_name='height')),
-                ('error_code', models.CharField(blank=True, choices=[('out_of_memory', 'It took too much memory.'), ('storage', 'The storage could not be reached.'), ('stopped', 'It was stopped in mid-work: it took too long, or too much memory.'), ('unexpected', 'An unexpected error, which has been logged.')], max_length=20, verbose_name='error')),
+                ('error_code', models.CharField(blank=True, choices=[('too_much_memory', 'It would take too much memory to convert.'), ('too_slow', 'It takes too long to convert.'), ('out_of_memory', 'It took too much memory.'), ('storage', 'The storage could not be reached.'), ('stopped', 'It was stopped in mid-work: it took too long, or too much memory.'), ('unexpected', 'An unexpected error, which has been logged.')], max_length=20, verbose_name='error')),
                 ('plan', models.PositiveIntegerField(default=0, editable=False)),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('upload', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='conversions', to='conversions.upload')),

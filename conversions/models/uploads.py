@@ -48,8 +48,14 @@ class UploadError(models.TextChoices):
 
 
 class ConversionError(models.TextChoices):
-    """Why a variant could not be made, after several tries."""
+    """Why a variant could not be made, though the file is good.
 
+    The first two are known beforehand, or at the first try (VariantRefused); the others are said
+    after several tries.
+    """
+
+    TOO_MUCH_MEMORY = "too_much_memory", _("It would take too much memory to convert.")
+    TOO_SLOW = "too_slow", _("It takes too long to convert.")
     OUT_OF_MEMORY = "out_of_memory", _("It took too much memory.")
     STORAGE = "storage", _("The storage could not be reached.")
     STOPPED = "stopped", _("It was stopped in mid-work: it took too long, or too much memory.")

@@ -12,7 +12,7 @@ from PIL import Image
 from conversions import backend
 from conversions.filetypes import Header
 from conversions.filetypes.picture import Picture
-from conversions.imaging import Format, Recipe, Watermark
+from conversions.imaging import Format, Recipe, VariantRefused, Watermark, fan_out, memory
 from conversions.serverless.functions import convert, records
 
 pytestmark = pytest.mark.usefixtures("on_lambda")
@@ -138,6 +138,39 @@ def test_only_the_last_try_tells_why(
     assert (told["kind"], told["plan"], told["code"]) == ("unmade", 1, code)
     assert told["names"] == ["thumb-v1.jpg", "web-v1.webp"]
     assert failures(source) == dict.fromkeys(told["names"], code)
+
+
+def test_variants_that_are_refused_leave_the_file_and_other_units_alone(
+    source: dict[str, Any], convert_with: Convert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST_MEMORY", 30_000)
+    monkeypatch.setattr(fan_out, "processors", lambda: 1)
+    wide = Recipe("wide", 1, Format.AVIF, width=40)
+    assert convert_with([wide]) == DONE
+    assert convert_with(RECIPES[:1]) == DONE
+    unmade, variant = reports(source)
+    assert (unmade["kind"], unmade["code"]) == ("unmade", "too_much_memory")
+    assert (variant["kind"], variant["preset"]) == ("variant", "thumb")
+    assert failures(source) == {wide.name: "too_much_memory"}
+
+
+def test_what_was_too_slow_goes_on_where_it_got_further(
+    source: dict[str, Any], convert_with: Convert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Picture.convert
+
+    def slow(kind: Picture, data: bytes, recipes: list[Recipe], **options: Any) -> Any:
+        yield from real(kind, data, recipes[:1], **options)
+        raise VariantRefused("too_slow", "It takes too long.")
+
+    monkeypatch.setattr(Picture, "convert", slow)
+    assert convert_with(RECIPES) == GIVEN_BACK
+    assert failures(source) == {}
+    monkeypatch.setattr(convert, "MOST_SECONDS", 0)
+    monkeypatch.setattr(Picture, "convert", real)
+    assert convert_with(RECIPES, attempt=2) == DONE
+    assert failures(source)[RECIPES[1].name] == "too_slow"
+    assert [report["kind"] for report in reports(source)] == ["variant", "variant", "unmade"]
 
 
 def test_where_one_variant_cannot_be_stored_no_other_is_made(

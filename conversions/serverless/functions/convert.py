@@ -3,7 +3,8 @@
 A message may come twice: names are a function of upload, preset and version, so that the second
 time writes the same objects, and reports are counted once. What was made of this very file is only
 reported again, so that each try of a unit too large for one gets further. A file that is refused is
-reported and done with; any other failure gives the message back, three times in all. The last time
+reported and done with, and so are variants that are; any other failure gives the message back,
+three times in all. The last time
 the portal is told why; then the message lies in the dead letters, where the portal finds also those
 that nobody could tell of, their function having been killed.
 """
@@ -25,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from conversions import filetypes
 from conversions.filetypes import AnyRecipe, Made
-from conversions.imaging import FileRefused
+from conversions.imaging import FileRefused, VariantRefused
 from conversions.serverless.functions import records
 from conversions.serverless.functions.clients import client
 
@@ -68,7 +69,7 @@ def _make(work: dict[str, Any]) -> None:
             records.report(records.report_of_variant(source, variant))
     if not recipes:
         return
-    missing = list(recipes.values())
+    missing, some_are_made = list(recipes.values()), False
     watermarks, data = _watermarks(source["bucket"], work["presets"]), file["Body"].read()
     try:
         with closing(
@@ -80,6 +81,13 @@ def _make(work: dict[str, Any]) -> None:
                     tenant=tenant, upload=upload, name=recipe.name, variant=variant
                 )
                 records.report(records.report_of_variant(source, variant))
+                some_are_made = True
+    except VariantRefused as refusal:
+        if some_are_made:  # the next try has less to do
+            raise
+        logger.warning("variants refused", extra={"upload": upload, "code": refusal.code})
+        _tell_unmade(work, refusal.code)
+        return
     except FileRefused as refusal:
         logger.warning("refused", extra={"upload": upload, "code": refusal.code})
         records.upload_failed(tenant=tenant, upload=upload, code=refusal.code, text=str(refusal))
@@ -123,20 +131,26 @@ def _watermark(bucket: str, key: str) -> bytes:
 
 def _reason(error: Exception) -> str:
     """Return the code of records.REASONS that tells a tenant most."""
+    if isinstance(error, VariantRefused):
+        return error.code
     if isinstance(error, MemoryError):
         return "out_of_memory"
     return "storage" if isinstance(error, BotoCoreError | ClientError) else "unexpected"
 
 
 def _give_up(work: dict[str, Any], code: str) -> None:
-    """Tell why a unit's variants are not made; those that are there already are left out later.
-
-    Where that fails as well, the dead letter is left to tell that they are not.
+    """Tell why variants are not made. Where that fails as well, the dead letter is left to tell
+    that they are not.
     """
     try:
-        source, names = work["source"], work["names"]
-        whose = {"tenant": source["tenant"], "upload": source["upload"]}
-        records.variants_failed(**whose, names=names, code=code)
-        records.report(records.report_of(source, "unmade", names=names, code=code))
+        _tell_unmade(work, code)
     except Exception:
         logger.exception("not told")
+
+
+def _tell_unmade(work: dict[str, Any], code: str) -> None:
+    """Tell why a unit's variants are not made; those that are there already are left out later."""
+    source, names = work["source"], work["names"]
+    whose = {"tenant": source["tenant"], "upload": source["upload"]}
+    records.variants_failed(**whose, names=names, code=code)
+    records.report(records.report_of(source, "unmade", names=names, code=code))

@@ -36,8 +36,10 @@ _ABOUT = (
     *("tenant", "upload", "bytes", "file_type"),
     *("format", "width", "height", "is_table", "plan", *ORIGIN),
 )
-# Why a variant could not be made, after several tries: codes of the portal's ConversionError.
+# Why a variant could not be made, though the file is good: codes of the portal's ConversionError.
 REASONS = {
+    "too_much_memory": "It would take too much memory to convert.",
+    "too_slow": "It takes too long to convert.",
     "out_of_memory": "It took too much memory.",
     "storage": "The storage could not be reached.",
     "unexpected": "An unexpected error, which has been logged.",

@@ -10,7 +10,8 @@ from django.utils import timezone
 from conversions import filetypes, imaging, services
 from conversions.filetypes import AnyRecipe, PageRecipe, TextRecipe, recipe_of
 from conversions.imaging import Recipe
-from conversions.models import AppliesTo, Format, LineEndings, Preset, UploadError
+from conversions.models import AppliesTo, ConversionError, Format, LineEndings, Preset, UploadError
+from conversions.serverless.functions import records
 
 pytestmark = pytest.mark.django_db
 
@@ -54,11 +55,14 @@ def test_a_preset_whose_format_or_sides_do_not_fit_is_refused(fields: dict[str, 
 
 
 def test_what_files_are_refused_for_has_a_text_in_the_portal() -> None:
-    codes = set()
+    codes: dict[str, set[str]] = {"FileRefused": set(), "VariantRefused": set()}
     for package in (filetypes, imaging):
         for source in Path(package.__path__[0]).rglob("*.py"):
             for node in ast.walk(ast.parse(source.read_text("utf-8"))):
                 match node:
-                    case ast.Call(func=ast.Name(id="FileRefused"), args=[ast.Constant(code), *_]):
-                        codes.add(code)
-    assert {"empty", "damaged", "locked", "not_a_table"} <= codes <= set(UploadError.values)
+                    case ast.Call(func=ast.Name(id=kind), args=[ast.Constant(str(code)), *_]):
+                        codes.get(kind, set()).add(code)
+    files, variants = codes.values()
+    assert {"empty", "damaged", "locked", "not_a_table"} <= files <= set(UploadError.values)
+    assert {"too_much_memory", "too_slow"} == variants <= set(ConversionError.values)
+    assert variants <= records.REASONS.keys()
