@@ -89,6 +89,8 @@ def orientation(image: Image.Image) -> int:
     try:
         with _quiet():
             value = image.getexif().get(_ORIENTATION, 1)
+    except MemoryError:
+        raise
     except Exception:  # a broken tag must not cost a good picture
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -49,6 +49,8 @@ def _exif(image: Image.Image, *, all_of_it: bool) -> bytes:
             if tags:
                 written[ifd] = tags
         return written.tobytes() if written else b""
+    except MemoryError:
+        raise
     except Exception:  # Pillow raises nearly anything on broken tags
         return b""
 

@@ -1,10 +1,12 @@
 """Who made a picture goes along, if so asked; where it was taken does not."""
 
+from collections.abc import Callable
+
 import pytest
 from PIL import ExifTags, Image
 
 from conversions.imaging import Metadata
-from conversions.imaging.header import open_picture
+from conversions.imaging.header import open_picture, orientation
 from conversions.imaging.metadata import exif_of
 from tests.conversions import corpus
 
@@ -25,6 +27,19 @@ def pictured(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing(kind: str) -> None:
     assert exif_of(open_picture(pictured(kind))[0], Metadata.STRIP) == b""
+
+
+@pytest.mark.parametrize("read", [lambda image: exif_of(image, Metadata.COPYRIGHT), orientation])
+def test_a_lack_of_memory_is_no_lack_of_tags(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[Image.Image], object]
+) -> None:
+    def without_memory(_image: Image.Image) -> Image.Exif:
+        raise MemoryError
+
+    image, _ = open_picture(pictured("JPEG"))
+    monkeypatch.setattr(Image.Image, "getexif", without_memory)
+    with pytest.raises(MemoryError):
+        read(image)
 
 
 @pytest.mark.parametrize("kind", KINDS)
