@@ -16,7 +16,8 @@ def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"", threads: in
 
     Of all encoders, AVIF's alone can use several threads.
 
-    Pillow keeps an encoder's settings on the image while it saves: it must be nobody else's.
+    Pillow keeps an encoder's settings on the image while it saves: it must be nobody else's. What
+    else the source's file said, such as a JPEG's comment, would go along unasked.
     """
     if recipe.format is Format.GIF:
         return encode_gif(image)
@@ -25,9 +26,10 @@ def encode(image: Image.Image, recipe: Recipe, *, exif: bytes = b"", threads: in
         options["max_threads"] = threads
     if exif:
         options["exif"] = exif
+    profile, image.info = image.info.get("icc_profile"), {}
     # Pillow holds Python's lock while it encodes a JPEG, unless it writes to a real file.
     with TemporaryFile() if recipe.format is Format.JPEG else io.BytesIO() as out:
-        image.save(out, **options, icc_profile=image.info.get("icc_profile"))
+        image.save(out, **options, icc_profile=profile)
         out.seek(0)
         return out.read()
 

@@ -1,11 +1,14 @@
 """Who made a picture goes along, if so asked; where it was taken does not."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from conversions.imaging import Metadata
+from conversions.imaging import Format, Metadata, Recipe, make_variants
 from conversions.imaging.header import open_picture, orientation
 from conversions.imaging.metadata import exif_of
 from tests.conversions import corpus
@@ -84,3 +87,52 @@ def test_more_than_a_jpeg_can_hold_is_reduced_to_whose_it_is() -> None:
     exif[ExifTags.Base.ImageDescription] = "x" * 100_000
     data = corpus.encoded(corpus.photograph(), "PNG", exif=exif.tobytes())
     assert dict(kept(data, Metadata.KEEP)) == {ExifTags.Base.Artist: "Zoe"}
+
+
+SECRET = b"who lives here"
+
+
+def telling(kind: str, *, moves: bool) -> bytes:
+    """Return a picture that has a secret wherever Pillow can write one."""
+    xmp = b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>"
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Artist] = SECRET.decode()
+    note = PngInfo()
+    note.add_text("Comment", SECRET.decode())
+    note.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    tags = ImageFileDirectory_v2()
+    tags[700], tags[33723], tags[270] = xmp, SECRET, SECRET.decode()
+    options: dict[str, dict[str, Any]] = {
+        "JPEG": {"comment": SECRET, "xmp": xmp, "extra": b"\xff\xed\0\x10" + SECRET, "exif": exif},
+        "PNG": {"pnginfo": note, "exif": exif},
+        "WEBP": {"xmp": xmp, "exif": exif},
+        "AVIF": {"xmp": xmp, "exif": exif.tobytes()},
+        "GIF": {"comment": SECRET},
+        "TIFF": {"tiffinfo": tags},
+    }
+    more: list[Any] = [corpus.in_quarters()] if moves else []
+    return corpus.encoded(
+        corpus.photograph(), kind, **options[kind], save_all=moves, append_images=more
+    )
+
+
+@pytest.mark.parametrize("width", [None, 24])
+@pytest.mark.parametrize(
+    ("kind", "moves"),
+    [(kind, False) for kind in (*KINDS, "GIF")]
+    + [(kind, True) for kind in ("PNG", "WEBP", "AVIF", "GIF")],
+)
+def test_nothing_that_a_file_says_goes_along_where_it_is_to_be_stripped(
+    kind: str, moves: bool, width: int | None
+) -> None:
+    data = telling(kind, moves=moves)
+    assert SECRET in data
+    recipes = [
+        Recipe(
+            code=f"{srgb}", version=1, format=each, width=width, srgb=srgb, metadata=Metadata.STRIP
+        )
+        for each in (Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF, Format.GIF)
+        for srgb in (True, False)
+    ]
+    for recipe, variant in make_variants(data, recipes):
+        assert SECRET not in variant.data, recipe.name
