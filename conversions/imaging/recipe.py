@@ -44,8 +44,14 @@ class Format(StrEnum):
 
     @property
     def longest_side(self) -> int:
-        """How many pixels a side may have at most: WebP stores it in 14 bits, others in 16."""
-        return 16_383 if self is Format.WEBP else 65_535
+        """How many pixels a side may have at most: WebP stores it in 14 bits, others in 16 at
+        least, of which libjpeg takes a little less, and libavif half. Frames of a GIF are read
+        again while it is written, as those of an upload are (limits.MOST_SIDE).
+        """
+        return _LONGEST_SIDES.get(self, 65_535)
+
+
+_LONGEST_SIDES = {Format.JPEG: 65_500, Format.WEBP: 16_383, Format.AVIF: 32_768, Format.GIF: 30_000}
 
 
 class Animation(StrEnum):

@@ -1,11 +1,15 @@
 """Nothing is ever enlarged by accident; and what is, is not enlarged beyond measure."""
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from conversions.imaging import Fit, Format, Recipe
+from conversions.imaging import Fit, Format, Recipe, make_variants
 from conversions.imaging.geometry import geometry
+from tests.conversions import corpus
 
 sides = st.integers(1, 30_000)
 boxes = st.none() | st.integers(1, 4_096)
@@ -41,3 +45,14 @@ def test_without_a_box_a_picture_keeps_its_size(upscale: bool) -> None:
 
 def test_if_asked_it_is_enlarged() -> None:
     assert geometry((40, 30), recipe(width=400, upscale=True)).size == (400, 300)
+
+
+@pytest.mark.parametrize("kind", [Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF, Format.GIF])
+def test_an_enlarged_strip_is_as_long_as_its_format_can_be(kind: Format) -> None:
+    data = corpus.encoded(Image.new("RGB", (1, 30_000)), "PNG")
+    asked = Recipe(code="t", version=1, format=kind, width=100, upscale=True)
+    ((_, variant),) = make_variants(data, [asked])
+    assert variant.height == kind.longest_side
+    with Image.open(io.BytesIO(variant.data)) as opened:
+        opened.load()
+        assert opened.size == (variant.width, variant.height)
