@@ -9,12 +9,13 @@ errors.py    what is refused for good       recipe.py    how a variant is made
 header.py    reading what it is             limits.py    what is too much of it
 decode.py    at the scale that is needed    colour.py    any colours to sRGB
 jpeg.py      in how many scans it is        memory.py    how much a unit takes
-tiff.py      as its tags say                metadata.py  what of EXIF goes along
+png.py       its transparent shade          tiff.py      as its tags say
 geometry.py  which part, of which size      pyramid.py   sizes made of larger ones
-encode.py    the encoders' settings         fan_out.py   from a source to its variants
-work.py      on the process's threads       cost.py      what each step takes
-plan.py      which variants go together     finish.py    all that, once it has its size
-operations/  what else is done to one       moving/      frames of moving pictures
+metadata.py  what of EXIF goes along        encode.py    the encoders' settings
+fan_out.py   from a source to its variants  work.py      on the process's threads
+plan.py      which variants go together     cost.py      what each step takes
+operations/  what else is done to one       finish.py    all that, once it has its size
+moving/      frames of moving pictures
 """
 
 from conversions.imaging.errors import FileRefused, VariantRefused

@@ -27,6 +27,7 @@ from conversions.imaging.limits import (
 )
 from conversions.imaging.memory import check_decoding
 from conversions.imaging.moving.count import count_frames
+from conversions.imaging.png import scale_transparency
 from conversions.imaging.tiff import stored_pixels
 
 # What is packed in a PNG beside its pixels: more than Pillow's own megabyte costs no good picture.
@@ -71,6 +72,8 @@ def open_picture(data: bytes) -> tuple[Image.Image, Header]:
     if data.startswith(JPEG_SIGNATURE):
         check_scans(data)
     image = _opened(data)
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        scale_transparency(image)
     width, height = image.size
     check_size(width, height)
     kind = "JPEG" if image.format == "MPO" else image.format or ""

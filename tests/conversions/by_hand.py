@@ -40,6 +40,26 @@ def png(size: Size, rows: bytes, *, depth: int = 8) -> bytes:
     )
 
 
+def gray_png(shade: int, transparent: int, *, depth: int, frames: int = 1) -> bytes:
+    """16 × 1 pixels of one shade, of fewer bits than a byte, and which shade is transparent."""
+    row = sum(shade << depth * at for at in range(16))
+    pixels = zlib.compress(b"\0" + row.to_bytes(2 * depth, "big"))
+    control = struct.pack(">4I2H2B", 16, 1, 0, 0, 1, 10, 0, 0)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 16, 1, depth, 0, 0, 0, 0)),
+        (b"tRNS", struct.pack(">H", transparent)),
+    ]
+    if frames == 1:
+        return _png(*chunks, (b"IDAT", pixels))
+    chunks.append((b"acTL", struct.pack(">II", frames, 0)))
+    for frame in range(frames):
+        number = struct.pack(">I", max(0, 2 * frame - 1))
+        after = struct.pack(">I", 2 * frame)
+        chunks.append((b"fcTL", number + control))
+        chunks.append((b"fdAT", after + pixels) if frame else (b"IDAT", pixels))
+    return _png(*chunks)
+
+
 def apng(frames: int, size: Size = (1, 1)) -> bytes:
     """Black frames, of a tenth of a second each."""
     chunks = [

@@ -6,6 +6,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from conversions.imaging.colour import to_rgb
+from conversions.imaging.header import read_header
+from conversions.imaging.moving.read import film_of
 from tests.conversions import by_hand, corpus, icc
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -148,6 +150,19 @@ def test_what_one_colour_says_is_transparent_is(
     data = corpus.encoded(Image.new(mode, (8, 8), value), "PNG", transparency=transparency)
     image = corpus.decoded(data)
     assert image.getpixel((0, 0))[3] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("transparent", [0, 1, -1])
+def test_gray_of_few_bits_is_transparent_where_it_says_so(depth: int, transparent: int) -> None:
+    shades = 1 << depth
+    for shade in range(shades):
+        still = by_hand.gray_png(shade, transparent % shades, depth=depth)
+        film = by_hand.gray_png(shade, transparent % shades, depth=depth, frames=2)
+        expected = 0 if shade == transparent % shades else 255
+        assert corpus.decoded(still).getchannel("A").getextrema() == (expected, expected)
+        for frame in film_of(film, read_header(film)).frames():
+            assert frame.image.getchannel("A").getextrema() == (expected, expected)
 
 
 @pytest.mark.parametrize("mode", ["LA", "La", "PA", "RGBA", "RGBa"])

@@ -8,13 +8,16 @@ import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from conversions.imaging.colour import to_rgb
 from conversions.imaging.errors import damaged
 from conversions.imaging.moving.chunks import PNG_SIGNATURE, png_chunk, png_chunks
 from conversions.imaging.moving.film import Film, Frame
+from conversions.imaging.png import scale_transparency
 
 _TO_NOTHING, _TO_WHAT_WAS = 1, 2  # disposals
 _OVER = 1  # a way to blend
@@ -91,6 +94,7 @@ def _frames(apng: _Apng, *, srgb: bool) -> Iterator[Frame]:
             raise damaged()
         before = canvas.copy() if part.disposal == _TO_WHAT_WAS and number else canvas
         with Image.open(io.BytesIO(apng.still(part)), formats=("PNG",)) as opened:
+            scale_transparency(cast("PngImageFile", opened))
             pixels = to_rgb(opened, srgb=srgb).convert("RGBA")
         if part.blend == _OVER:
             canvas.alpha_composite(pixels, (left, top))
