@@ -19,6 +19,7 @@ from conversions.archive import LONGEST, Entry, Names, archive
 from conversions.backend import BackendUnavailable
 from conversions.models import UploadState
 from portal.views.uploads import files
+from portal.views.uploads.slots import MOST
 from tenants.models import Tenant
 from tests.cast import Cast
 from tests.conversions.conftest import finish
@@ -27,6 +28,7 @@ from tests.conversions.test_pages import Post, a_variant, alice, an_upload, sign
 __all__ = ["alice"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
+TOO_MANY = "Other archives are being downloaded."
 
 
 def put(key: str, data: bytes) -> str:
@@ -144,10 +146,8 @@ def test_a_choice_and_a_search_are_downloaded_whole(
         a_variant(upload)
     a_variant(an_upload(cast.charlie_corp, filename="charlies.png"))
     chosen = {"upload": [str(upload.uuid) for upload in mine[:3]]}
-    for answer in (
-        alice.get(reverse("uploads-archive"), chosen),
-        alice.post(reverse("uploads-archive"), chosen),
-    ):
+    for ask in (alice.get, alice.post):
+        answer = ask(reverse("uploads-archive"), chosen)
         assert sorted(sent(answer)) == ["b-thumb.webp", "湖-thumb (2).webp", "湖-thumb.webp"]
     for search, count in (({"q": "sea"}, 1), ({}, 5), ({"state": "done", "kind": "image"}, 5)):
         answer = alice.get(reverse("uploads-archive"), search)
@@ -168,18 +168,34 @@ def test_too_much_and_nothing_are_refused_in_words(
     assert "An archive holds at most 2 files." in answer.content.decode()
 
 
+def test_a_tenant_downloads_one_archive_at_once_and_holds_up_no_other(
+    cast: Cast, stack: str, alice: Client
+) -> None:
+    a_variant(an_upload(cast.alice_corp))
+    a_variant(an_upload(cast.charlie_corp))
+    charlie, address = signed_in(cast.charlie), reverse("uploads-archive")
+    begun = alice.get(address)
+    for _ in range(MOST):
+        assert TOO_MANY in alice.get(address, follow=True).content.decode()
+    assert len(sent(charlie.get(address))) == 1
+    begun.close()
+    again = alice.get(address)
+    begun.close()  # once more
+    assert TOO_MANY in alice.get(address, follow=True).content.decode()
+    assert len(sent(again)) == 1
+
+
 def test_only_so_many_threads_send_archives_and_each_is_free_again(
     cast: Cast, stack: str, alice: Client
 ) -> None:
     a_variant(an_upload(cast.alice_corp))
-    two = [alice.get(reverse("uploads-archive")) for _ in range(2)]
+    others = range(-MOST, 0)  # no tenant has such an id
+    assert all(files.SLOTS.take(each) for each in others)
     answer = alice.get(reverse("uploads-archive"), follow=True)
-    assert "Other archives are being downloaded." in answer.content.decode()
-    for begun in two:
-        begun.close()
-        begun.close()
-    third = alice.get(reverse("uploads-archive"))
-    assert len(sent(third)) == 1
+    assert TOO_MANY in answer.content.decode()
+    for each in others:
+        files.SLOTS.release(each)
+    assert len(sent(alice.get(reverse("uploads-archive")))) == 1
 
 
 def test_who_may_look_may_download(cast: Cast, stack: str) -> None:

@@ -4,6 +4,7 @@ page.py      the page, a search, and news of what is shown
 rows.py      an upload as the page shows it
 changes.py   new, again, deleted, brought back
 files.py     from our addresses to the files in S3: one, or many in an archive
+slots.py     how many archives at once, and whose
 links.py     links for others: signed ones that end, public ones
 
 No page waits for S3. A picture's address is one of ours, which leads on to a link that S3 accepts

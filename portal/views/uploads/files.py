@@ -1,6 +1,5 @@
 """From our addresses to the files in S3: by a redirect to one, or as an archive of many."""
 
-import threading
 import uuid
 from collections.abc import Iterator
 
@@ -21,14 +20,14 @@ from conversions.selectors import Cursor, Search
 from portal.views.access import TenantRequest, tenant_required
 from portal.views.uploads.page import search_of
 from portal.views.uploads.rows import SHOWN_BY_BROWSERS
+from portal.views.uploads.slots import Slots
 from tenants.errors import Refused
 from tenants.models import Tenant
 
 LINK_KEPT_SECONDS = backend.LINK_SECONDS // 2  # by browsers: it must still be good when used
 MOST_FILES = 1000  # of an archive: at 20 MB each, what is downloaded in one go at all
 BATCH = 200  # uploads that are read at once
-# Each takes one of the server's threads for as long as somebody downloads.
-SLOTS = threading.BoundedSemaphore(2)
+SLOTS = Slots()
 
 
 @require_safe
@@ -74,12 +73,14 @@ def archive(request: TenantRequest) -> HttpResponseBase:
     try:
         found = _found(request, chosen)
         entries, name = _entries(found, with_originals="originals" in asked)
-        if not SLOTS.acquire(blocking=False):
+        if not SLOTS.take(request.member.tenant_id):
             raise Refused(_("Other archives are being downloaded. Try again in a minute."))
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{reverse('uploads')}?{request.GET.urlencode()}")
-    response = StreamingHttpResponse(_Sent(entries), content_type="application/zip")
+    response = StreamingHttpResponse(
+        _Sent(entries, request.member.tenant_id), content_type="application/zip"
+    )
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
     response["Cache-Control"] = "private, no-store"
     return response
@@ -94,18 +95,20 @@ def variant_name(conversion: Conversion) -> str:
 class _Sent:
     """An archive on its way. The server closes it, be it whole, broken off, or never begun."""
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self._pieces = archive_of(entries)
+    def __init__(self, entries: list[Entry], holder: int) -> None:
+        self._pieces, self._holder = archive_of(entries), holder
         self._is_open = True
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
 
     def close(self) -> None:
-        self._pieces.close()
-        if self._is_open:
-            self._is_open = False
-            SLOTS.release()
+        try:
+            self._pieces.close()
+        finally:
+            if self._is_open:
+                self._is_open = False
+                SLOTS.release(self._holder)
 
 
 def _lead(key: str, *, filename: str = "", content_type: str = "") -> HttpResponse:
