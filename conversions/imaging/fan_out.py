@@ -98,10 +98,15 @@ def _begun(
     films = [variant for variant in variants if moves(header, variant[0])]
     stills = [variant for variant in variants if not moves(header, variant[0])]
     pictures = _stills(image, header, data, stills) if stills else {}
-    for recipe, part in films:
-        fan_out.begin_film(film_of(data, header, srgb=recipe.srgb), recipe, part, header.frames)
-    for srgb, picture in pictures.items():
-        fan_out.begin(picture, pyramid(size, [each for each in stills if each[0].srgb is srgb]))
+    try:
+        for recipe, part in films:
+            film = film_of(data, header, srgb=recipe.srgb)
+            fan_out.begin_film(film, recipe, part, header.frames)
+        for srgb, picture in pictures.items():
+            fan_out.begin(picture, pyramid(size, [each for each in stills if each[0].srgb is srgb]))
+    except BaseException:  # some may be at work already
+        fan_out.end()
+        raise
     return fan_out
 
 
@@ -135,6 +140,9 @@ class _FanOut:
 
     def results(self, count: int) -> Iterator[Made]:
         return self._work.results(count)
+
+    def end(self) -> None:
+        self._work.end()
 
     def begin(self, picture: Picture, levels: list[Level]) -> None:
         """Begin with the levels that are made of the whole picture, decoded, in RGB or RGBA."""

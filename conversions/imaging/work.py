@@ -50,7 +50,16 @@ class Work(Generic[Result]):
                     raise outcome
                 yield outcome
         finally:
-            self._end()
+            self.end()
+
+    def end(self) -> None:
+        """Drop the tasks that wait, and wait for those that run."""
+        with self._lock:
+            self._over = True
+            self._tasks.clear()
+        for turn in self._turns:
+            turn.cancel()
+        wait(self._turns)
 
     def _take_turn(self) -> None:
         """Do the most pressing task. There are as many turns as tasks, but tasks may be dropped."""
@@ -65,14 +74,6 @@ class Work(Generic[Result]):
         else:
             if result is not None:
                 self._outcomes.put(result)
-
-    def _end(self) -> None:
-        with self._lock:
-            self._over = True
-            self._tasks.clear()
-        for turn in self._turns:
-            turn.cancel()
-        wait(self._turns)
 
 
 def processors() -> int:

@@ -186,6 +186,33 @@ class TestEnds:
         with pytest.raises(MemoryError):
             list(make_variants(JPEG, [recipe(f"v{width}", width=width) for width in (40, 50, 60)]))
 
+    def test_what_cannot_be_begun_ends_what_was(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        begun: list[str] = []
+        trees = iter([pyramid])
+
+        def watched(image: Image.Image, each: Recipe, **options: Any) -> bytes:
+            begun.append(each.code)
+            return encode(image, each, **options)
+
+        def once(*arguments: Any) -> list[Level]:
+            for tree in trees:
+                return tree(*arguments)
+            raise MemoryError
+
+        monkeypatch.setattr(fan_out, "encode", watched)
+        monkeypatch.setattr(fan_out, "pyramid", once)
+        recipes = [
+            recipe(f"v{width}", width=width, format=Format.WEBP, srgb=width % 2 == 0)
+            for width in range(400, 440)
+        ]
+        with pytest.raises(MemoryError):
+            next(make_variants(JPEG, recipes))
+        monkeypatch.setattr(fan_out, "pyramid", pyramid)
+        before = list(begun)
+        assert len(before) < 20
+        list(make_variants(encoded(PICTURE, "PNG"), [recipe("last", width=10)]))
+        assert begun == [*before, "last"]
+
     def test_refused_before_anything_is_made(self) -> None:
         with pytest.raises(FileRefused):
             next(make_variants(JPEG[:-1_000], [recipe(width=40)]))
