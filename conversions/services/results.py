@@ -8,7 +8,8 @@ deleted   a caller deleted an upload                 published, unpublished
                                                                a caller let everybody see it, or not
 
 What follows from that is in progress.py. A report about an upload of the API's carries where that
-came from, so that whichever report comes first makes its row.
+came from, so that whichever report comes first makes its row; all but "failed", which carries only
+what started the state machine, and is dropped where there is no row yet.
 """
 
 from datetime import UTC, date, datetime

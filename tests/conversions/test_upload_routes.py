@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from conversions import backend, services
-from conversions.models import Preset, Upload, UploadState
+from conversions.models import Preset, Upload, UploadError, UploadState
 from conversions.serverless.functions import listing, records
 from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, PURGE_AFTER
 from tenants.models import AuditEntry, Tenant
@@ -122,6 +122,14 @@ def test_a_file_that_never_comes_is_told_to_whoever_asks(alice: httpx.Client) ->
     services.uploads_sweep(now=timezone.now() + ABANDONED_AFTER + LOOK_AFTER)
     body = state(alice, upload)
     assert (body["state"], body["error"]["code"]) == ("failed", "never_arrived")
+
+
+def test_a_refusal_that_is_the_first_to_be_heard_of_makes_the_row(alice: httpx.Client) -> None:
+    upload = uploaded(alice, b"\0 is no kind of file")
+    found = reports(upload, "created", "refused")
+    apply(*(each for each in found if each["kind"] == "refused"))
+    row = Upload.objects.get(uuid=upload)
+    assert (row.filename, row.error_code) == ("barrier.jpg", UploadError.NOT_SUPPORTED)
 
 
 # --- Lists ---

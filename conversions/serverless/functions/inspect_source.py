@@ -21,9 +21,9 @@ logger = Logger()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Return what records.SOURCE lists of an object, or only where it is with {refused: {code,
-    text}}; and `requested`, where only some presets were. Raise NotPublished where the next steps
-    would not find the tenant's presets.
+    """Return what records.SOURCE lists of an object, or only where it is with `refused`, the report
+    that says why; and `requested`, where only some presets were. Raise NotPublished where the next
+    steps would not find the tenant's presets.
 
     EventBridge gives the key as it is, unlike S3's own notifications, which encode it
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
@@ -64,4 +64,4 @@ def _object(event: dict[str, Any]) -> tuple[str, str]:
 def _refused(source: dict[str, Any], code: str, text: str) -> dict[str, Any]:
     logger.warning("refused", extra={"upload": source["upload"], "code": code})
     records.upload_failed(tenant=source["tenant"], upload=source["upload"], code=code, text=text)
-    return {**source, "refused": {"code": code, "text": text}}
+    return {**source, "refused": records.report_of(source, "refused", code=code, text=text)}
