@@ -62,7 +62,7 @@ def results_poll(*, now: datetime, most: int = 50) -> int:
 def _take(result: backend.Result, now: datetime) -> bool:
     try:
         if result.queue == backend.DEAD:
-            _tell_stopped(result.body, work_died(body=result.body, now=now))
+            _buried(result.body, now)
         elif failed := result_apply(body=result.body, now=now):
             # The functions cannot know.
             failure_tell(upload=failed, error=UploadError(failed.error_code))
@@ -73,6 +73,14 @@ def _take(result: backend.Result, now: datetime) -> bool:
         return False
     backend.result_delete(result=result)
     return True
+
+
+def _buried(body: dict[str, Any], now: datetime) -> None:
+    """Note that work died. An older deployment's says neither its variants nor by which plan."""
+    if "names" in body and "plan" in body["source"]:
+        _tell_stopped(body, work_died(body=body, now=now))
+    elif failed := unplanned_work_died(body=body, now=now):
+        failure_tell(upload=failed, error=UploadError(failed.error_code))
 
 
 def _tell_stopped(body: dict[str, Any], names: list[str]) -> None:
@@ -141,11 +149,23 @@ def work_died(*, body: dict[str, Any], now: datetime) -> list[str]:
     upload = _locked(source["tenant"], source["upload"])
     if upload is None:
         return []
-    log.error("work.died", upload=str(upload.uuid), unit=body["unit"])
+    log.error("work.died", upload=str(upload.uuid), names=body["names"])
     unit = {"plan": source["plan"], "names": body["names"]}
     stopped = progress.unmade(upload, **unit, error=ConversionError.STOPPED, now=now)
     upload.save()
     return stopped
+
+
+@transaction.atomic
+def unplanned_work_died(*, body: dict[str, Any], now: datetime) -> Upload | None:
+    """Have an upload fail of which all work was tried in vain; return it unless it is done."""
+    upload = _locked(body["source"]["tenant"], body["source"]["upload"])
+    if upload is None:
+        return None
+    log.error("work.died", upload=str(upload.uuid))
+    progress.failed(upload, UploadError.NOT_PROCESSED, now)
+    upload.save()
+    return upload if upload.state == UploadState.FAILED else None
 
 
 def _of_report(body: dict[str, Any], *, even_deleted: bool = False) -> Upload | None:

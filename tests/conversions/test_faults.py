@@ -131,6 +131,21 @@ def test_work_that_dies_without_a_word_is_told_and_can_be_tried_again(
     assert retry(upload, cast).state == UploadState.DONE
 
 
+def test_work_of_an_older_deployment_fails_its_upload(
+    alice: httpx.Client, tenant: Tenant, cast: Cast
+) -> None:
+    upload = waiting(cast)
+    whose = {"tenant": str(tenant.uuid), "upload": str(upload.uuid)}
+    work = {"source": whose | {"bucket": "files", "key": upload.source_key}, "presets": "[]"}
+    with failed_work_returns_at_once():
+        backend.client("sqs").send_message(
+            QueueUrl=backend.outputs()["WorkQueue"], MessageBody=json.dumps(work)
+        )
+        finish(upload)
+    assert (upload.error_code, upload.may_retry) == (UploadError.NOT_PROCESSED, True)
+    assert alice.get(f"/v1/uploads/{upload.uuid}").json()["error"]["code"] == "not_processed"
+
+
 def test_a_job_that_dies_is_told_to_whoever_asks_and_never_takes_back_what_was_done(
     alice: httpx.Client, tenant: Tenant, caplog: pytest.LogCaptureFixture
 ) -> None:
