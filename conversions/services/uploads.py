@@ -6,11 +6,12 @@ about files that nobody has reported on, for an event or a report can be lost.
 
 import unicodedata
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from conversions import backend
@@ -30,6 +31,8 @@ ABANDONED_AFTER = timedelta(seconds=backend.LINK_SECONDS)  # the form is no long
 STUCK_AFTER = timedelta(hours=2)  # three tries of a function, half an hour apart, and then some
 UNDO_FOR = timedelta(seconds=60)  # in which what was deleted can be brought back
 PURGE_AFTER = UNDO_FOR * 2  # clocks differ, and a request may be slow
+PURGE_SECONDS = 30  # of the minute between two sweeps
+MOST_PURGED = 5000  # rows that are read for a sweep: more than it gets through
 MOST_UNFINISHED = 2000  # of a tenant, begun on the page: the sweep asks S3 for each
 FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
 UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # Unicode's categories
@@ -190,12 +193,24 @@ def uploads_sweep(*, now: datetime, limit: int = 200) -> None:
         deleted_at__lt=now - ABANDONED_AFTER - STUCK_AFTER
     )
     gone = Upload.objects.filter(deleted_at__lte=now - PURGE_AFTER).select_related("tenant")
-    for upload in gone.filter(nothing_comes, purged_at=None).order_by("id")[:limit]:
-        _purge(upload, now)
-        Upload.objects.filter(pk=upload.pk).update(purged_at=now)
+    _purge_all(gone.filter(nothing_comes, purged_at=None), now)
     for upload in gone.filter(purged_at__lt=now - FORGET_AFTER).order_by("id")[:limit]:
         _purge(upload, now)  # a function that was late may have written once more
         upload.delete()
+
+
+def _purge_all(uploads: QuerySet[Upload], now: datetime) -> None:
+    """Delete the objects of these uploads, for PURGE_SECONDS; the next sweep goes on.
+
+    Those that were deleted last come first: so what somebody deletes goes in a minute or two, even
+    where thousands have expired before it.
+    """
+    until = monotonic() + PURGE_SECONDS
+    for upload in uploads.order_by("-deleted_at", "-id")[:MOST_PURGED]:
+        _purge(upload, now)
+        Upload.objects.filter(pk=upload.pk).update(purged_at=now)
+        if monotonic() >= until:
+            return
 
 
 def _purge(upload: Upload, now: datetime) -> None:

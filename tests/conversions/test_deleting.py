@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from conversions import backend, services
-from conversions.models import UploadState
+from conversions.models import Upload, UploadState
 from conversions.services.uploads import PURGE_AFTER
 from tenants.models import Tenant
 from tests.cast import Cast
@@ -31,6 +31,21 @@ def test_a_change_of_an_upload_leaves_its_tenant_unlocked(cast: Cast) -> None:
     assert len(locking) == 3
     for sql in locking:
         assert sql.endswith('FOR UPDATE OF "conversions_upload"')
+
+
+def test_what_somebody_deletes_does_not_wait_for_all_that_expired_before_it(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    expired = [an_upload(tenant, deleted_at=now - 2 * PURGE_AFTER) for _ in range(3)]
+    an_upload(tenant, deleted_at=now - PURGE_AFTER)
+    waiting = Upload.objects.filter(purged_at=None)
+    with monkeypatch.context() as in_no_time:
+        in_no_time.setattr("conversions.services.uploads.PURGE_SECONDS", 0)
+        services.uploads_sweep(now=now, limit=1)
+    assert set(waiting.all()) == set(expired)
+    services.uploads_sweep(now=now, limit=1)
+    assert not waiting.all()
 
 
 @pytest.fixture
