@@ -94,9 +94,11 @@ def remake_advance(remake_id: int) -> None:
 
 @shared_task
 def remakes_sweep() -> None:
-    """Take up the re-makings that rest, or whose step was lost."""
-    for remake_id in services.remakes_abandoned(now=timezone.now()):
+    """Take up the re-makings that rest, or whose step was lost; note what came of the others."""
+    now = timezone.now()
+    for remake_id in services.remakes_abandoned(now=now):
         queue.send("conversions.tasks.remake_advance", remake_id, queue="default")
+    services.remakes_settle(now=now)
 
 
 @shared_task

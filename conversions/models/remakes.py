@@ -22,7 +22,9 @@ class Remake(models.Model):
     `cursor` is the id of the last upload that was looked at: a run that died goes on behind it.
     `total` counts the uploads at the start, `looked_at` those behind the cursor, and `asked_for`
     those of them for which work was sent, the others having the variant already. `checked_at` is
-    when anybody last worked on it; the sweep takes up one that nobody does.
+    when anybody last worked on it; the sweep takes up one that nobody does. Of a run that has ended
+    it is when there was last news. What came of it is counted in `made`, `failed` and `missing`,
+    for good from `settled_at` on.
     """
 
     preset = models.ForeignKey(Preset, on_delete=models.CASCADE, related_name="remakes")
@@ -34,12 +36,16 @@ class Remake(models.Model):
     looked_at = models.PositiveIntegerField(_("looked at"), default=0)
     asked_for = models.PositiveIntegerField(_("to be made"), default=0)
     cursor = models.PositiveBigIntegerField(default=0, editable=False)
+    made = models.PositiveIntegerField(default=0, editable=False)
+    failed = models.PositiveIntegerField(default=0, editable=False)
+    missing = models.PositiveIntegerField(default=0, editable=False)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(_("created at"))
     checked_at = models.DateTimeField(_("last looked after"), editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("re-making of uploads")

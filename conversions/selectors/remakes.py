@@ -78,6 +78,38 @@ def _has_variant(preset: Preset) -> Exists:
     return Exists(made.filter(upload=OuterRef("pk")))
 
 
+def remake_awaited(*, remake: Remake) -> QuerySet[Upload]:
+    """Return the uploads behind a run's cursor of which no report has come, oldest first.
+
+    Of what was deleted since, or refused, none is awaited.
+    """
+    reported = _conversions(remake.preset.code, remake.preset_version).filter(
+        state__in=[ConversionState.DONE, ConversionState.FAILED], upload=OuterRef("pk")
+    )
+    uploads = remake_uploads(preset=remake.preset, before=remake.created_at)
+    return uploads.filter(pk__lte=remake.cursor).exclude(Exists(reported))
+
+
+class Outcome(NamedTuple):
+    """What came of a run so far, in uploads."""
+
+    made: int
+    failed: int
+    missing: int
+
+
+def remake_outcome(*, remake: Remake) -> Outcome:
+    """Return what came of a run: as it was noted where it is settled, else counted."""
+    if remake.settled_at is not None:
+        return Outcome(remake.made, remake.failed, remake.missing)
+    reported = _conversions(remake.preset.code, remake.preset_version).filter(
+        upload__created_at__lt=remake.created_at, upload__deleted_at=None
+    )
+    made = reported.filter(state=ConversionState.DONE, finished_at__gte=remake.created_at)
+    failed = reported.filter(state=ConversionState.FAILED)
+    return Outcome(made.count(), failed.count(), remake_awaited(remake=remake).count())
+
+
 @dataclass(frozen=True)
 class RemakeProgress:
     """How far a run is: `percent` of its uploads have the variant, or will not get it."""
@@ -89,20 +121,18 @@ class RemakeProgress:
 
 
 def remake_progress(*, remake: Remake) -> RemakeProgress:
-    """Say how far a run is. It goes on moving until all that it asked for was reported."""
-    old = _conversions(remake.preset.code, remake.preset_version).filter(
-        upload__created_at__lt=remake.created_at, upload__deleted_at=None
-    )
-    made = old.filter(state=ConversionState.DONE, finished_at__gte=remake.created_at).count()
-    failed = old.filter(state=ConversionState.FAILED).count()
-    settled = remake.looked_at - remake.asked_for + min(made + failed, remake.asked_for)
+    """Say how far a run is. It goes on moving until all that it asked for was reported, or until
+    there was no news for a while.
+    """
+    made, failed, missing = remake_outcome(remake=remake)
+    settled = max(remake.looked_at - missing, 0)
     is_running = remake.state == RemakeState.RUNNING
     of = max(remake.total, remake.looked_at) if is_running else remake.looked_at
     return RemakeProgress(
         made=made,
         failed=failed,
         percent=settled * 100 // of if of else 100,
-        is_moving=is_running or settled < remake.looked_at,
+        is_moving=is_running or (missing > 0 and remake.settled_at is None),
     )
 
 

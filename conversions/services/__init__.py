@@ -28,6 +28,7 @@ from conversions.services.remakes import (
     remake_cancel,
     remake_start,
     remakes_abandoned,
+    remakes_settle,
 )
 from conversions.services.results import result_apply, results_poll, work_died
 from conversions.services.retention import (
@@ -64,6 +65,7 @@ __all__ = [
     "remake_cancel",
     "remake_start",
     "remakes_abandoned",
+    "remakes_settle",
     "result_apply",
     "results_poll",
     "retention_delete",

@@ -17,7 +17,12 @@ from django.utils.translation import gettext as _
 
 from conversions.backend.work import jobs_send, work_waiting
 from conversions.models import Preset, Remake, RemakeState
-from conversions.selectors.remakes import Candidate, remake_batch, remake_uploads
+from conversions.selectors.remakes import (
+    Candidate,
+    remake_batch,
+    remake_outcome,
+    remake_uploads,
+)
 from conversions.services.watermarks import watermarks_publish
 from tenants import queue
 from tenants.errors import Refused
@@ -27,6 +32,8 @@ from tenants.services import audit_record
 BATCH = 100  # uploads that one step looks at
 MOST_WAITING = 200  # messages in the functions' queues, with which a run rests
 ABANDONED_AFTER = timedelta(seconds=20)  # without a step
+SETTLED_AFTER = timedelta(minutes=1)  # without news of a run that ended, where none is missing
+LOST_AFTER = timedelta(minutes=10)  # without news, where some are
 
 
 class Step(Enum):
@@ -97,6 +104,24 @@ def remakes_abandoned(*, now: datetime) -> list[int]:
     """Return the runs that nobody works on: they rest, or their step was lost."""
     running = Remake.objects.filter(state=RemakeState.RUNNING, checked_at__lt=now - ABANDONED_AFTER)
     return list(running.values_list("pk", flat=True))
+
+
+def remakes_settle(*, now: datetime) -> None:
+    """Note what came of the runs that have ended: for good, where no more news is expected.
+
+    A run settles a little later than it seems to: what had failed before counts as failed until the
+    functions begin to try it again.
+    """
+    ended = Remake.objects.filter(settled_at=None).exclude(state=RemakeState.RUNNING)
+    for remake in ended.select_related("preset").defer("preset__watermark"):
+        before = (remake.made, remake.failed, remake.missing)
+        outcome = remake_outcome(remake=remake)
+        if outcome != before:
+            remake.made, remake.failed, remake.missing = outcome
+            remake.checked_at = now
+        elif now - remake.checked_at >= (LOST_AFTER if remake.missing else SETTLED_AFTER):
+            remake.settled_at = now
+        remake.save(update_fields=["made", "failed", "missing", "checked_at", "settled_at"])
 
 
 @transaction.atomic

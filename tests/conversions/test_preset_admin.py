@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
@@ -250,6 +252,19 @@ def test_a_changed_preset_offers_to_be_made_of_old_uploads(operator: Client, cas
     remake.refresh_from_db()
     assert remake.state == RemakeState.CANCELLED
     assert operator.get(reverse("admin:conversions_remake_change", args=[remake.pk])).status_code
+
+
+def test_a_list_of_settled_runs_counts_nothing(operator: Client) -> None:
+    preset, now = Preset.objects.get(code="web"), timezone.now()
+    settled = {"state": RemakeState.DONE, "total": 9, "looked_at": 9, "settled_at": now}
+    for _ in range(11):
+        Remake.objects.create(
+            preset=preset, preset_version=1, created_at=now, checked_at=now, **settled
+        )
+    lists = reverse("admin:conversions_remake_changelist")
+    with CaptureQueriesContext(connection) as queries:
+        assert "100 %" in operator.get(lists).content.decode()
+    assert not [one for one in queries if "conversions_conversion" in one["sql"]]
 
 
 def test_several_presets_are_chosen_in_the_list(operator: Client) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -315,6 +315,64 @@ def test_the_bar_counts_what_was_there_what_is_made_and_what_failed(
     made(uploads[2], version=2, state=ConversionState.FAILED)
     made(uploads[3], version=2)
     assert percent() == (100, False)
+
+
+def test_what_was_deleted_or_refused_since_is_not_waited_for(
+    preset: Preset, cast: Cast, functions: Functions
+) -> None:
+    gone, broken, there = uploaded(cast.alice_corp, 3)
+    remake = start(preset, cast)
+    while step(remake) is not Step.OVER:
+        continue
+    made(there, version=2)
+    Upload.objects.filter(pk=gone.pk).update(deleted_at=timezone.now())
+    Upload.objects.filter(pk=broken.pk).update(
+        state=UploadState.FAILED, error_code=UploadError.DAMAGED
+    )
+    remake.refresh_from_db()
+    progress = remake_progress(remake=remake)
+    assert (progress.made, progress.percent, progress.is_moving) == (1, 100, False)
+
+
+def test_a_run_without_news_moves_no_more_and_keeps_its_figures(
+    preset: Preset, cast: Cast, functions: Functions, django_assert_num_queries: Any
+) -> None:
+    uploads = uploaded(cast.alice_corp, 2)
+    remake = start(preset, cast)
+    assert step(remake) is Step.OVER
+    made(uploads[0], version=2)
+    now = timezone.now()
+
+    def moving(at: datetime) -> bool:
+        services.remakes_settle(now=at)
+        remake.refresh_from_db()
+        return remake_progress(remake=remake).is_moving
+
+    assert moving(now)
+    assert moving(now + remakes.LOST_AFTER / 2)
+    assert not moving(now + remakes.LOST_AFTER)
+    with django_assert_num_queries(0):
+        progress = remake_progress(remake=remake)
+    assert (progress.made, progress.failed, progress.percent) == (1, 0, 50)
+
+
+def test_a_run_is_settled_soon_after_all_was_reported(
+    preset: Preset, cast: Cast, functions: Functions
+) -> None:
+    (upload,) = uploaded(cast.alice_corp)
+    made(upload, version=2, state=ConversionState.FAILED)  # by an earlier run
+    remake = start(preset, cast)
+    assert step(remake) is Step.OVER
+    now = timezone.now()
+    services.remakes_settle(now=now)
+    Conversion.objects.filter(upload=upload, preset_version=2).update(
+        state=ConversionState.DONE, finished_at=now
+    )
+    for minutes in range(3):
+        services.remakes_settle(now=now + remakes.SETTLED_AFTER * minutes)
+    remake.refresh_from_db()
+    assert remake.settled_at is not None
+    assert (remake.made, remake.failed, remake.missing) == (1, 0, 0)
 
 
 def test_a_step_costs_the_same_however_many_uploads_it_looks_at(
