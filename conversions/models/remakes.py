@@ -19,7 +19,8 @@ class RemakeState(models.TextChoices):
 class Remake(models.Model):
     """One run through the uploads that are there. Work is asked for in batches.
 
-    `cursor` is the id of the last upload that was looked at: a run that died goes on behind it.
+    `cursor` is the id of the last upload that was looked at: a run that died goes on behind it. It
+    last went on at `moved_at`. Up to `awaited_after` no upload is awaited any more.
     `total` counts the uploads at the start, `looked_at` those behind the cursor, and `asked_for`
     those of them for which work was sent, the others having the variant already. `checked_at` is
     when anybody last worked on it; the sweep takes up one that nobody does. Of a run that has ended
@@ -36,6 +37,7 @@ class Remake(models.Model):
     looked_at = models.PositiveIntegerField(_("looked at"), default=0)
     asked_for = models.PositiveIntegerField(_("to be made"), default=0)
     cursor = models.PositiveBigIntegerField(default=0, editable=False)
+    awaited_after = models.PositiveBigIntegerField(default=0, editable=False)
     made = models.PositiveIntegerField(default=0, editable=False)
     failed = models.PositiveIntegerField(default=0, editable=False)
     missing = models.PositiveIntegerField(default=0, editable=False)
@@ -44,6 +46,7 @@ class Remake(models.Model):
     )
     created_at = models.DateTimeField(_("created at"))
     checked_at = models.DateTimeField(_("last looked after"), editable=False)
+    moved_at = models.DateTimeField(editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     settled_at = models.DateTimeField(null=True, editable=False)
 

@@ -90,6 +90,19 @@ def remake_awaited(*, remake: Remake) -> QuerySet[Upload]:
     return uploads.filter(pk__lte=remake.cursor).exclude(Exists(reported))
 
 
+def remakes_awaited(*, most: int) -> dict[int, list[int]]:
+    """Return the first uploads that are awaited, at most so many of each run, by the runs' ids."""
+    runs = Remake.objects.filter(settled_at=None).select_related("preset")
+    return {
+        remake.pk: list(
+            remake_awaited(remake=remake)
+            .filter(pk__gt=remake.awaited_after)
+            .values_list("pk", flat=True)[:most]
+        )
+        for remake in runs.defer("preset__watermark")
+    }
+
+
 class Outcome(NamedTuple):
     """What came of a run so far, in uploads."""
 

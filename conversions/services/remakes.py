@@ -3,9 +3,12 @@
 A row says which run goes on, and how far it has come (Remake). Each step asks the functions for one
 batch and then notes it, so a run that was killed between asks for that batch again, which makes
 nothing twice: names of variants follow from upload, preset and version. Two steps at once ask for
-the same batch, and only one of them moves the run on. It rests while much work waits, so that no
-tenant's new upload has to wait for old ones. A run is for one version of its preset: where that is
-changed or switched off in the middle, it ends as superseded.
+the same batch, and only one of them moves the run on. A run is for one version of its preset: where
+that is changed or switched off in the middle, it ends as superseded.
+
+A run rests while many uploads are awaited, by our own rows, or much other work waits, so that no
+tenant's new upload has to wait for old ones. SQS alone would not do: it may say only a minute later
+what was sent. What is awaited in vain for some minutes is lost, and holds up nothing any more.
 """
 
 from collections import defaultdict
@@ -22,6 +25,7 @@ from conversions.selectors.remakes import (
     remake_batch,
     remake_outcome,
     remake_uploads,
+    remakes_awaited,
 )
 from conversions.services.watermarks import watermarks_publish
 from tenants import queue
@@ -30,10 +34,11 @@ from tenants.models import User
 from tenants.services import audit_record
 
 BATCH = 100  # uploads that one step looks at
-MOST_WAITING = 200  # messages in the functions' queues, with which a run rests
+MOST_AWAITED = 200  # uploads of all runs, with which a run rests
+MOST_WAITING = 200  # messages in the functions' queues, likewise
 ABANDONED_AFTER = timedelta(seconds=20)  # without a step
 SETTLED_AFTER = timedelta(minutes=1)  # without news of a run that ended, where none is missing
-LOST_AFTER = timedelta(minutes=10)  # without news, where some are
+LOST_AFTER = timedelta(minutes=10)  # without news, where some are; the longest rest for them
 
 
 class Step(Enum):
@@ -62,6 +67,7 @@ def remake_start(*, preset: Preset, actor: User, now: datetime) -> Remake:
         started_by=actor,
         created_at=now,
         checked_at=now,
+        moved_at=now,
     )
     audit_record(
         action="remake.started",
@@ -88,6 +94,12 @@ def remake_advance(*, remake_id: int, now: datetime) -> Step:
     remake = _looked_after(remake_id, now)
     if remake is None:
         return Step.OVER
+    awaited = remakes_awaited(most=MOST_AWAITED)
+    remake.awaited_after = min(awaited[remake.pk], default=remake.cursor + 1) - 1
+    if sum(map(len, awaited.values())) >= MOST_AWAITED:
+        if now - remake.moved_at < LOST_AFTER:
+            return Step.REST
+        remake.awaited_after = remake.cursor
     if work_waiting() >= MOST_WAITING:
         return Step.REST
     watermarks_publish(now=now)
@@ -148,7 +160,8 @@ def _noted(before: Remake, batch: list[Candidate], *, asked_for: int, now: datet
         remake.cursor = batch[-1].pk
         remake.looked_at += len(batch)
         remake.asked_for += asked_for
-        remake.save(update_fields=["cursor", "looked_at", "asked_for"])
+        remake.awaited_after, remake.moved_at = before.awaited_after, now
+        remake.save(update_fields=["cursor", "looked_at", "asked_for", "awaited_after", "moved_at"])
     is_running = remake.state == RemakeState.RUNNING
     if is_running and len(batch) < BATCH:
         _end(remake, RemakeState.DONE, now=now)

@@ -259,7 +259,7 @@ def test_a_list_of_settled_runs_counts_nothing(operator: Client) -> None:
     settled = {"state": RemakeState.DONE, "total": 9, "looked_at": 9, "settled_at": now}
     for _ in range(11):
         Remake.objects.create(
-            preset=preset, preset_version=1, created_at=now, checked_at=now, **settled
+            preset=preset, preset_version=1, created_at=now, checked_at=now, moved_at=now, **settled
         )
     lists = reverse("admin:conversions_remake_changelist")
     with CaptureQueriesContext(connection) as queries:

@@ -209,6 +209,38 @@ def test_a_run_rests_while_much_work_waits(
     assert functions.asked == functions.names(uploads)
 
 
+def test_a_run_rests_while_much_is_awaited_but_not_for_what_is_lost(
+    preset: Preset, cast: Cast, functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remakes, "MOST_AWAITED", 3)
+    uploads = uploaded(cast.alice_corp, 9)
+    remake = start(preset, cast)
+    assert [step(remake), step(remake)] == [Step.MORE, Step.REST]
+    assert functions.asked == functions.names(uploads[:3])  # the queues are empty, for all SQS says
+    made(uploads[1], version=2)
+    assert [step(remake), step(remake)] == [Step.MORE, Step.REST]
+    remake.refresh_from_db()
+    later = remake.moved_at + remakes.LOST_AFTER
+    assert services.remake_advance(remake_id=remake.pk, now=later) is Step.MORE
+    assert functions.asked == functions.names(uploads)
+    for upload in uploads[6:]:
+        made(upload, version=2)
+    assert step(remake) is Step.OVER  # what was lost is not counted again
+
+
+def test_a_run_rests_for_what_others_await(
+    preset: Preset, cast: Cast, functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remakes, "MOST_AWAITED", 2)
+    uploaded(cast.alice_corp, 2)
+    assert step(start(preset, cast)) is Step.OVER
+    other = start(Preset.objects.get(code="thumb"), cast)
+    assert step(other) is Step.REST
+    services.remakes_settle(now=timezone.now())
+    services.remakes_settle(now=timezone.now() + remakes.LOST_AFTER * 2)
+    assert step(other) is Step.OVER
+
+
 def test_a_run_that_is_cancelled_in_the_middle_asks_for_no_more(
     preset: Preset, cast: Cast, functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,5 +418,5 @@ def test_a_step_costs_the_same_however_many_uploads_it_looks_at(
     remake = start(preset, cast)
     for batch in (3, 20):
         monkeypatch.setattr(remakes, "BATCH", batch)
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(12):
             assert step(remake) is Step.MORE
