@@ -74,7 +74,7 @@ def csv_to_json(text: str, *, newline: str) -> str:
         if len(row) != len(names):
             _refuse(line, f"it has {len(row)} values, and the first row {len(names)}.")
         objects.append(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False))
-        size = _grown(size, objects[-1])
+        size = _grown(size, len(objects[-1]))
     return f"[{newline}{f',{newline}'.join(objects)}{newline}]{newline}"
 
 
@@ -88,7 +88,7 @@ def json_to_csv(text: str, *, newline: str) -> str:
         for row in _json_rows(_entries(text)):
             writer.writerow(row)
             lines[-1] = lines[-1].removesuffix("\r\n")
-            size = _grown(size, lines[-1])
+            size = _grown(size, len(lines[-1]))
     except RecursionError:
         _too_deep()
     return newline.join([*lines, ""])
@@ -174,6 +174,7 @@ def _json_rows(entries: list[Any]) -> Iterator[Row]:
     if widths == {0}:
         raise FileRefused("not_a_table", "The table has no columns.")
     if kind is dict:
+        _grown(0, len(entries) * (len(columns) - 1))  # commas, however little is between them
         yield columns
     for entry in entries:
         values = entry if kind is list else (entry.get(name) for name in columns)
@@ -201,8 +202,8 @@ def _quoted(value: str | bool | None) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _grown(size: int, more: str) -> int:
-    size += len(more)
+def _grown(size: int, more: int) -> int:
+    size += more
     if size > LARGEST:
         _too_large(f"it would become more than {LARGEST} characters.")
     return size

@@ -285,6 +285,18 @@ class TestJsonToCsv:
         data = json.dumps([{f"key {number}": "value"} for number in range(4)]).encode()
         refused(data, "table_too_large", "csv")
 
+    def test_one_of_too_many_empty_values_is_refused_before_its_rows_are_made(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_cell(_value: object) -> str:
+            raise AssertionError
+
+        monkeypatch.setattr(tables, "_cell", no_cell)
+        monkeypatch.setattr(tables, "LARGEST", 3_000)
+        refused(
+            json.dumps([dict.fromkeys("abcd"), *[{}] * 1_000]).encode(), "table_too_large", "csv"
+        )
+
 
 # Without what could be taken for other delimiters.
 WORDS = st.text(
