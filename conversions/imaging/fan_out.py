@@ -19,7 +19,7 @@ from conversions.imaging.finish import finished
 from conversions.imaging.geometry import Box, Geometry, Size, geometry
 from conversions.imaging.header import Header, open_picture
 from conversions.imaging.limits import Deadline
-from conversions.imaging.memory import check_encoding
+from conversions.imaging.memory import check_encoding, of_film
 from conversions.imaging.metadata import exif_of
 from conversions.imaging.moving.film import Film
 from conversions.imaging.moving.read import film_of, first_frame
@@ -87,16 +87,11 @@ def _begun(
     variants = [
         (each, geometry(size, each)) for each in (r.for_source(header.format) for r in recipes)
     ]
-    check_encoding(
-        header.width * header.height,
-        len(data),
-        [(recipe.format, part.final_size) for recipe, part in variants],
-        processors=processors(),
-    )
-    exif = {what: exif_of(image, what) for what in {recipe.metadata for recipe in recipes}}
-    fan_out = _FanOut(_operations(variants, watermarks), exif, deadline)
     films = [variant for variant in variants if moves(header, variant[0])]
     stills = [variant for variant in variants if not moves(header, variant[0])]
+    _check_memory(header, len(data), films, stills)
+    exif = {what: exif_of(image, what) for what in {recipe.metadata for recipe in recipes}}
+    fan_out = _FanOut(_operations(variants, watermarks), exif, deadline)
     pictures = _stills(image, header, data, stills) if stills else {}
     try:
         for recipe, part in films:
@@ -108,6 +103,17 @@ def _begun(
         fan_out.end()
         raise
     return fan_out
+
+
+def _check_memory(header: Header, count: int, films: _Variants, stills: _Variants) -> None:
+    pixels = header.width * header.height
+    check_encoding(
+        pixels,
+        count,
+        [(recipe.format, part.final_size) for recipe, part in stills],
+        [of_film(header.format, pixels, each.format, part.final_size) for each, part in films],
+        processors=processors(),
+    )
 
 
 def _stills(

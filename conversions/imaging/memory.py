@@ -26,6 +26,10 @@ _ENCODING = {
     Format.AVIF: 26,
     Format.GIF: 16,
 }
+# A film, of which a few frames are held in both: reading from this format, writing to that.
+_READING = {"GIF": 18, "WEBP": 28, "AVIF": 26}
+_READING_OTHERS = 34
+_WRITING = {Format.GIF: 55, Format.PNG: 28, Format.WEBP: 63, Format.AVIF: 67}
 
 
 def check_decoding(kind: str, pixels: int, count: int) -> None:
@@ -37,14 +41,25 @@ def check_decoding(kind: str, pixels: int, count: int) -> None:
         raise FileRefused("too_much_memory", _TEXT)
 
 
+def of_film(kind: str, pixels: int, variant: Format, size: Size) -> int:
+    """Return what a variant that moves takes by itself, of a film of this format, in bytes."""
+    reading = _READING.get(kind, _READING_OTHERS)
+    return pixels * reading + size[0] * size[1] * _WRITING[variant]
+
+
 def check_encoding(
-    pixels: int, count: int, variants: Iterable[tuple[Format, Size]], *, processors: int
+    pixels: int,
+    count: int,
+    variants: Iterable[tuple[Format, Size]],
+    films: Iterable[int] = (),
+    *,
+    processors: int,
 ) -> None:
     """Refuse variants that take too much while as many variants are encoded at once as there are
-    processors.
+    processors. `films` says what each of those takes that move (of_film).
     """
     each = [(size[0] * size[1], _ENCODING[kind]) for kind, size in variants]
-    encoding = sorted((pixels * (of + _HELD) for pixels, of in each), reverse=True)
+    encoding = sorted([*(pixels * (of + _HELD) for pixels, of in each), *films], reverse=True)
     held = _HELD * (pixels + sum(size for size, _ in each))
     if count + held + sum(encoding[:processors]) > MOST_MEMORY * processors:
         raise VariantRefused("too_much_memory", _TEXT)

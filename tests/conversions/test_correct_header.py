@@ -10,6 +10,7 @@ from conversions.imaging import (
     FileRefused,
     Format,
     Recipe,
+    VariantRefused,
     fan_out,
     jpeg,
     limits,
@@ -130,6 +131,17 @@ def test_variants_that_take_much_memory_are_refused_before_decoding(
         with pytest.raises(FileRefused) as refused:
             list(make_variants(data, [Recipe(code="t", version=1, format=kind)]))
         assert refused.value.code == code
+
+
+@pytest.mark.parametrize("kind", [Format.GIF, Format.PNG, Format.WEBP, Format.AVIF])
+def test_a_film_takes_more_memory_than_a_picture(
+    kind: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fan_out, "processors", lambda: 1)
+    data = by_hand.webp(2, (7_000, 7_000))
+    with pytest.raises(VariantRefused) as refused:
+        list(make_variants(data, [Recipe(code="t", version=1, format=kind)]))
+    assert refused.value.code == "too_much_memory"
 
 
 @pytest.mark.parametrize(
