@@ -77,12 +77,17 @@ def test_every_answer_is_as_the_reference_says(
     ]
     if case.path == "/v1/account/usage":
         excluded.append(checks.positive_data_acceptance)  # an end may come before its start
-    case.call_and_validate(base_url=stack, headers={"x-api-key": key}, excluded_checks=excluded)
+    case.call_and_validate(
+        base_url=stack,
+        headers={"x-api-key": key},
+        excluded_checks=excluded,
+        timeout=60,  # a function's first call starts its process
+    )
 
 
 @pytest.mark.django_db(transaction=True)
 def test_no_operation_answers_without_a_key(stack: str) -> None:
     for path, verbs in reference.document()["paths"].items():
         for verb in verbs:
-            answer = httpx.request(verb, f"{stack}{path}", json={})
+            answer = httpx.request(verb, f"{stack}{path}", json={}, timeout=60)
             assert (answer.status_code, answer.json()["code"]) == (403, "invalid_api_key"), path
