@@ -110,7 +110,7 @@ def _check_memory(header: Header, count: int, films: _Variants, stills: _Variant
     check_encoding(
         pixels,
         count,
-        [(recipe.format, part.final_size) for recipe, part in stills],
+        [(recipe.format, part) for recipe, part in stills],
         [of_film(header.format, pixels, each.format, part.final_size) for each, part in films],
         processors=processors(),
     )

@@ -7,10 +7,11 @@ before. WebP is decoded to YUV or ARGB beside two canvases, AVIF to YUV of 16 bi
 JPEG to its coefficients.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
 
 from conversions.imaging.errors import FileRefused, VariantRefused
-from conversions.imaging.geometry import Size
+from conversions.imaging.geometry import Geometry, Size
 from conversions.imaging.recipe import Format
 
 MOST_MEMORY = 1_500_000_000  # bytes; the rest is Python's and its modules'
@@ -44,13 +45,13 @@ def check_decoding(kind: str, pixels: int, count: int) -> None:
 def of_film(kind: str, pixels: int, variant: Format, size: Size) -> int:
     """Return what a variant that moves takes by itself, of a film of this format, in bytes."""
     reading = _READING.get(kind, _READING_OTHERS)
-    return pixels * reading + size[0] * size[1] * _WRITING[variant]
+    return pixels * reading + math.prod(size) * _WRITING[variant]
 
 
 def check_encoding(
     pixels: int,
     count: int,
-    variants: Iterable[tuple[Format, Size]],
+    variants: Collection[tuple[Format, Geometry]],
     films: Iterable[int] = (),
     *,
     processors: int,
@@ -58,8 +59,9 @@ def check_encoding(
     """Refuse variants that take too much while as many variants are encoded at once as there are
     processors. `films` says what each of those takes that move (of_film).
     """
-    each = [(size[0] * size[1], _ENCODING[kind]) for kind, size in variants]
+    each = [(math.prod(part.final_size), _ENCODING[kind]) for kind, part in variants]
     encoding = sorted([*(pixels * (of + _HELD) for pixels, of in each), *films], reverse=True)
-    held = _HELD * (pixels + sum(size for size, _ in each))
+    sizes = {(part.box, part.size) for _, part in variants}  # each is made once (pyramid.py)
+    held = _HELD * (pixels + sum(math.prod(size) for _, size in sizes))
     if count + held + sum(encoding[:processors]) > MOST_MEMORY * processors:
         raise VariantRefused("too_much_memory", _TEXT)

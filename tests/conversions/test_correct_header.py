@@ -17,6 +17,7 @@ from conversions.imaging import (
     make_variants,
     read_header,
 )
+from conversions.imaging.geometry import Geometry
 from conversions.imaging.memory import check_encoding
 from conversions.imaging.moving import chunks, gif_blocks
 from conversions.models.uploads import UploadError
@@ -159,8 +160,16 @@ def test_a_film_takes_more_memory_than_a_picture(
 def test_memory_is_that_of_the_largest_encoders_and_of_all_sizes(
     processors: int, variants: list[tuple[Format, tuple[int, int]]], refused: bool
 ) -> None:
-    with pytest.raises(FileRefused) if refused else nullcontext():
-        check_encoding(60_000_000, 20_000_000, variants, processors=processors)
+    parts = [
+        (kind, Geometry((number, 0, *size), size)) for number, (kind, size) in enumerate(variants)
+    ]
+    with pytest.raises(VariantRefused) if refused else nullcontext():
+        check_encoding(60_000_000, 20_000_000, parts, processors=processors)
+
+
+def test_a_size_that_variants_share_takes_memory_once() -> None:
+    part = Geometry((0, 0, 8_000, 6_000), (4_000, 3_000))
+    check_encoding(48_000_000, 20_000_000, [(Format.JPEG, part)] * 300, processors=1)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "JPEG"])
