@@ -36,6 +36,7 @@ MOST_PURGED = 5000  # rows that are read for a sweep: more than it gets through
 MOST_UNFINISHED = 2000  # of a tenant, begun on the page: the sweep asks S3 for each
 FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
 UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # Unicode's categories
+JOINERS = "\u200c\u200d"  # unseen, too, but Persian, Hindi and emoji are spelt with them
 
 
 def upload_create(
@@ -91,7 +92,9 @@ def storable(text: str, *, most: int) -> str:
     Control characters and halves of characters, which some column or header does not hold, and
     format characters, by which a name can read as another one.
     """
-    return "".join(each for each in text if unicodedata.category(each) not in UNSEEN)[:most]
+    return "".join(
+        each for each in text if each in JOINERS or unicodedata.category(each) not in UNSEEN
+    )[:most]
 
 
 @transaction.atomic

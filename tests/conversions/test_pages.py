@@ -420,6 +420,8 @@ def test_a_name_is_kept_and_downloaded_without_what_nobody_sees(
     name = "a\r\nb\u202egpj.ex\0e"
     assert alice.post(reverse("upload-create"), {"name": name, "size": "1"}).status_code == 200
     assert Upload.objects.get().filename == "abgpj.exe"
+    persian = "می\u200cخواهم.jpg"  # where the joiner is a matter of spelling
+    assert services.uploads.storable(persian, most=255) == persian
     old = an_upload(cast.alice_corp, filename=name.replace("\0", ""), bytes=9)
     answer = alice.get(reverse("upload-source", args=[old.uuid]), {"download": ""})
     asked_of_s3 = parse_qs(urlsplit(answer.headers["Location"]).query)
