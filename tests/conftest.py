@@ -28,6 +28,7 @@ from portal.celery import GATEWAY_QUEUES
 from portal.celery import app as celery_app
 from portal.local.aws.server import LocalAWS
 from portal.local.payments.server import LocalPayments
+from portal.supervisor.environment import Ports
 from tests.cast import Cast, assemble, usage_plan_free
 from tests.services import local_aws_running, local_payments_running, ping_api_deploy
 
@@ -50,7 +51,7 @@ def _fast_passwords() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """A Valkey of our own, as the cache and the broker; yields its URL."""
-    with ValkeyServer() as server:
+    with ValkeyServer(port=Ports.free().valkey) as server:  # its own search tries the same first
         url = f"{server.connection_url}/0"
         caches = {
             "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
