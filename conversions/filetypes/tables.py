@@ -23,6 +23,7 @@ from conversions.imaging import FileRefused
 
 DELIMITERS = ",;\t|"
 MOST_ROWS, MOST_COLUMNS = 200_000, 1_000
+MOST_DEPTH = 100  # of a value in a table: Python's own limit moves with whoever calls
 LARGEST = 50_000_000  # characters of a result: names are repeated in each row of JSON
 _SNIFFED, _BEGINNING = 50, 100_000  # rows, and the characters in which they are looked for
 _ALIKE = 0.75  # of the rows have as many values as the first, or it is prose with commas in it
@@ -84,13 +85,10 @@ def json_to_csv(text: str, *, newline: str) -> str:
     # The module quotes what has either character of this ending in it; it is replaced below.
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     size = 0
-    try:
-        for row in _json_rows(_entries(text)):
-            writer.writerow(row)
-            lines[-1] = lines[-1].removesuffix("\r\n")
-            size = _grown(size, len(lines[-1]))
-    except RecursionError:
-        _too_deep()
+    for row in _json_rows(_entries(text)):
+        writer.writerow(row)
+        lines[-1] = lines[-1].removesuffix("\r\n")
+        size = _grown(size, len(lines[-1]))
     return newline.join([*lines, ""])
 
 
@@ -187,12 +185,15 @@ def _cell(value: Any) -> str:
     return "" if value is None else _json(value)
 
 
-def _json(value: Any) -> str:
+def _json(value: Any, depth: int = 1) -> str:
     """Write a value as JSON; the json module would write our numbers as strings."""
+    if depth > MOST_DEPTH:
+        _too_deep()
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_quoted(name)}: {_json(item)}' for name, item in value.items())}}}"
+        items = (f"{_quoted(name)}: {_json(item, depth + 1)}" for name, item in value.items())
+        return f"{{{', '.join(items)}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_json, value))}]"
+        return f"[{', '.join(_json(item, depth + 1) for item in value)}]"
     if isinstance(value, _Number):
         return value
     return _quoted(value)

@@ -15,6 +15,9 @@ from tests.browser.test_story import sign_up
 Visit = Callable[..., Page]
 Check = Callable[..., None]
 OURS = "#content"  # what is around it is Unfold's
+# What fades has other colours meanwhile.
+STILL = """() => !document.querySelector("#preview.htmx-request")
+    && document.getAnimations().every((each) => each.playState !== "running")"""
 
 
 def operator_at(page: Page, stack: Stack, preset: str) -> None:
@@ -114,6 +117,7 @@ def test_nobody_is_shut_out(visit: Visit, axe: Check, stack: Stack, look: str) -
     assert width <= options["viewport"]["width"]
     page.goto("/admin/conversions/preset/add/")
     expect(page.locator(".preset-errors")).to_be_visible()
+    page.wait_for_function(STILL)
     axe(page, OURS)
     page.goto("/admin/conversions/remake/begin/?preset=1")
     expect(page.locator(".preset-begin button")).to_contain_text(re.compile(r"\d"))
