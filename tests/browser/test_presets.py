@@ -112,6 +112,7 @@ def test_nobody_is_shut_out(visit: Visit, axe: Check, stack: Stack, look: str) -
     page = visit(**options)
     operator_at(page, stack, "avif")
     expect(page.get_by_test_id("format")).to_have_text("AVIF")
+    page.wait_for_function(STILL)
     axe(page, OURS)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= options["viewport"]["width"]

@@ -161,7 +161,8 @@ def links_open_for_strangers(page: Page, visit: Visit, axe: Check) -> None:
 def search_delete_and_undo(page: Page, axe: Check) -> None:
     page.goto("/uploads/")
     page.get_by_label("File name").fill("HOLIDAY 4")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():  # until its scripts are there, too
+        page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"q=HOLIDAY\+4"))
     expect(page.get_by_test_id("upload")).to_have_count(1)
     page.get_by_role("button", name="Delete holiday 4.jpg").click()
