@@ -86,7 +86,7 @@ def build(of: Target | None) -> bytes:
 
 
 def _code() -> list[Path]:
-    sources = [ROOT / "__init__.py", ROOT / "serverless" / "__init__.py"]
+    sources = [ROOT / "__init__.py", ROOT / "names.py", ROOT / "serverless" / "__init__.py"]
     for folder in PACKAGED:
         sources += sorted((ROOT / folder).rglob("*.py"))
     return sources

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from conversions.backend import BackendRefused, client, errors_of, outputs
+from conversions.names import listing_place
 
 NOT_DELETED = "attribute_not_exists(deleted)"
 
@@ -55,7 +56,7 @@ def upload_told(*, tenant: str, upload: str, told: Told) -> bool:
     if told.is_deleted:
         sets["deleted"] = {"BOOL": True}
     else:
-        sets["listed"] = {"S": f"{int(told.created_at.timestamp() * 1000):013d}-{upload}"}
+        sets["listed"] = {"S": listing_place(upload=upload, created_at=told.created_at)}
     removes = sorted({"public_id", "deleted", "listed"} - sets.keys())
     return _update(
         tenant,

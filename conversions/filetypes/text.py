@@ -12,6 +12,7 @@ from typing import Any
 from conversions.filetypes import charset, tables
 from conversions.filetypes.base import Header, Made
 from conversions.imaging import FileRefused
+from conversions.names import variant_name
 
 MOST_BYTES = 10_000_000
 
@@ -71,7 +72,7 @@ class TextRecipe:
     @property
     def name(self) -> str:
         """The variant's file name, as of a picture's: of the preset and its version alone."""
-        return f"{self.code}-v{self.version}.{self.format.extension}"
+        return variant_name(self.code, self.version, self.format.extension)
 
     def for_source(self, kind: str) -> "TextRecipe":
         """Return the recipe for a source of this format, as its Header says it."""

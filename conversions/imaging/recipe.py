@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from conversions.names import variant_name
+
 
 class Fit(StrEnum):
     """How a picture of other proportions comes into the box of width and height.
@@ -135,7 +137,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """The variant's file name: a function of the preset and its version alone."""
-        return f"{self.code}-v{self.version}.{self.format.extension}"
+        return variant_name(self.code, self.version, self.format.extension)
 
     def for_source(self, kind: str) -> Self:
         """Return the recipe for a source of this format, as its Header says it: "JPEG", "TIFF", …

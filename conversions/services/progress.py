@@ -20,14 +20,9 @@ from conversions.models import (
     UploadError,
     UploadState,
 )
+from conversions.names import variant_of
 
 Variant = tuple[str, int]  # a preset's code and version
-
-
-def variant_of(name: str) -> Variant:
-    """Read a variant's file name, CODE-vVERSION.EXTENSION. Raise ValueError."""
-    code, _, version = name.rpartition(".")[0].rpartition("-v")
-    return code, int(version)
 
 
 def planned(

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from conversions import services
 from conversions.models import Upload, UploadError, UploadState
-from conversions.services import progress
+from conversions.names import variant_of
 from tests.cast import Cast
 from tests.conversions.reports import (
     NAMES,
@@ -34,7 +34,7 @@ def state_of(upload: Upload) -> tuple[str, str]:
 
 
 def test_a_variants_name_says_preset_and_version() -> None:
-    assert progress.variant_of("a-v1-v12.webp") == ("a-v1", 12)
+    assert variant_of("a-v1-v12.webp") == ("a-v1", 12)
 
 
 def test_the_variants_that_are_planned_are_awaited_one_by_one(cast: Cast) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from conversions import backend, services
 from conversions.models import Preset, Upload, UploadError, UploadState
+from conversions.names import listing_place
 from conversions.serverless.functions import listing, records
 from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, PURGE_AFTER
 from tenants.models import AuditEntry, Tenant
@@ -144,7 +145,7 @@ def shelf(tenant: Tenant, on_lambda: None) -> Callable[[int], str]:
         upload, now = str(uuid.uuid4()), start + timedelta(seconds=seconds)
         records.upload_create(
             tenant=str(tenant.uuid), upload=upload, filename="a.jpg", presets=None,
-            created_at=now.isoformat(), listed=listing.place(upload=upload, now=now),
+            created_at=now.isoformat(), listed=listing_place(upload=upload, created_at=now),
         )  # fmt: skip
         return upload
 

@@ -18,6 +18,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
+from conversions.names import listing_place, variant_of
 from conversions.serverless.functions import asked, edge, listing, records, sharing
 from conversions.serverless.functions.calls import (
     LINK_SECONDS,
@@ -52,7 +53,7 @@ def upload_create() -> tuple[dict[str, Any], int]:
         filename=wanted.filename,
         presets=presets,
         created_at=now.isoformat(),
-        listed=listing.place(upload=upload, now=now),
+        listed=listing_place(upload=upload, created_at=now),
     )
     about = {"tenant": who.tenant, "upload": upload, **records.about(item)}
     records.report({"kind": "created", **about, "requested": presets})
@@ -159,7 +160,7 @@ def _upload(item: records.Item) -> dict[str, Any]:
         "source_url": source_url,
         "variants": [_variant(item, there[name]) for name in sorted(records.newest(there))],
         "failed": [
-            {"preset": name.rpartition("-v")[0], **failure}
+            {"preset": variant_of(name)[0], **failure}
             for name, failure in sorted(records.failures(item).items())
         ],
     }

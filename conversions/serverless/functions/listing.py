@@ -8,7 +8,6 @@ between the two. What was made a moment ago may be missing in the index.
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
 
 from boto3.dynamodb.conditions import Key
 
@@ -18,14 +17,6 @@ from conversions.serverless.functions.clients import table
 INDEX = "listed"
 MOST_READ = 100  # items of one BatchGetItem
 MOST_LOOKED_THROUGH = 500  # uploads, for a page of those in one state
-
-
-def place(*, upload: str, now: datetime) -> str:
-    """Return an upload's place in the index: no two have the same.
-
-    The portal makes those of its own uploads (conversions/backend/uploads.py).
-    """
-    return f"{int(now.timestamp() * 1000):013d}-{upload}"
 
 
 def page(

@@ -20,6 +20,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from conversions.names import variant_of
 from conversions.serverless.functions.clients import client, table
 
 Item = dict[str, Any]
@@ -158,11 +159,11 @@ def state(item: Item) -> str:
 
 
 def newest(names: Iterable[str]) -> set[str]:
-    """Return each preset's newest variant, of file names: CODE-vVERSION.EXTENSION."""
+    """Return each preset's newest variant, of file names."""
     found: dict[str, tuple[int, str]] = {}
     for name in names:
-        code, _, version = name.rpartition(".")[0].rpartition("-v")
-        found[code] = max(found.get(code, (0, "")), (int(version), name))
+        code, version = variant_of(name)
+        found[code] = max(found.get(code, (0, "")), (version, name))
     return {name for _version, name in found.values()}
 
 
