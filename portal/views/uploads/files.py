@@ -1,7 +1,9 @@
 """From our addresses to the files in S3: by a redirect to one, or as an archive of many."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -112,12 +114,19 @@ class _Sent:
 
 
 def _lead(key: str, *, filename: str = "", content_type: str = "") -> HttpResponse:
+    make = partial(backend.link, key=key, filename=filename, content_type=content_type)
+    return lead(make, {"Cache-Control": f"private, max-age={LINK_KEPT_SECONDS}"})
+
+
+def lead(make: Callable[[], Any], headers: Mapping[str, str]) -> HttpResponse:
+    """Redirect with these headers to the link that `make` makes, or say that none can be made."""
     try:
-        link = backend.link(key=key, filename=filename, content_type=content_type)
+        link = make()
     except backend.BackendError:
         return HttpResponse(_("The storage cannot be reached now. Please try again."), status=503)
     response = redirect(link)
-    response["Cache-Control"] = f"private, max-age={LINK_KEPT_SECONDS}"
+    for name, value in headers.items():
+        response[name] = value
     return response
 
 

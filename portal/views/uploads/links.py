@@ -15,10 +15,9 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -27,7 +26,7 @@ from conversions.links import Link
 from conversions.models import Upload
 from portal.views.access import TenantRequest, tenant_required
 from portal.views.uploads.changes import changeable
-from portal.views.uploads.files import LINK_KEPT_SECONDS
+from portal.views.uploads.files import LINK_KEPT_SECONDS, lead
 from portal.views.uploads.snippets import Snippets, snippets
 
 PUBLIC_KEPT_SECONDS = 60  # by caches: this long a public address outlives its end there
@@ -99,13 +98,7 @@ def public(_request: HttpRequest, public_id: uuid.UUID, preset_code: str) -> Htt
 
 
 def _lead(make: Callable[[], Any], cache_control: str) -> HttpResponse:
-    try:
-        response = redirect(make())
-    except backend.BackendError:
-        return HttpResponse(_("The storage cannot be reached now. Please try again."), status=503)
-    response["Cache-Control"] = cache_control
-    response["X-Robots-Tag"] = "noindex"
-    return response
+    return lead(make, {"Cache-Control": cache_control, "X-Robots-Tag": "noindex"})
 
 
 def _render(
