@@ -37,15 +37,7 @@ def retention_save(*, retention: Retention, now: datetime, actor: User | None = 
         retention.set_on = now.astimezone(UTC).date()
     retention.full_clean()
     retention.save()
-    audit_record(
-        action="retention.saved",
-        tenant=None,
-        actor=actor,
-        now=now,
-        target=retention.usage_plan.code,
-        days=retention.days,
-    )
-    queue.on_commit("conversions.tasks.retention_sweep", queue="default")
+    _changed("retention.saved", retention, now=now, actor=actor)
     return retention
 
 
@@ -53,8 +45,12 @@ def retention_save(*, retention: Retention, now: datetime, actor: User | None = 
 def retention_delete(*, retention: Retention, now: datetime, actor: User) -> None:
     """Have a plan's files kept until somebody deletes them; S3's own rules follow on commit."""
     retention.delete()
+    _changed("retention.deleted", retention, now=now, actor=actor)
+
+
+def _changed(action: str, retention: Retention, *, now: datetime, actor: User | None) -> None:
     audit_record(
-        action="retention.deleted",
+        action=action,
         tenant=None,
         actor=actor,
         now=now,
