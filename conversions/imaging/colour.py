@@ -38,6 +38,17 @@ def to_rgb(image: Image.Image, *, srgb: bool = True) -> Image.Image:
     return image
 
 
+def is_srgb(image: Image.Image) -> bool:
+    """Say whether a picture in RGB has sRGB's colours as it is, whatever its profile."""
+    profile = image.info.get("icc_profile") or b""
+    if len(profile) > _MOST_BYTES or _space(profile) != "RGB":
+        return True
+    try:
+        return _transform(profile, "RGB") is None
+    except ImageCms.PyCMSError:
+        return True
+
+
 def _in(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 

@@ -4,8 +4,7 @@ What takes longest is begun first: the size that an expensive encoder waits for,
 cheap sizes and formats are made meanwhile.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -16,16 +15,17 @@ from conversions.imaging import cost
 from conversions.imaging.decode import decode
 from conversions.imaging.encode import encode
 from conversions.imaging.finish import finished
-from conversions.imaging.geometry import Box, Geometry, Size, geometry
+from conversions.imaging.geometry import Box, Geometry, geometry
 from conversions.imaging.header import Header, open_picture
 from conversions.imaging.limits import Deadline
+from conversions.imaging.making import Making
 from conversions.imaging.memory import check_encoding, of_film
 from conversions.imaging.metadata import exif_of
 from conversions.imaging.moving.film import Film
 from conversions.imaging.moving.read import film_of, first_frame
 from conversions.imaging.moving.write import moves, write_film
 from conversions.imaging.operations import Operation, operations_of
-from conversions.imaging.pyramid import Level, Picture, kernel, pyramid, strips
+from conversions.imaging.pyramid import Level, Picture, Strip, pyramid
 from conversions.imaging.recipe import Metadata, Recipe
 from conversions.imaging.work import Work, processors
 
@@ -122,10 +122,7 @@ def _stills(
     """Decode what variants need that do not move: by whether they are to be in sRGB."""
     if header.format == "GIF":  # what its first frame leaves out is black to Pillow
         image = first_frame(film_of(data, header))
-    shrinkage = min(part.shrinkage for _, part in variants)
-    srgb = {recipe.srgb for recipe, _ in variants}
-    pictures = decode(image, header, file_size=len(data), shrinkage=shrinkage, srgb=srgb)
-    return dict(zip(srgb, pictures, strict=True))
+    return decode(image, header, data, variants)
 
 
 class _FanOut:
@@ -165,37 +162,33 @@ class _FanOut:
     def _begin(self, level: Level, parent: Picture) -> None:
         """Have a level made of a larger picture, on as many threads as are free."""
         box = parent.box(level.box)
-        if level.size == parent.image.size and [*box] == [0, 0, *level.size]:
-            self._made(level, parent.image)
+        whole = level.size == parent.image.size and [*box] == [0, 0, *level.size]
+        if whole and not parent.chroma:
+            self._made(level, parent, parent.image, parent.image)
             return
-        parts = strips(box, level.size)
-        made = _Assembly(level.size, len(parts))
-        resample = kernel(box, level.size, soft=parent.soft)
-        for part in parts:
-            resize = partial(parent.image.resize, part.size, resample, part.box)
-            step = partial(self._resize, level, made, part.first_row, resize)
+        making = Making(level, parent, self._operations)
+        for strip in making.strips:
+            step = partial(self._resize, making, strip)
             self._work.add(step, pressing=_pressing(level, box))
 
-    def _resize(
-        self, level: Level, made: "_Assembly", first_row: int, resize: Callable[[], Image.Image]
-    ) -> None:
-        if whole := made.add(resize(), first_row):
-            self._made(level, whole)
+    def _resize(self, making: Making, strip: Strip) -> None:
+        if whole := making.resize(strip):
+            self._made(making.level, making.parent, *whole)
 
-    def _made(self, level: Level, image: Image.Image) -> None:
+    def _made(self, level: Level, parent: Picture, image: Image.Image, seen: Image.Image) -> None:
         for recipe, part in level.variants:
-            step = partial(self._variant, recipe, part, image)
+            step = partial(self._variant, recipe, part, seen)
             self._work.add(step, pressing=cost.encoding(recipe, part.final_size))
         left, top, right, bottom = level.box
         scale = (level.size[0] / (right - left), level.size[1] / (bottom - top))
         for child in level.children:
-            self._begin(child, Picture(image, scale))
+            self._begin(child, Picture(image, scale, chroma=parent.chroma))
 
     def _variant(self, recipe: Recipe, part: Geometry, image: Image.Image) -> Made:
         self._deadline.check()
         made = finished(image, recipe, part, self._operations[recipe])
-        if made is image:  # others use it at the same time, and Pillow writes to what it saves
-            made = image.copy()
+        if made is image:  # others use it at the same time, and Pillow notes settings on it
+            made = image._new(image.im)
         exif = self._exif.get(recipe.metadata, b"")
         data = encode(made, recipe, exif=exif, threads=self._threads)
         return recipe, Variant(data, *made.size)
@@ -207,29 +200,6 @@ class _FanOut:
         exif = self._exif[recipe.metadata]
         data = write_film(film, recipe, make, exif=exif, deadline=self._deadline)
         return recipe, Variant(data, *part.final_size)
-
-
-class _Assembly:
-    """A picture that comes in strips, each from another thread."""
-
-    def __init__(self, size: Size, strips: int) -> None:
-        self._size = size
-        self._left = strips
-        self._lock = threading.Lock()
-        self._image: Image.Image | None = None
-
-    def add(self, strip: Image.Image, first_row: int) -> Image.Image | None:
-        """Take a strip; return the picture if it was the last."""
-        if strip.size == self._size:
-            return strip
-        with self._lock:
-            if self._image is None:
-                self._image = Image.new(strip.mode, self._size)
-                self._image.info = strip.info
-        self._image.paste(strip, (0, first_row))
-        with self._lock:
-            self._left -= 1
-            return None if self._left else self._image
 
 
 def _pressing(level: Level, box: Box) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageColor
 
+from conversions.imaging.chroma import can_stay_apart
 from conversions.imaging.geometry import Geometry, Size
 from conversions.imaging.operations import Operation
 from conversions.imaging.recipe import Recipe
@@ -12,10 +13,14 @@ from conversions.imaging.recipe import Recipe
 def finished(
     image: Image.Image, recipe: Recipe, part: Geometry, operations: Sequence[Operation]
 ) -> Image.Image:
-    """Return a variant as it is encoded, from its pixels in RGB, RGBA or RGBa. It may be the image
-    that was given, which is not changed.
+    """Return a variant as it is encoded, from its pixels in RGB, RGBA, RGBa or YCbCr, or in L where
+    no more is seen. It may be the image that was given, which is not changed.
     """
-    made = image.convert("RGBA") if image.mode == "RGBa" else image
+    made = image
+    if image.mode == "RGBa":
+        made = image.convert("RGBA")
+    elif image.mode == "YCbCr" and not can_stay_apart(recipe, part, operations):
+        made = image.convert("RGB")
     if part.canvas:
         made = _padded(made, part.canvas, recipe.background)
     for operation in operations:

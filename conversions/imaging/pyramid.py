@@ -14,7 +14,7 @@ from PIL import Image
 from conversions.imaging.geometry import Box, Geometry, Size
 from conversions.imaging.recipe import Recipe
 
-SAFE_SHRINKAGE = 2.0
+SAFE_SHRINKAGE = 1.99  # twice, less what the rounding of a side takes
 _STRIP_PIXELS = 400_000  # of the result
 
 
@@ -22,12 +22,15 @@ _STRIP_PIXELS = 400_000  # of the result
 class Picture:
     """Pixels of the source, upright, at some scale. What is at `x` in the source is here at
     `x * scale[0] + offset[0]`, and `y` likewise. `soft` says that it has no fine detail.
+
+    Where there is `chroma`, of Cb and Cr in a picture of its own, the image is luma alone.
     """
 
     image: Image.Image
     scale: tuple[float, float]
     offset: tuple[float, float] = (0.0, 0.0)
     soft: bool = False
+    chroma: "Picture | None" = None
 
     def box(self, box: Box) -> Box:
         """Return where a box of the source is here; never outside, by however little."""
@@ -72,7 +75,7 @@ def pyramid(source: Size, variants: Iterable[tuple[Recipe, Geometry]]) -> list[L
 
 @dataclass(frozen=True)
 class Strip:
-    """Rows of a result: from which on, of what size, and which box of the larger picture it is."""
+    """Rows of a result: from which on, of what size, and which box of the source it is."""
 
     first_row: int
     size: Size
@@ -88,11 +91,13 @@ def kernel(box: Box, size: Size, *, soft: bool) -> Image.Resampling:
 
 
 def strips(box: Box, size: Size) -> list[Strip]:
-    """Divide a resizing from a box to a size into strips of some milliseconds each."""
+    """Divide a resizing from a box to a size into strips of some milliseconds each. All begin with
+    an even row.
+    """
     width, height = size
     left, top, right, bottom = box
     count = min(height, -(-width * height // _STRIP_PIXELS))
-    rows = [height * each // count for each in range(count + 1)]
+    rows = [*(height * each // count // 2 * 2 for each in range(count)), height]
     scale = (bottom - top) / height
     return [
         Strip(first, (width, end - first), (left, top + first * scale, right, top + end * scale))

@@ -76,6 +76,11 @@ class Work(Generic[Result]):
                 self._outcomes.put(result)
 
 
+def beside(task: Callable[[], Result]) -> "Future[Result]":
+    """Have a task done on another thread, at once if one is free."""
+    return _threads().submit(task)
+
+
 def processors() -> int:
     """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):

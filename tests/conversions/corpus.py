@@ -17,7 +17,9 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from conversions.imaging.decode import decode
+from conversions.imaging.geometry import geometry
 from conversions.imaging.header import open_picture
+from conversions.imaging.recipe import Format, Recipe
 from tests.conversions import by_hand, icc
 
 STILL = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -33,7 +35,9 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 def decoded(data: bytes) -> Image.Image:
     """Return a picture as imaging sees it, at its full size. Raise FileRefused."""
     image, header = open_picture(data)
-    (seen,) = decode(image, header, file_size=len(data), shrinkage=1)
+    recipe = Recipe("t", 1, Format.PNG)
+    size = (header.width, header.height)
+    seen = decode(image, header, data, [(recipe, geometry(size, recipe))])[True]
     return seen.image
 
 
