@@ -15,7 +15,7 @@ from conversions.imaging.geometry import Box, Geometry, Size
 from conversions.imaging.operations import Operation
 from conversions.imaging.operations.flatten import Flatten
 from conversions.imaging.operations.grayscale import Grayscale
-from conversions.imaging.pyramid import Picture
+from conversions.imaging.pyramid import Level, Picture
 from conversions.imaging.recipe import Format, Recipe
 
 _LEAST_PIXELS = 250_000  # of fewer, a second decoder saves nothing
@@ -73,6 +73,22 @@ def can_stay_apart(recipe: Recipe, part: Geometry, operations: Sequence[Operatio
 def is_halved(formats: Iterable[Format]) -> bool:
     """Say whether all of these formats keep chroma at half the width and height."""
     return _HALVED.issuperset(formats)
+
+
+def reduced(chroma: Picture, levels: Iterable[Level]) -> Picture:
+    """Return chroma for smaller levels: of fewer pixels, but of no fewer than they have."""
+    shrinkages = (
+        min((right - left) * chroma.scale[0] / width, (bottom - top) * chroma.scale[1] / height)
+        for (left, top, right, bottom), (width, height) in ((it.box, it.size) for it in levels)
+    )
+    factor = int(min(shrinkages, default=1))
+    if factor <= 1:
+        return chroma
+    return Picture(
+        chroma.image.reduce(factor),
+        (chroma.scale[0] / factor, chroma.scale[1] / factor),
+        (chroma.offset[0] / factor, chroma.offset[1] / factor),
+    )
 
 
 def joined(luma: Image.Image, chroma: Picture, box: Box, *, halved: bool) -> Image.Image:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from PIL import Image
 
 from conversions.imaging import cost
+from conversions.imaging.chroma import reduced
 from conversions.imaging.decode import decode
 from conversions.imaging.encode import encode
 from conversions.imaging.finish import finished
@@ -173,7 +174,7 @@ class _FanOut:
 
     def _resize(self, making: Making, strip: Strip) -> None:
         if whole := making.resize(strip):
-            self._made(making.level, making.parent, *whole)
+            self._made(making.level, making.parent, whole[0], whole[-1])
 
     def _made(self, level: Level, parent: Picture, image: Image.Image, seen: Image.Image) -> None:
         for recipe, part in level.variants:
@@ -181,8 +182,9 @@ class _FanOut:
             self._work.add(step, pressing=cost.encoding(recipe, part.final_size))
         left, top, right, bottom = level.box
         scale = (level.size[0] / (right - left), level.size[1] / (bottom - top))
+        chroma = reduced(parent.chroma, level.children) if parent.chroma else None
         for child in level.children:
-            self._begin(child, Picture(image, scale, chroma=parent.chroma))
+            self._begin(child, Picture(image, scale, chroma=chroma))
 
     def _variant(self, recipe: Recipe, part: Geometry, image: Image.Image) -> Made:
         self._deadline.check()

@@ -29,19 +29,19 @@ class Making:
         self._wholes: tuple[Image.Image, ...] = ()
 
     def resize(self, strip: Strip) -> tuple[Image.Image, ...]:
-        """Make a strip. If it was the last, return two pictures: of which smaller ones are made,
-        and of which variants are. They differ where chroma is apart.
+        """Make a strip. If it was the last, return the picture of which further levels are made,
+        and last that of which variants are, which is another where chroma is apart.
         """
-        plain = seen = self.parent.image.resize(
-            strip.size, self._kernel, self.parent.box(strip.box)
-        )
+        box = self.parent.box(strip.box)
+        images = [self.parent.image.resize(strip.size, self._kernel, box)]
         if self._chroma:
-            seen = chroma.joined(plain, self._chroma, strip.box, halved=self._halved)
-        return self._add(strip, plain, seen)
+            seen = chroma.joined(images[0], self._chroma, strip.box, halved=self._halved)
+            images = [images[0], seen] if self.level.children else [seen]
+        return self._add(strip, images)
 
-    def _add(self, strip: Strip, *images: Image.Image) -> tuple[Image.Image, ...]:
+    def _add(self, strip: Strip, images: Sequence[Image.Image]) -> tuple[Image.Image, ...]:
         if strip.size == self.level.size:
-            return images
+            return tuple(images)
         with self._lock:
             self._wholes = self._wholes or tuple(self._empty(each) for each in images)
         for whole, image in zip(self._wholes, images, strict=True):

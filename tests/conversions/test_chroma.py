@@ -35,6 +35,13 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return max(ImageStat.Stat(ImageChops.difference(one, other)).rms)
 
 
+def red(image: Image.Image) -> tuple[int, int, int, int]:
+    """Return the box of what is red on gray."""
+    box = image.getchannel("R").point(lambda value: 255 * (value > 152)).getbbox()
+    assert box
+    return box
+
+
 def made(data: bytes, *recipes: Recipe) -> dict[str, Image.Image]:
     return {
         recipe.code: Image.open(io.BytesIO(variant.data))
@@ -82,6 +89,19 @@ class TestLikeness:
         for code, seen in apart.items():
             assert (seen.size, seen.mode) == (whole[code].size, whole[code].mode)
             assert difference(seen.reduce(4), whole[code].reduce(4)) < 4  # of noise little is left
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_colours_stay_where_their_edges_are(self, orientation: int) -> None:
+        image = Image.new("RGB", (1_601, 1_201), (120, 120, 120))
+        image.paste((184, 85, 120), (1_001, 301, 1_500, 800))  # of the same luma
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        source = encoded(image, "JPEG", quality=95, exif=exif)
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(source)))
+        for width in (799, 333, 101):
+            seen = made(source, Recipe("t", 1, Format.JPEG, width=width))["t"]
+            wanted = [at * width / upright.width for at in red(upright)]
+            assert red(seen) == pytest.approx(wanted, abs=2)
 
     def test_gray_is_luma_to_the_bit(self) -> None:
         source = encoded(PHOTOGRAPH, "JPEG", quality=90)
