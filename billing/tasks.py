@@ -1,11 +1,13 @@
 """Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
 
+from contextlib import suppress
+
 from celery import shared_task
 from django.utils import timezone
 
 from billing import payments, services
-from billing.models import Order, StripeEvent
-from billing.services import checkout, events
+from billing.models import Notice, Order, StripeEvent
+from billing.services import checkout, events, notices
 from tenants import queue
 
 
@@ -47,3 +49,17 @@ def bill() -> None:
     """Write and collect what is due this month."""
     now = timezone.now()
     services.bill(as_of=now.date(), now=now)
+
+
+@shared_task
+def notice_send(notice_pk: int) -> None:
+    """Send a mail; a failure is noted, and the sweep tries again."""
+    with suppress(OSError):
+        notices.notice_send(notice=Notice.objects.get(pk=notice_pk), now=timezone.now())
+
+
+@shared_task
+def notices_sweep() -> None:
+    """Queue the mails that were not sent."""
+    for notice in notices.notices_waiting(now=timezone.now()):
+        queue.send("billing.tasks.notice_send", notice.pk, queue="default")

@@ -1,10 +1,14 @@
 """What it costs. Amounts are integers of a currency's minor unit (cents, yen) beside the currency.
 
 catalog.py        plans, price versions, packs
-subscriptions.py  customers at Stripe, who subscribes to what
+subscriptions.py  customers at Stripe, who subscribes to what, and changes to come
+controls.py       what tenants set: spending caps, automatic top-ups
 orders.py         purchases, with their price frozen
-invoices.py       invoices, their lines, their numbers
-payments.py       attempts to collect, and Stripe's events
+invoices.py       invoices, their lines, taxes and numbers; what usage was billed
+payments.py       payments, refunds, and Stripe's events
+ledger.py         the books
+dunning.py        what is done about invoices that cannot be collected
+notices.py        mails about money
 """
 
 from billing.models.catalog import (
@@ -15,22 +19,54 @@ from billing.models.catalog import (
     Plan,
     PriceTier,
     PriceVersion,
+    Unused,
 )
+from billing.models.controls import AutoTopUp, SpendingCap
+from billing.models.dunning import DunningAct, DunningCase, DunningDone, DunningStep
 from billing.models.invoices import (
+    BilledUsage,
     Invoice,
     InvoiceCounter,
     InvoiceKind,
     InvoiceLine,
     InvoiceState,
+    InvoiceTax,
+    LineGroup,
     UsageReading,
 )
+from billing.models.ledger import Account, Entry, Posting
+from billing.models.notices import Notice
 from billing.models.orders import Order, OrderPurpose, OrderState
-from billing.models.payments import EventStatus, Payment, PaymentState, StripeEvent
-from billing.models.subscriptions import Customer, Subscription, SubscriptionState
+from billing.models.payments import (
+    EventStatus,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    Refund,
+    RefundState,
+    StripeEvent,
+)
+from billing.models.subscriptions import (
+    ChangeState,
+    Customer,
+    PlanChange,
+    PriceMove,
+    Subscription,
+    SubscriptionState,
+)
 
 __all__ = [
+    "Account",
+    "AutoTopUp",
+    "BilledUsage",
+    "ChangeState",
     "Currency",
     "Customer",
+    "DunningAct",
+    "DunningCase",
+    "DunningDone",
+    "DunningStep",
+    "Entry",
     "EventStatus",
     "ExtensionPack",
     "Invoice",
@@ -38,18 +74,29 @@ __all__ = [
     "InvoiceKind",
     "InvoiceLine",
     "InvoiceState",
+    "InvoiceTax",
+    "LineGroup",
+    "Notice",
     "Order",
     "OrderPurpose",
     "OrderState",
     "Overage",
     "PackPrice",
     "Payment",
+    "PaymentMethod",
     "PaymentState",
     "Plan",
+    "PlanChange",
+    "Posting",
+    "PriceMove",
     "PriceTier",
     "PriceVersion",
+    "Refund",
+    "RefundState",
+    "SpendingCap",
     "StripeEvent",
     "Subscription",
     "SubscriptionState",
+    "Unused",
     "UsageReading",
 ]

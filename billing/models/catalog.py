@@ -48,13 +48,17 @@ class Plan(models.Model):
 class PriceVersion(models.Model):
     """A plan's price in one currency. It never changes: editing makes the next number.
 
-    `monthly_fee` is in minor units. Subscriptions keep theirs; new ones get the latest.
+    `monthly_fee` and `setup_fee`, which is due once, with the first month, are in minor units. For
+    `trial_days` from its start a new tenant's subscription costs nothing. Subscriptions keep their
+    version until they are moved on purpose (PriceMove); new ones get the latest.
     """
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     number = models.PositiveIntegerField(_("version"))
     monthly_fee = models.PositiveBigIntegerField(_("monthly fee (minor units)"))
+    setup_fee = models.PositiveBigIntegerField(_("setup fee (minor units)"), default=0)
+    trial_days = models.PositiveSmallIntegerField(_("trial days"), default=0)
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:
@@ -97,12 +101,22 @@ class PriceTier(models.Model):
         return f"{self.meter}: {self.unit_amount} up to {self.up_to or '∞'}"
 
 
+class Unused(models.TextChoices):
+    """What becomes of a pack's requests that are left when its period ends."""
+
+    EXPIRE = "expire", _("they expire")
+    ROLL_OVER = "roll_over", _("they roll over, once")
+
+
 class ExtensionPack(models.Model):
     """A pack of extra requests for the current quota period."""
 
     code = models.SlugField(_("code"), max_length=40, unique=True)
     name = models.CharField(_("name"), max_length=80)
     requests = models.PositiveIntegerField(_("requests"))
+    unused = models.CharField(
+        _("what is unused"), max_length=9, choices=Unused, default=Unused.EXPIRE
+    )
     is_active = models.BooleanField(_("on sale"), default=True)
 
     class Meta:

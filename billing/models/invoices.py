@@ -8,15 +8,30 @@ from django.utils.translation import gettext_lazy as _
 from billing.models.catalog import Currency
 from billing.models.orders import Order
 from billing.models.subscriptions import Subscription
-from tenants.models import Tenant
+from tenants.models import Meter, Tenant
 
 
 class InvoiceKind(models.TextChoices):
-    """What an invoice bills. A subscription has one of a kind per month."""
+    """What an invoice bills. A subscription has one of fee and usage per month. A supplement bills
+    what a closed month turned out to be, of a tenant who has left; others have a line for it.
+    """
 
     FEE = "fee", _("monthly fee")
     USAGE = "usage", _("usage")
     ORDER = "order", _("purchase")
+    SUPPLEMENT = "supplement", _("supplement")
+    CREDIT_NOTE = "credit_note", _("credit note")
+
+
+class LineGroup(models.TextChoices):
+    """What a line is about. Lines are grouped by it, in this order."""
+
+    FEE = "fee", _("monthly fee")
+    SETUP = "setup", _("setup fee")
+    PRORATION = "proration", _("change of plan")
+    EXTENSION = "extension", _("quota extension")
+    USAGE = "usage", _("usage")
+    CORRECTION = "correction", _("correction of an earlier month")
 
 
 class InvoiceState(models.TextChoices):
@@ -26,11 +41,15 @@ class InvoiceState(models.TextChoices):
     OPEN = "open", _("open")
     PAID = "paid", _("paid")
     VOID = "void", _("void")
+    UNCOLLECTIBLE = "uncollectible", _("written off")
 
 
 class Invoice(models.Model):
     """One invoice. Amounts are in minor units of `currency`, below zero in a credit note; the
     period's end is not included.
+
+    `amount_paid` is what came in so far, by cards, banks and credit, less what went back. A credit
+    note says in `corrects` which invoice it takes back, and is closed when it is issued.
 
     `issuer` and `buyer` are frozen at issue. `year` and `sequence` make the number, gapless per
     year in the issuer's time zone.
@@ -38,15 +57,18 @@ class Invoice(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
-    kind = models.CharField(_("kind"), max_length=5, choices=InvoiceKind)
+    kind = models.CharField(_("kind"), max_length=11, choices=InvoiceKind)
     subscription = models.ForeignKey(
         Subscription, null=True, on_delete=models.PROTECT, related_name="invoices"
     )
     order = models.OneToOneField(Order, null=True, on_delete=models.PROTECT, related_name="invoice")
+    corrects = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="credit_notes"
+    )
     period_start = models.DateField(_("period from"))
     period_end = models.DateField(_("period until"))
     state = models.CharField(
-        _("state"), max_length=5, choices=InvoiceState, default=InvoiceState.DRAFT
+        _("state"), max_length=13, choices=InvoiceState, default=InvoiceState.DRAFT
     )
     year = models.PositiveSmallIntegerField(_("year"), null=True)
     sequence = models.PositiveIntegerField(_("sequence"), null=True)
@@ -54,9 +76,11 @@ class Invoice(models.Model):
     subtotal = models.BigIntegerField(_("subtotal"))
     tax = models.BigIntegerField(_("tax"), default=0)
     total = models.BigIntegerField(_("total"))
+    amount_paid = models.BigIntegerField(_("paid"), default=0)
     issuer = models.JSONField(_("issuer"), default=dict)
     buyer = models.JSONField(_("buyer"), default=dict)
     issued_at = models.DateTimeField(_("issued at"), null=True)
+    due_on = models.DateField(_("due on"), null=True)
     paid_at = models.DateTimeField(_("paid at"), null=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
 
@@ -67,7 +91,7 @@ class Invoice(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription", "period_start", "kind"],
-                condition=models.Q(subscription__isnull=False),
+                condition=models.Q(kind__in=[InvoiceKind.FEE, InvoiceKind.USAGE]),
                 name="invoice_once_per_period_and_kind",
             ),
             models.UniqueConstraint(
@@ -91,14 +115,18 @@ class Invoice(models.Model):
 
 
 class InvoiceLine(models.Model):
-    """One line: what, how many, at what price. `amount` is rounded once, half up."""
+    """One line: what, how many, at what price. `amount` is rounded once, half up, before tax, and
+    below zero where something is taken back. `tax_rate` is in percent.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     position = models.PositiveSmallIntegerField(_("position"))
+    group = models.CharField(_("group"), max_length=10, choices=LineGroup, default=LineGroup.FEE)
     description = models.CharField(_("description"), max_length=300)
     quantity = models.PositiveBigIntegerField(_("quantity"), default=1)
     unit_amount = models.DecimalField(_("unit price"), max_digits=16, decimal_places=4)
     amount = models.BigIntegerField(_("amount"))
+    tax_rate = models.DecimalField(_("tax rate"), max_digits=5, decimal_places=2, default=0)
 
     class Meta:
         verbose_name = _("invoice line")
@@ -110,6 +138,41 @@ class InvoiceLine(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+
+class InvoiceTax(models.Model):
+    """The tax of one rate on an invoice, rounded once for all of its lines. Amounts in minor units.
+
+    `home_*` say the same in the issuer's own currency where the law wants it, by a rate (of one
+    unit of the invoice's currency, not its minor one) of a day, from a source.
+    """
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
+    name = models.CharField(_("tax"), max_length=40)
+    rate = models.DecimalField(_("rate (%)"), max_digits=5, decimal_places=2)
+    is_reverse_charge = models.BooleanField(_("reverse charge"), default=False)
+    net = models.BigIntegerField(_("net"))
+    tax = models.BigIntegerField(_("amount of tax"))
+    home_currency = models.CharField(_("home currency"), max_length=3, blank=True)
+    home_tax = models.BigIntegerField(_("tax in home currency"), null=True)
+    home_rate = models.DecimalField(
+        _("rate of exchange"), max_digits=18, decimal_places=8, null=True
+    )
+    home_rate_on = models.DateField(_("rate of the day"), null=True)
+    home_rate_source = models.CharField(_("source of the rate"), max_length=80, blank=True)
+
+    class Meta:
+        verbose_name = _("tax of an invoice")
+        verbose_name_plural = _("taxes of invoices")
+        ordering = ["invoice", "-rate"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "rate", "is_reverse_charge"], name="invoice_tax_once_per_rate"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.rate} %"
 
 
 class InvoiceCounter(models.Model):
@@ -148,3 +211,37 @@ class UsageReading(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscription} {self.period_start}: {self.requests}"
+
+
+class BilledUsage(models.Model):
+    """What a month's usage of a meter was billed as. A later revision of the gateway's figures is a
+    row of its own, with what the whole month comes to by it; the difference is what is billed.
+
+    `amount` is in minor units, by the price version that the subscription had in that month.
+    """
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="+")
+    price = models.ForeignKey("billing.PriceVersion", on_delete=models.PROTECT, related_name="+")
+    meter = models.CharField(_("meter"), max_length=20, choices=Meter)
+    period_start = models.DateField(_("period from"))
+    revision = models.PositiveSmallIntegerField(_("revision"), default=0)
+    quantity = models.PositiveBigIntegerField(_("quantity"))
+    amount = models.BigIntegerField(_("amount"))
+    invoice = models.ForeignKey(
+        Invoice, null=True, on_delete=models.PROTECT, related_name="billed_usage"
+    )
+    noted_at = models.DateTimeField(_("noted at"))
+
+    class Meta:
+        verbose_name = _("billed usage")
+        verbose_name_plural = _("billed usage")
+        ordering = ["subscription", "period_start", "meter", "revision"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription", "meter", "period_start", "revision"],
+                name="billed_usage_revision",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription} {self.period_start} {self.meter}: {self.quantity}"

@@ -15,6 +15,7 @@ class OrderPurpose(models.TextChoices):
     """What an order is for."""
 
     SUBSCRIPTION = "subscription", _("first month of a plan")
+    CHANGE = "change", _("change of plan")
     EXTENSION = "extension", _("quota extension")
     CARD = "card", _("saving a card")
 
@@ -24,6 +25,7 @@ class OrderState(models.TextChoices):
 
     PENDING = "pending", _("waiting for payment")
     FULFILLED = "fulfilled", _("paid")
+    TAKING_BACK = "taking_back", _("being taken back")
     EXPIRED = "expired", _("expired")
     REFUND_DUE = "refund_due", _("being refunded")
     REFUNDED = "refunded", _("refunded")
@@ -32,24 +34,29 @@ class OrderState(models.TextChoices):
 class Order(models.Model):
     """One purchase, paid at Stripe's Checkout.
 
-    `amount` is in minor units. `token` is the form's, so that a doubled submission finds the first
-    order. `attempt` counts Checkout Sessions: with the order's UUID it is the idempotency key.
-    `starts_on` is the first day that a first month's price counts. `checked_at` is when Stripe was
-    last asked about it, so that no order is asked about for ever while another waits.
+    `amount` is what is to pay, in minor units, with `tax` in it; `lines` are those of its invoice
+    (Line in services/invoices.py), one of the description where there are none. `token` is the
+    form's, so that a doubled submission finds the first order. `attempt` counts Checkout Sessions:
+    with the order's UUID it is the idempotency key. `starts_on` is the first day that a first
+    month's price counts. `checked_at` is when Stripe was last asked about it, so that no order is
+    asked about for ever while another waits.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="orders")
     purpose = models.CharField(_("purpose"), max_length=12, choices=OrderPurpose)
     state = models.CharField(
-        _("state"), max_length=10, choices=OrderState, default=OrderState.PENDING
+        _("state"), max_length=11, choices=OrderState, default=OrderState.PENDING
     )
     token = models.CharField(max_length=64)
     description = models.CharField(_("description"), max_length=200)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    tax = models.PositiveBigIntegerField(_("tax (minor units)"), default=0)
+    lines = models.JSONField(_("lines"), default=list, blank=True)
     pack = models.ForeignKey(ExtensionPack, null=True, on_delete=models.PROTECT, related_name="+")
     requests = models.PositiveIntegerField(_("requests"), default=0)
+    is_top_up = models.BooleanField(_("automatic"), default=False)
     subscription = models.ForeignKey(
         Subscription, null=True, on_delete=models.PROTECT, related_name="orders"
     )
@@ -65,6 +72,7 @@ class Order(models.Model):
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120, blank=True)
     decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
     decline_message = models.CharField(_("decline reason"), max_length=300, blank=True)
+    taking_back_since = models.DateTimeField(_("being taken back since"), null=True, blank=True)
     refund_id = models.CharField(_("refund"), max_length=120, blank=True)
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
     fulfilled_at = models.DateTimeField(_("fulfilled at"), null=True, blank=True)

@@ -1,10 +1,21 @@
-"""Attempts to collect an invoice, and what Stripe told us."""
+"""What came in, by whichever way, what went back, and what Stripe told us."""
 
+import uuid
+
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.catalog import Currency
 from billing.models.invoices import Invoice
+
+
+class PaymentMethod(models.TextChoices):
+    """How an invoice is paid. Credit is what we owe the tenant already."""
+
+    CARD = "card", _("card")
+    BANK = "bank", _("bank transfer")
+    CREDIT = "credit", _("credit")
 
 
 class PaymentState(models.TextChoices):
@@ -17,7 +28,7 @@ class PaymentState(models.TextChoices):
 
 
 class Payment(models.Model):
-    """One attempt to collect an invoice off-session. Written before Stripe is asked.
+    """One payment of an invoice; by card, one attempt, written before Stripe is asked.
 
     A purchase's invoice is paid before it is issued: its payment is Checkout's, and the attempt
     the order's.
@@ -28,6 +39,10 @@ class Payment(models.Model):
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
     attempt = models.PositiveSmallIntegerField(_("attempt"))
+    method = models.CharField(
+        _("method"), max_length=6, choices=PaymentMethod, default=PaymentMethod.CARD
+    )
+    reference = models.CharField(_("reference"), max_length=120, blank=True)
     state = models.CharField(
         _("state"), max_length=12, choices=PaymentState, default=PaymentState.PENDING
     )
@@ -54,6 +69,47 @@ class Payment(models.Model):
     @property
     def idempotency_key(self) -> str:
         return f"invoice-{self.invoice.uuid}-{self.attempt}"
+
+
+class RefundState(models.TextChoices):
+    """What became of a refund."""
+
+    PENDING = "pending", _("under way")
+    SUCCEEDED = "succeeded", _("succeeded")
+    FAILED = "failed", _("failed")
+
+
+class Refund(models.Model):
+    """Money that goes back to a card, all of a payment or a part. Written before Stripe is asked.
+
+    `amount` is in minor units of the payment's currency. The credit note takes the same back.
+    """
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    credit_note = models.OneToOneField(
+        Invoice, null=True, on_delete=models.PROTECT, related_name="refund"
+    )
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    state = models.CharField(
+        _("state"), max_length=9, choices=RefundState, default=RefundState.PENDING
+    )
+    stripe_id = models.CharField(_("Stripe id"), max_length=120, blank=True)
+    failure_message = models.CharField(_("failure reason"), max_length=300, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"))
+    settled_at = models.DateTimeField(_("settled at"), null=True)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.payment}: -{self.amount}"
 
 
 class EventStatus(models.TextChoices):

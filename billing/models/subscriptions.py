@@ -1,5 +1,6 @@
-"""Customers at Stripe, and who subscribes to what."""
+"""Customers at Stripe and their cards, who subscribes to what, and what is to change of it."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -8,7 +9,7 @@ from tenants.models import Tenant
 
 
 class Customer(models.Model):
-    """A tenant as Stripe knows it, with what may be shown of its saved card."""
+    """A tenant as Stripe knows it. `payment_method_id` is Stripe's for the card that is charged."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, related_name="customer")
     stripe_id = models.CharField(_("Stripe id"), max_length=80, blank=True)
@@ -38,7 +39,8 @@ class SubscriptionState(models.TextChoices):
 class Subscription(models.Model):
     """A tenant's plan at its price, from `starts_on` (UTC) on. One is active at a time.
 
-    A change ends one and starts another, so that what was held when stays readable.
+    A change ends one and starts another, so that what was held when stays readable. Neither fee nor
+    usage of the days before `trial_ends_on` is billed.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="subscriptions")
@@ -48,6 +50,7 @@ class Subscription(models.Model):
     created_at = models.DateTimeField(_("created at"))
     starts_on = models.DateField(_("from"), null=True, blank=True)
     ends_on = models.DateField(_("until"), null=True, blank=True)
+    trial_ends_on = models.DateField(_("trial until"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("subscription")
@@ -63,3 +66,80 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant}: {self.plan}"
+
+
+class ChangeState(models.TextChoices):
+    """What became of something that was to happen on a day."""
+
+    SCHEDULED = "scheduled", _("scheduled")
+    DONE = "done", _("done")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+class PlanChange(models.Model):
+    """A change of plan at the end of the month, which can be withdrawn until then. To cancel is to
+    change to `free`. `takes_effect_on` is a UTC day, the first of the new plan.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="plan_changes")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+    price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="+")
+    takes_effect_on = models.DateField(_("takes effect on"))
+    state = models.CharField(
+        _("state"), max_length=9, choices=ChangeState, default=ChangeState.SCHEDULED
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"))
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("plan change")
+        verbose_name_plural = _("plan changes")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=models.Q(state=ChangeState.SCHEDULED),
+                name="plan_change_one_scheduled",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant}: {self.plan}, {self.takes_effect_on}"
+
+
+class PriceMove(models.Model):
+    """A subscription's move to another version of its plan's price, on the first of a month, of
+    which the tenant was told in time. `takes_effect_on` is a UTC day.
+    """
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="price_moves"
+    )
+    price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="+")
+    takes_effect_on = models.DateField(_("takes effect on"))
+    state = models.CharField(
+        _("state"), max_length=9, choices=ChangeState, default=ChangeState.SCHEDULED
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"))
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("price move")
+        verbose_name_plural = _("price moves")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription"],
+                condition=models.Q(state=ChangeState.SCHEDULED),
+                name="price_move_one_scheduled",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription}: {self.price}, {self.takes_effect_on}"

@@ -18,7 +18,9 @@ from billing.models import (
     InvoiceKind,
     InvoiceLine,
     InvoiceState,
+    LineGroup,
     Order,
+    OrderPurpose,
     Payment,
     PaymentState,
     Subscription,
@@ -34,6 +36,7 @@ class Line:
     quantity: int
     unit_amount: Decimal
     amount: int
+    group: LineGroup = LineGroup.FEE
 
 
 def invoice_issue(
@@ -72,6 +75,7 @@ def invoice_issue(
         InvoiceLine(
             invoice=invoice,
             position=position,
+            group=line.group,
             description=line.description,
             quantity=line.quantity,
             unit_amount=line.unit_amount,
@@ -89,6 +93,13 @@ def invoice_issue(
     return invoice
 
 
+_GROUPS: dict[str, LineGroup] = {
+    OrderPurpose.SUBSCRIPTION: LineGroup.FEE,
+    OrderPurpose.CHANGE: LineGroup.PRORATION,
+    OrderPurpose.EXTENSION: LineGroup.EXTENSION,
+}
+
+
 def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
     """Issue the invoice of a purchase that has been paid, with the payment that did."""
     invoice = invoice_issue(
@@ -96,7 +107,9 @@ def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
         kind=InvoiceKind.ORDER,
         currency=order.currency,
         period=(order.period_start, order.period_end),
-        lines=[Line(order.description, 1, Decimal(order.amount), order.amount)],
+        lines=[
+            Line(order.description, 1, Decimal(order.amount), order.amount, _GROUPS[order.purpose])
+        ],
         now=now,
         order=order,
     )

@@ -19,6 +19,7 @@ from billing import payments, tiers
 from billing.models import (
     Invoice,
     InvoiceKind,
+    LineGroup,
     PaymentState,
     Subscription,
     SubscriptionState,
@@ -195,7 +196,7 @@ def _usage_line(meter: Meter, line: tiers.TierLine, month: Period) -> Line:
         "last": f"{line.last:,}",
         "month": f"{month.start:%Y-%m}",
     }
-    return Line(description, line.quantity, line.unit_amount, line.amount)
+    return Line(description, line.quantity, line.unit_amount, line.amount, LineGroup.USAGE)
 
 
 def _is_settled(subscription: Subscription, month: Period, used: int, *, dry_run: bool) -> bool:

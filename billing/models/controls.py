@@ -1,0 +1,49 @@
+"""What a tenant sets for itself: a spending cap, and packs that are bought by themselves."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.catalog import Currency, ExtensionPack
+from tenants.models import Tenant
+
+
+class SpendingCap(models.Model):
+    """The most that priced requests may cost in a calendar month (UTC), before tax, in minor units.
+
+    `requests` is what it came to by the prices of the subscription when it was last written.
+    """
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="spending_cap")
+    currency = models.CharField(_("currency"), max_length=3, choices=Currency)
+    amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    requests = models.PositiveBigIntegerField(_("requests"))
+    set_at = models.DateTimeField(_("set at"))
+
+    class Meta:
+        verbose_name = _("spending cap")
+        verbose_name_plural = _("spending caps")
+
+    def __str__(self) -> str:
+        return f"{self.tenant}: {self.amount} {self.currency}"
+
+
+class AutoTopUp(models.Model):
+    """Buy a pack by itself when less than so many percent of the entitlement remain.
+
+    At most so often in a quota period; a decline turns it off, and `off_reason` says why.
+    """
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="auto_top_up")
+    pack = models.ForeignKey(ExtensionPack, on_delete=models.PROTECT, related_name="+")
+    percent = models.PositiveSmallIntegerField(_("below (% remaining)"))
+    most_per_period = models.PositiveSmallIntegerField(_("at most per period"))
+    is_on = models.BooleanField(_("on"), default=True)
+    off_reason = models.CharField(_("turned off because"), max_length=300, blank=True)
+    set_at = models.DateTimeField(_("set at"))
+
+    class Meta:
+        verbose_name = _("automatic top-up")
+        verbose_name_plural = _("automatic top-ups")
+
+    def __str__(self) -> str:
+        return f"{self.tenant}: {self.pack} below {self.percent} %"

@@ -1,0 +1,76 @@
+"""Mails about money: a row first, once per key; then the mail, in the tenant's language.
+
+A template's first line is the subject, the rest the text. Where we die between sending a mail and
+noting it, it is sent once more: better twice than not at all.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import Q, QuerySet
+from django.template.loader import render_to_string
+from django.utils.translation import override
+
+from billing.models import Notice
+from tenants import queue
+from tenants.models import Member, Tenant
+from tenants.permissions import Act, may
+
+TRIED_AGAIN_AFTER = timedelta(minutes=10)
+_WAITS = 200  # that a sweep takes
+
+
+def notice_add(
+    *, tenant: Tenant, kind: str, key: str, context: Mapping[str, object], now: datetime
+) -> Notice:
+    """Have a mail sent to those of a tenant who may buy; one of this key is left as it is.
+
+    `kind` is a template in billing/mails/, `context` what it needs, as JSON can have it.
+    """
+    notice, is_new = Notice.objects.get_or_create(
+        key=key,
+        defaults={"tenant": tenant, "kind": kind, "context": dict(context), "created_at": now},
+    )
+    if is_new:
+        queue.on_commit("billing.tasks.notice_send", notice.pk, queue="default")
+    return notice
+
+
+def notice_send(*, notice: Notice, now: datetime) -> bool:
+    """Send a mail that was not sent yet, nor is just being; return whether it was.
+
+    Raise OSError where the mail server did not take it.
+    """
+    if not _waiting(now).filter(pk=notice.pk).update(claimed_at=now):
+        return False
+    mine = Notice.objects.filter(pk=notice.pk)
+    try:
+        message(mine.select_related("tenant").get()).send()
+    except OSError as error:  # smtplib's errors are among them
+        mine.update(error=str(error)[:300])
+        raise
+    mine.update(sent_at=now, error="")
+    return True
+
+
+def notices_waiting(*, now: datetime) -> list[Notice]:
+    """Return the mails that were not sent, the oldest first."""
+    return list(_waiting(now).order_by("created_at", "id")[:_WAITS])
+
+
+def _waiting(now: datetime) -> QuerySet[Notice]:
+    unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=now - TRIED_AGAIN_AFTER)
+    return Notice.objects.filter(unclaimed, sent_at=None)
+
+
+def message(notice: Notice) -> EmailMessage:
+    """Return the mail as it is sent."""
+    members = Member.objects.filter(tenant=notice.tenant).select_related("user")
+    with override(notice.tenant.language):
+        context = {**notice.context, "tenant": notice.tenant, "site_url": settings.SITE_URL}
+        text = render_to_string(f"billing/mails/{notice.kind}.txt", context)
+    subject, _, body = text.partition("\n")
+    recipients = [member.user.email for member in members if may(member, Act.BUY)]
+    return EmailMessage(subject.strip(), body.lstrip(), to=recipients)
