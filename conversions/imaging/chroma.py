@@ -60,14 +60,15 @@ def chroma_of(image: Image.Image) -> Image.Image:
 
 def is_unseen(variants: Iterable[Variant]) -> bool:
     """Say whether none of the variants of a size shows anything but luma."""
-    return all(_is_plain(*each) and each[0].grayscale for each in variants)
+    return all(
+        recipe.grayscale and _is_plain(part, operations) for recipe, part, operations in variants
+    )
 
 
 def can_stay_apart(recipe: Recipe, part: Geometry, operations: Sequence[Operation]) -> bool:
     """Say whether a variant is finished and encoded from YCbCr as it is, without a loss by RGB."""
-    return _is_plain(recipe, part, operations) and (
-        recipe.grayscale or recipe.format is Format.JPEG
-    )
+    takes_it = recipe.grayscale or recipe.format is Format.JPEG
+    return takes_it and _is_plain(part, operations)
 
 
 def is_halved(formats: Iterable[Format]) -> bool:
@@ -104,7 +105,8 @@ def joined(luma: Image.Image, chroma: Picture, box: Box, *, halved: bool) -> Ima
     return Image.merge("YCbCr", (luma, *resized.split()))
 
 
-def _is_plain(_recipe: Recipe, part: Geometry, operations: Sequence[Operation]) -> bool:
+def _is_plain(part: Geometry, operations: Sequence[Operation]) -> bool:
+    """Say whether nothing is done to a variant's colours but to leave them out."""
     return not part.canvas and all(isinstance(each, Flatten | Grayscale) for each in operations)
 
 
