@@ -48,8 +48,10 @@ class Invoice(models.Model):
     """One invoice. Amounts are in minor units of `currency`, below zero in a credit note; the
     period's end is not included.
 
-    `amount_paid` is what came in so far, by cards, banks and credit, less what went back. A credit
-    note says in `corrects` which invoice it takes back, and is closed when it is issued.
+    `amount_paid` is what came in so far, by cards, banks and credit, less what went back;
+    `amount_credited` what its credit notes took off, tax included. Both may exceed the total: what
+    is over is the tenant's credit. A credit note says in `corrects` which invoice it takes back,
+    and is closed when it is issued.
 
     `issuer` and `buyer` are frozen at issue. `year` and `sequence` make the number, gapless per
     year in the issuer's time zone.
@@ -77,6 +79,7 @@ class Invoice(models.Model):
     tax = models.BigIntegerField(_("tax"), default=0)
     total = models.BigIntegerField(_("total"))
     amount_paid = models.BigIntegerField(_("paid"), default=0)
+    amount_credited = models.BigIntegerField(_("credited"), default=0)
     issuer = models.JSONField(_("issuer"), default=dict)
     buyer = models.JSONField(_("buyer"), default=dict)
     issued_at = models.DateTimeField(_("issued at"), null=True)
@@ -112,6 +115,11 @@ class Invoice(models.Model):
     def number(self) -> str:
         """The number as printed, e.g. 2026-000012; empty for a draft."""
         return f"{self.year}-{self.sequence:06d}" if self.year and self.sequence else ""
+
+    @property
+    def amount_due(self) -> int:
+        """What is still to pay; below zero where more came in than was owed."""
+        return self.total - self.amount_credited - self.amount_paid
 
 
 class InvoiceLine(models.Model):

@@ -13,12 +13,15 @@ from tenants.models import Tenant
 
 
 class Account(models.TextChoices):
-    """Where money is, or is owed. Stripe is the balance there; credit is what we owe tenants."""
+    """Where money is, or is owed. Stripe is the balance there; credit is what we owe tenants and
+    they can spend, held what is on its way back to them.
+    """
 
     RECEIVABLE = "receivable", _("receivable")
     STRIPE = "stripe", _("cash at Stripe")
     BANK = "bank", _("cash at the bank")
     CREDIT = "credit", _("tenants' credit")
+    HELD = "held", _("held to be paid back")
     REVENUE = "revenue", _("revenue")
     TAX = "tax", _("tax owed")
     FEES = "fees", _("Stripe's fees")

@@ -6,7 +6,9 @@ orders.py     buy: write the order, renew its offer
 fulfilment.py what Stripe says of an order becomes what it is
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
+ledger.py     the books: each event once, debits and credits
 invoices.py   issue and number
+receipts.py   money that comes in for an invoice
 monthly.py    write the month's invoices
 collect.py    charge them to the saved card
 """

@@ -7,11 +7,13 @@ carry idempotency keys made of the tenant's and the order's UUIDs, so that the r
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import transaction
 from django.db.models import F, Q
 
 from billing import payments
 from billing.models import Customer, Order, OrderState
 from billing.services.fulfilment import order_settle
+from billing.services.ledger import order_refund_post
 from billing.services.orders import UNPAID, is_current, order_renew
 from tenants.models import Role
 
@@ -102,9 +104,11 @@ def order_refund(*, order: Order, now: datetime) -> Order:
         refund_id = payments.refund_create(
             payment_intent_id=order.payment_intent_id, idempotency_key=f"refund-{order.uuid}"
         )
-    Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE).update(
-        state=OrderState.REFUNDED, refund_id=refund_id
-    )
+    with transaction.atomic():
+        Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE).update(
+            state=OrderState.REFUNDED, refund_id=refund_id
+        )
+        order_refund_post(order=order, now=now)
     log.info("order.refunded", order=str(order.uuid))
     order.refresh_from_db()
     return order

@@ -16,7 +16,7 @@ from django.utils.translation import override
 from billing import payments
 from billing.models import Customer, Invoice, InvoiceState, Payment, PaymentState
 from billing.payments import IntentState
-from billing.services.invoices import invoice_paid
+from billing.services.receipts import payment_received
 
 KEYS_LIVE = timedelta(hours=23)  # Stripe forgets idempotency keys after 24
 
@@ -99,7 +99,7 @@ def _attempt(invoice: Invoice, *, card: str, after: int, now: datetime) -> Payme
         invoice=invoice,
         attempt=after + 1,
         currency=invoice.currency,
-        amount=invoice.total,
+        amount=invoice.amount_due,
         payment_method_id=card,
         created_at=now,
     )
@@ -119,9 +119,11 @@ def _intent_of(payment: Payment, customer: Customer, now: datetime) -> IntentSta
 
 @transaction.atomic
 def payment_check(*, payment: Payment, intent: IntentState, now: datetime) -> PaymentState:
-    """Note what Stripe says of an attempt. Idempotent; a success pays the invoice."""
+    """Note what Stripe says of an attempt. Idempotent; a success is final, and is counted once."""
     invoice = Invoice.objects.select_for_update().get(pk=payment.invoice_id)
     payment = Payment.objects.select_for_update().get(pk=payment.pk)
+    if payment.state == PaymentState.SUCCEEDED:
+        return PaymentState.SUCCEEDED
     payment.payment_intent_id = intent.id
     match intent.status:
         case "succeeded":
@@ -134,8 +136,8 @@ def payment_check(*, payment: Payment, intent: IntentState, now: datetime) -> Pa
             payment.failure_code = intent.decline_code[:60]
             payment.failure_message = intent.decline_message[:300]
     payment.save()
-    if payment.state == PaymentState.SUCCEEDED and invoice.state == InvoiceState.OPEN:
-        invoice_paid(invoice=invoice, now=now)
+    if payment.state == PaymentState.SUCCEEDED:
+        payment_received(payment=payment, invoice=invoice, now=now)
     elif payment.failure_message:
         invoice.note = payment.failure_message
         invoice.save(update_fields=["note"])

@@ -21,6 +21,7 @@ from billing.models import (
 from billing.money import prorated
 from billing.payments import CheckoutState
 from billing.services.invoices import order_invoice_issue
+from billing.services.ledger import order_held_post
 from billing.services.orders import UNPAID, subscription_order
 from tenants import queue
 from tenants.errors import NotInThisState
@@ -55,6 +56,8 @@ def order_settle(*, order: Order, checkout: CheckoutState, now: datetime) -> Ord
     )
     if not (is_as_agreed and _deliver(order, now)):
         order.state = OrderState.REFUND_DUE
+        paid = checkout.currency or order.currency
+        order_held_post(order=order, amount=checkout.amount, currency=paid, now=now)
         queue.on_commit("billing.tasks.order_refund", order.pk, queue="default")
     order.save()
     if order.state == OrderState.REFUND_DUE and _is_awaited(order.subscription):

@@ -25,6 +25,8 @@ from billing.models import (
     PaymentState,
     Subscription,
 )
+from billing.services.ledger import invoice_post
+from billing.services.receipts import payment_received
 from tenants.models import Role, Tenant
 
 
@@ -83,6 +85,12 @@ def invoice_issue(
         )
         for position, line in enumerate(lines, start=1)
     )
+    invoice_post(invoice=invoice, now=now)
+    return invoice_number(invoice=invoice, now=now)
+
+
+def invoice_number(*, invoice: Invoice, now: datetime) -> Invoice:
+    """Give an invoice its number, as the last step of the transaction that issues it."""
     year = now.astimezone(ZoneInfo(settings.ISSUER_TIME_ZONE)).year
     InvoiceCounter.objects.get_or_create(year=year)
     counter = InvoiceCounter.objects.select_for_update().get(year=year)
@@ -113,7 +121,7 @@ def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
         now=now,
         order=order,
     )
-    Payment.objects.create(
+    payment = Payment.objects.create(
         invoice=invoice,
         attempt=order.attempt,
         state=PaymentState.SUCCEEDED,
@@ -123,16 +131,7 @@ def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
         created_at=now,
         settled_at=now,
     )
-    return invoice_paid(invoice=invoice, now=now)
-
-
-def invoice_paid(*, invoice: Invoice, now: datetime) -> Invoice:
-    """Note that an invoice is paid, in a transaction that holds it or its order."""
-    invoice.state = InvoiceState.PAID
-    invoice.paid_at = now
-    invoice.note = ""
-    invoice.save(update_fields=["state", "paid_at", "note"])
-    return invoice
+    return payment_received(payment=payment, invoice=invoice, now=now)
 
 
 def _buyer(tenant: Tenant) -> dict[str, str]:

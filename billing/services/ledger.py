@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from billing.models import Account, Entry, Invoice, Posting
+from billing.models import Account, Entry, Invoice, Order, Payment, PaymentMethod, Posting
 from tenants.models import Tenant
 
 
@@ -38,3 +38,70 @@ def post(
             for account, amount in entries.items()
         )
     return posting
+
+
+def invoice_post(*, invoice: Invoice, now: datetime) -> Posting:
+    """Note that an invoice was issued: the tenant owes it, for what was sold and for tax."""
+    return post(
+        key=f"invoice:{invoice.uuid}",
+        entries={
+            Account.RECEIVABLE: invoice.total,
+            Account.REVENUE: -invoice.subtotal,
+            Account.TAX: -invoice.tax,
+        },
+        currency=invoice.currency,
+        now=now,
+        tenant=invoice.tenant,
+        invoice=invoice,
+    )
+
+
+_FROM: dict[str, Account] = {
+    PaymentMethod.CARD: Account.STRIPE,
+    PaymentMethod.BANK: Account.BANK,
+    PaymentMethod.CREDIT: Account.CREDIT,
+}
+
+
+def payment_post(*, payment: Payment, invoice: Invoice, now: datetime) -> Posting:
+    """Note that a payment came in, before the invoice counts it. What it does not owe is credit."""
+    used = min(payment.amount, max(invoice.amount_due, 0))
+    entries = {_FROM[payment.method]: payment.amount, Account.RECEIVABLE: -used}
+    if payment.method != PaymentMethod.CREDIT:
+        entries[Account.CREDIT] = used - payment.amount
+    return post(
+        key=f"payment:{invoice.uuid}:{payment.attempt}",
+        entries=entries,
+        currency=payment.currency,
+        now=now,
+        tenant=invoice.tenant,
+        invoice=invoice,
+    )
+
+
+def order_held_post(*, order: Order, amount: int, currency: str, now: datetime) -> None:
+    """Note that an order was paid that could not be delivered: there is no invoice, it goes back.
+
+    Of an order over nothing there is nothing to note.
+    """
+    if amount:
+        post(
+            key=f"order:{order.uuid}",
+            entries={Account.STRIPE: amount, Account.HELD: -amount},
+            currency=currency,
+            now=now,
+            tenant=order.tenant,
+        )
+
+
+def order_refund_post(*, order: Order, now: datetime) -> None:
+    """Note that what an undeliverable order brought in went back, all of it."""
+    held = Entry.objects.filter(posting__key=f"order:{order.uuid}", account=Account.HELD)
+    for entry in held.select_related("posting"):
+        post(
+            key=f"order_refund:{order.uuid}",
+            entries={Account.HELD: -entry.amount, Account.STRIPE: entry.amount},
+            currency=entry.posting.currency,
+            now=now,
+            tenant=order.tenant,
+        )

@@ -1,0 +1,26 @@
+"""Money that comes in for an invoice, by whichever way, and what that makes of the invoice."""
+
+from datetime import datetime
+
+from billing.models import Invoice, InvoiceState, Payment
+from billing.services.ledger import payment_post
+
+
+def payment_received(*, payment: Payment, invoice: Invoice, now: datetime) -> Invoice:
+    """Count a payment that has just succeeded. Call it once for each, in the transaction that says
+    so and holds the invoice (or its order).
+
+    The invoice is paid once nothing is due. What comes in beyond that is the tenant's credit.
+    """
+    payment_post(payment=payment, invoice=invoice, now=now)
+    invoice.amount_paid += payment.amount
+    invoice.save(update_fields=["amount_paid"])
+    return invoice_close(invoice=invoice, now=now)
+
+
+def invoice_close(*, invoice: Invoice, now: datetime) -> Invoice:
+    """Note that an open invoice is paid, where nothing is due any more."""
+    if invoice.state == InvoiceState.OPEN and invoice.amount_due <= 0:
+        invoice.state, invoice.paid_at, invoice.note = InvoiceState.PAID, now, ""
+        invoice.save(update_fields=["state", "paid_at", "note"])
+    return invoice
