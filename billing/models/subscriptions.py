@@ -41,6 +41,10 @@ class Subscription(models.Model):
 
     A change ends one and starts another, so that what was held when stays readable. Neither fee nor
     usage of the days before `trial_ends_on` is billed.
+
+    The month's run bills the fee of the days from `fee_from` up to and without `fee_until`
+    (proration.py); what Checkout took is before or after them. Where `owes_setup`, the first of
+    those bills has the setup fee on it.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="subscriptions")
@@ -51,6 +55,9 @@ class Subscription(models.Model):
     starts_on = models.DateField(_("from"), null=True, blank=True)
     ends_on = models.DateField(_("until"), null=True, blank=True)
     trial_ends_on = models.DateField(_("trial until"), null=True, blank=True)
+    fee_from = models.DateField(_("fee billed from"), null=True, blank=True)
+    fee_until = models.DateField(_("fee billed until"), null=True, blank=True)
+    owes_setup = models.BooleanField(_("setup fee still to come"), default=False)
 
     class Meta:
         verbose_name = _("subscription")

@@ -26,7 +26,7 @@ from billing.services.orders import UNPAID, subscription_order
 from tenants import queue
 from tenants.errors import NotInThisState
 from tenants.models import GrantKind, QuotaPeriod, UsagePlan
-from tenants.periods import Period
+from tenants.periods import Period, period_of
 
 
 @transaction.atomic
@@ -103,13 +103,17 @@ def _is_awaited(subscription: Subscription | None) -> TypeGuard[Subscription]:
 
 
 def _subscription_start(subscription: Subscription, today: date, now: datetime) -> None:
-    """Begin a subscription that was waiting for its payment; the one before it ends."""
+    """Begin a subscription that was waiting for its payment; the one before it ends.
+
+    This month was paid for: the month's run bills the fee from the next on.
+    """
     Subscription.objects.filter(tenant=subscription.tenant, state=SubscriptionState.ACTIVE).update(
         state=SubscriptionState.CANCELLED, ends_on=today
     )
     subscription.state = SubscriptionState.ACTIVE
     subscription.starts_on = today
-    subscription.save(update_fields=["state", "starts_on"])
+    subscription.fee_from = period_of(QuotaPeriod.MONTH, now).end
+    subscription.save(update_fields=["state", "starts_on", "fee_from"])
     tenants.services.tenant_change_plan(
         tenant=subscription.tenant, usage_plan=subscription.plan.usage_plan, now=now
     )

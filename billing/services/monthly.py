@@ -7,10 +7,10 @@ tenant's failure never stops another's.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -25,7 +25,9 @@ from billing.models import (
     SubscriptionState,
     UsageReading,
 )
+from billing.proration import fee_for_month
 from billing.services.collect import invoice_collect, invoices_to_collect
+from billing.services.fee_lines import month_line, setup_line
 from billing.services.invoices import Line, invoice_issue
 from billing.usage_prices import priced
 from tenants.models import Meter
@@ -65,8 +67,11 @@ def bill(
     `progress(done, total)` is called after each subscription.
     """
     run = BillRun()
-    active = Subscription.objects.filter(state=SubscriptionState.ACTIVE)
-    ids = list(active.order_by("id").values_list("pk", flat=True))
+    before = month_of(month_of(as_of).start - timedelta(days=1))
+    held = Subscription.objects.filter(
+        Q(state=SubscriptionState.ACTIVE) | Q(ends_on__gte=before.start)
+    )
+    ids = list(held.order_by("id").values_list("pk", flat=True))
     for done, subscription_id in enumerate(ids, start=1):
         subscription = Subscription.objects.select_related(
             "tenant__usage_plan", "plan", "price"
@@ -107,7 +112,8 @@ def _bill_one(
     month = month_of(as_of)
     before = month_of(month.start - timedelta(days=1))
     due = (
-        (InvoiceKind.FEE, month, _fee_lines(subscription, month)),
+        (InvoiceKind.FEE, before, _fee_lines(subscription, before, as_of=as_of)),
+        (InvoiceKind.FEE, month, _fee_lines(subscription, month, as_of=as_of)),
         (
             InvoiceKind.USAGE,
             before,
@@ -141,16 +147,21 @@ def _bill_one(
         run.written.append(invoice)
 
 
-def _fee_lines(subscription: Subscription, month: Period) -> list[Line]:
-    """Return the month's fee; none for the month of the start, which was paid at Checkout."""
-    fee = subscription.price.monthly_fee
-    if not fee or subscription.starts_on is None or subscription.starts_on >= month.start:
+def _fee_lines(subscription: Subscription, month: Period, *, as_of: date) -> list[Line]:
+    """Return what the month's run bills of the fee, and of the setup fee, by `as_of`."""
+    price = subscription.price
+    share = fee_for_month(
+        fee=price.monthly_fee,
+        fee_from=subscription.fee_from,
+        fee_until=subscription.fee_until,
+        month=month,
+    )
+    if share is None or share.start > as_of:
         return []
-    description = _("%(plan)s, %(month)s") % {
-        "plan": subscription.plan.name,
-        "month": f"{month.start:%Y-%m}",
-    }
-    return [Line(description, 1, Decimal(fee), fee)]
+    lines = [month_line(subscription.plan, share)]
+    if subscription.owes_setup and share.start == subscription.fee_from:
+        lines.append(setup_line(subscription.plan, price))
+    return lines
 
 
 def _usage_lines(
@@ -165,10 +176,11 @@ def _usage_lines(
     steps = priced(subscription.plan, subscription.price)
     if subscription.starts_on is None or subscription.starts_on >= month.end:
         return []
-    start = max(month.start, subscription.starts_on)
+    start = max(month.start, subscription.starts_on, subscription.trial_ends_on or month.start)
+    end = min(month.end, subscription.ends_on or month.end)
     used = {
         meter: tenants.selectors.usage_total(
-            tenant=subscription.tenant, meter=meter, start=start, end=month.end
+            tenant=subscription.tenant, meter=meter, start=start, end=end
         )
         for meter in steps
     }

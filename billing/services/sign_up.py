@@ -57,13 +57,15 @@ def sign_up(
         language=language,
     )
     Customer.objects.create(tenant=tenant, currency=currency)
+    today = now.astimezone(UTC).date()
     Subscription.objects.create(
         tenant=tenant,
         plan=starts_with,
         price=price_latest(plan=starts_with, currency=currency),
         state=SubscriptionState.ACTIVE,
         created_at=now,
-        starts_on=now.astimezone(UTC).date(),
+        starts_on=today,
+        fee_from=today,
     )
     if not has_to_pay:
         return SignUp(tenant, None)

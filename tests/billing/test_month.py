@@ -67,7 +67,7 @@ class TestFee:
         tenant = subscribe(sign_up)
         Tenant.objects.filter(pk=tenant.pk).update(language="ja")
         monkeypatch.setattr(
-            "billing.services.monthly._", lambda text: f"{translation.get_language()}: {text}"
+            "billing.services.fee_lines._", lambda text: f"{translation.get_language()}: {text}"
         )
         (invoice,) = services.bill(as_of=FIRST.date(), now=FIRST).written
         assert invoice.lines.get().description == "ja: Starter, 2026-12"
