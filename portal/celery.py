@@ -65,6 +65,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "sweep tenants": ("tenants.tasks.tenants_sweep", settings.SWEEP_SECONDS),
     "sweep usage plans": ("tenants.tasks.mirrors_sweep", settings.SWEEP_SECONDS),
     "open quota periods": ("tenants.tasks.periods_open", 60),
+    "close quota periods": ("tenants.tasks.periods_close", 60),
     "process Stripe's events": ("billing.tasks.events_sweep", settings.SWEEP_SECONDS),
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
     "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from tenants import gateway, queue
 from tenants.models import GatewayPlan, UsagePlan
-from tenants.services import live, mirrors, reconcile, reconciling, usage
+from tenants.services import closing, live, mirrors, reconcile, reconciling, usage
 from tenants.services import live_compare as comparing
 
 
@@ -27,6 +27,12 @@ def periods_open() -> None:
     """Have the tenants looked at whose new quota period has begun."""
     for tenant in reconcile.tenants_without_period(now=timezone.now()):
         reconciling.reconcile_request(tenant=tenant, now=timezone.now(), lane=reconciling.ROUTINE)
+
+
+@shared_task
+def periods_close() -> None:
+    """Say of the quota periods that are over and settled what became of their grants."""
+    closing.periods_close(now=timezone.now())
 
 
 @shared_task

@@ -18,6 +18,9 @@ class Entitlement(models.Model):
     `granted_requests` is the sum of the standing grants of the period, kept here because it
     changes in the transaction that writes the grant; `cap_requests` is a ceiling (a spending cap
     turned into requests), None without one.
+
+    `closing_used` is what a period that is over was used, as read since `closing_since`; it is
+    read of periods with grants alone, and decides what became of them once it has settled.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="entitlements")
@@ -27,6 +30,9 @@ class Entitlement(models.Model):
     granted_requests = models.PositiveBigIntegerField(_("granted"), default=0)
     cap_requests = models.PositiveBigIntegerField(_("cap"), null=True, blank=True)
     advance_requests = models.PositiveIntegerField(_("advance"))
+    closing_used = models.PositiveBigIntegerField(_("used in the end"), null=True, blank=True)
+    closing_since = models.DateTimeField(_("read so since"), null=True, blank=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("entitlement")
@@ -57,20 +63,35 @@ class GrantKind(models.TextChoices):
 
 
 class QuotaGrant(models.Model):
-    """Extra requests for one period. `source` is the unique key of what paid for it."""
+    """Extra requests for one period. `source` is the unique key of what paid for it.
+
+    `withdrawn_at` is since when they are taken back, and count no more. `closed_at` is when it was
+    known what became of them: that many used, that many expired, and the rest rolled over to the
+    grant whose source is "rollover:" and this one's id; none of it where they were taken back.
+    `rolls_over` is the rule of the day when they were bought.
+    """
 
     entitlement = models.ForeignKey(Entitlement, on_delete=models.PROTECT, related_name="grants")
     kind = models.CharField(_("kind"), max_length=9, choices=GrantKind)
     requests = models.PositiveIntegerField(_("requests"))
     source = models.CharField(_("source"), max_length=120, unique=True)
+    rolls_over = models.BooleanField(_("rolls over"), default=False)
     granted_at = models.DateTimeField(_("granted at"))
     applied_at = models.DateTimeField(_("at the gateway since"), null=True, blank=True)
     withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    used_requests = models.PositiveIntegerField(_("used"), default=0)
+    expired_requests = models.PositiveIntegerField(_("expired"), default=0)
 
     class Meta:
         verbose_name = _("quota grant")
         verbose_name_plural = _("quota grants")
         ordering = ["-granted_at"]
+        indexes = [
+            models.Index(
+                fields=["entitlement"], condition=models.Q(closed_at=None), name="grant_not_closed"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"+{self.requests} ({self.source})"

@@ -24,6 +24,10 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.periods import Period, period_of
+from tenants.selectors.grants import GrantRow as GrantRow
+from tenants.selectors.grants import GrantState as GrantState
+from tenants.selectors.grants import grant_rows as grant_rows
+from tenants.selectors.grants import grants_in_order as grants_in_order
 from tenants.selectors.live import live_as_of as live_as_of
 from tenants.selectors.live import live_lossy as live_lossy
 from tenants.selectors.live import live_meter as live_meter
@@ -144,6 +148,23 @@ def quotas(*, tenants: QuerySet[Tenant], now: datetime) -> dict[int, Quota]:
             limit = plan_requests(spans=spans[tenant.pk], period=period)
         found[tenant.pk] = Quota(limit, period.start, period.end - timedelta(days=1))
     return found
+
+
+def usage_in_period(*, tenants: QuerySet[Tenant], now: datetime) -> dict[int, int]:
+    """Return what each tenant has used of its current period, in a query per kind of period.
+
+    Needs their `usage_plan`.
+    """
+    by_period: dict[Period, list[int]] = defaultdict(list)
+    for tenant in tenants:
+        by_period[period_of(tenant.usage_plan.quota_period, now)].append(tenant.pk)
+    used: dict[int, int] = {}
+    for period, ids in by_period.items():
+        days = UsageDay.objects.filter(
+            tenant__in=ids, meter=Meter.REQUESTS, day__gte=period.start, day__lt=period.end
+        )
+        used |= dict(days.order_by().values_list("tenant").annotate(total=Sum("used")))
+    return used
 
 
 def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:

@@ -12,6 +12,13 @@ from tenants.services.api_keys import (
     api_key_value_reveal,
 )
 from tenants.services.audit import audit_record
+from tenants.services.grants import (
+    Release,
+    grant_release,
+    quota_grant_restore,
+    quota_grant_return,
+    quota_grant_withdraw,
+)
 from tenants.services.holds import hold_lift, hold_place
 from tenants.services.live import live_record
 from tenants.services.outbox import outbox_publish
@@ -21,17 +28,22 @@ from tenants.services.usage import usage_record
 from tenants.services.usage_plans import usage_plan_save
 
 __all__ = [
+    "Release",
     "api_key_create",
     "api_key_revoke",
     "api_key_rotate",
     "api_key_value_reveal",
     "audit_record",
+    "grant_release",
     "hold_lift",
     "hold_place",
     "live_record",
     "outbox_publish",
     "quota_cap_set",
     "quota_grant",
+    "quota_grant_restore",
+    "quota_grant_return",
+    "quota_grant_withdraw",
     "tenant_change_plan",
     "tenant_create",
     "tenant_update",

@@ -58,8 +58,11 @@ def quota_grant(
     source: str,
     period_start: date,
     now: datetime,
+    rolls_over: bool = False,
 ) -> QuotaGrant:
     """Raise the entitlement of the period that starts on `period_start` by `requests`.
+
+    What of them is unused when the period ends rolls over, once, where `rolls_over` says so.
 
     The same `source` again returns the first grant and changes nothing. Raise NotInThisState
     where that period is over (or the plan's periods have changed): the buyer is to be refunded.
@@ -74,7 +77,12 @@ def quota_grant(
     if entitlement.period_start != period_start:
         raise NotInThisState(_("The quota period that this was bought for is over."))
     grant = QuotaGrant.objects.create(
-        entitlement=entitlement, kind=kind, requests=requests, source=source, granted_at=now
+        entitlement=entitlement,
+        kind=kind,
+        requests=requests,
+        source=source,
+        rolls_over=rolls_over,
+        granted_at=now,
     )
     entitlement.granted_requests += requests
     entitlement.save(update_fields=["granted_requests"])
