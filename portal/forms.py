@@ -10,11 +10,12 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 import billing.selectors
 import billing.services
-from tenants.models import ApiKey, Tenant, User
+from tenants.models import ApiKey, Meter, Tenant, User
 
 
 class SignupForm(AllauthSignupForm):
@@ -78,8 +79,11 @@ class ApiKeyForm(forms.Form):
 
 
 class UsageRangeForm(forms.Form):
-    """Which days (UTC, both included) and which key to show."""
+    """What to show: which meter's usage, on which days (UTC, both included), and of which key."""
 
+    meter = forms.ChoiceField(
+        label=_("Usage of"), choices=[(each.value, capfirst(each.label)) for each in Meter]
+    )
     start = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
     end = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))
     key = forms.ModelChoiceField(
@@ -104,6 +108,8 @@ class UsageRangeForm(forms.Form):
                 self.add_error("end", _("The end is before the start."))
             elif (end - start).days > self.MOST_DAYS:
                 self.add_error("end", _("Choose at most 400 days."))
+        if data.get("key") and data.get("meter") == Meter.CONVERSIONS:
+            self.add_error("key", _("Conversions are counted for all keys together."))
         return data
 
 

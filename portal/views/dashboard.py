@@ -15,17 +15,19 @@ from portal.views.access import TenantRequest, tenant_required
 from portal.views.keys import value_to_show
 from portal.views.live import live_context
 from tenants import selectors
-from tenants.models import ApiKeyVersion, Tenant
+from tenants.models import ApiKeyVersion, Meter, Tenant
 from tenants.selectors import DayRow
 from tenants.selectors.live_pages import LiveComparison
 from tenants.stages import api_base_url
 
 
-def _chart(rows: list[DayRow], limit: int | None) -> dict[str, Any]:
+def _chart(
+    rows: list[DayRow], limit: int | None = None, *, of_conversions: bool = False
+) -> dict[str, Any]:
     """Return what the chart draws; dates in the reader's language."""
     return {
         "labels": [formats.date_format(row.day, "MONTH_DAY_FORMAT") for row in rows],
-        "used": [row.used for row in rows],
+        "used": [row.conversions if of_conversions else row.used for row in rows],
         "limit": limit,
     }
 
@@ -106,7 +108,8 @@ def _range(request: HttpRequest, tenant: Tenant) -> tuple[UsageRangeForm, dict[s
     first = selectors.current_period(tenant=tenant, now=now).start
     first = min(first, today - timedelta(days=6))
     asked = {name: request.GET.get(name, "") for name in ("start", "end", "key")}
-    data = {**asked, "start": asked["start"] or first, "end": asked["end"] or today}
+    meter = request.GET.get("meter") or Meter.REQUESTS
+    data = {**asked, "start": asked["start"] or first, "end": asked["end"] or today, "meter": meter}
     form = UsageRangeForm(data, tenant=tenant)
     return form, form.cleaned_data if form.is_valid() else None
 
@@ -120,18 +123,19 @@ def _range_rows(tenant: Tenant, chosen: dict[str, Any]) -> list[DayRow]:
 
 
 def _comparisons(tenant: Tenant, chosen: dict[str, Any] | None) -> list[LiveComparison]:
-    """Return what was counted live beside what is billed, of whole tenants only."""
-    if chosen is None or chosen["key"] is not None:
+    """Return what was counted live beside what is billed: requests, of whole tenants only."""
+    if chosen is None or chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
         return []
     return selectors.live_comparisons(tenant=tenant, start=chosen["start"], end=chosen["end"])
 
 
 @tenant_required
 def usage(request: TenantRequest) -> HttpResponse:
-    """Any range of days, for all keys or one."""
+    """Any range of days: requests, for all keys or one, or conversions."""
     tenant = request.member.tenant
     form, chosen = _range(request, tenant)
     rows = _range_rows(tenant, chosen) if chosen else []
+    of_conversions = chosen is not None and chosen["meter"] == Meter.CONVERSIONS
     return render(
         request,
         "portal/usage.html",
@@ -139,7 +143,8 @@ def usage(request: TenantRequest) -> HttpResponse:
             "nav": "usage",
             "form": form,
             "rows": rows[::-1],
-            "chart": _chart(rows, None),
+            "of_conversions": of_conversions,
+            "chart": _chart(rows, of_conversions=of_conversions),
             "totals": {
                 "used": sum(row.used for row in rows),
                 "conversions": sum(row.conversions for row in rows),

@@ -166,6 +166,8 @@ class TestUsage:
             ("?start=2020-01-01&end=2026-11-01", 400),
             ("?start=yesterday", 400),
             ("?key=nonsense", 400),
+            ("?meter=conversions", 200),
+            ("?meter=nonsense", 400),
         ],
     )
     def test_any_range_or_a_clear_message(self, cast: Cast, query: str, status: int) -> None:
@@ -201,6 +203,16 @@ class TestUsage:
         key = ApiKey.objects.get(tenant=cast.alice_corp)
         of_key = alice.get(f"/usage/{query}&key={key.uuid}")
         assert of_key.context["totals"]["conversions"] == 0
+
+        chosen = alice.get(f"/usage/{query}&meter=conversions")
+        assert chosen.context["chart"]["used"] == [5, 0, 1_200]
+        assert page.context["chart"]["used"] == [0, 0, 0]
+        text = chosen.content.decode()
+        assert '<option value="conversions" selected>Conversions</option>' in text
+        assert "live-panel" not in text  # which is of requests
+        refused = alice.get(f"/usage/{query}&meter=conversions&key={key.uuid}")
+        assert refused.status_code == 400
+        assert "Conversions are counted for all keys together." in refused.content.decode()
 
 
 def answer_rest(day: int) -> str:
