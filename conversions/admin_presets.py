@@ -20,7 +20,7 @@ from unfold.admin import ModelAdmin
 from conversions import services
 from conversions.admin_previews import posted_in_memory, previewed, sample
 from conversions.forms import PresetForm
-from conversions.models import Preset
+from conversions.models import AppliesTo, Preset
 from conversions.previews import SAMPLES
 from tenants.admin_tools import operator
 
@@ -34,7 +34,7 @@ def _remake_address(presets: Iterable[int]) -> str:
 class PresetAdmin(ModelAdmin):
     form = PresetForm
     list_display = [
-        "name", "code", "applies_to", "width", "height", "fit", "format", "version", "is_active",
+        "name", "code", "applies_to", "width", "height", "fitted", "format", "version", "is_active",
     ]  # fmt: skip
     list_filter = ["is_active", "applies_to", "format"]
     search_fields = ["code", "name"]
@@ -64,6 +64,11 @@ class PresetAdmin(ModelAdmin):
     class Media:
         css = {"all": ["conversions/presets.css"]}
         js = [Script("conversions/presets.js", type="module")]
+
+    @admin.display(description=_("fit"), ordering="fit", empty_value="-")
+    def fitted(self, preset: Preset) -> str | None:
+        """Return how it fits into the box, which texts do not have."""
+        return None if preset.applies_to == AppliesTo.TEXT else preset.get_fit_display()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["code", "version"] if obj else ["version"]

@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('deleted_at', models.DateTimeField(blank=True, null=True, verbose_name='deleted at')),
                 ('purged_at', models.DateTimeField(editable=False, null=True, verbose_name='purged at')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='created by')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='uploads', to='tenants.tenant')),
             ],
             options={
@@ -182,8 +182,8 @@ class Migration(migrations.Migration):
                 ('moved_at', models.DateTimeField(editable=False)),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('settled_at', models.DateTimeField(editable=False, null=True)),
-                ('preset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='remakes', to='conversions.preset')),
-                ('started_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('preset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='remakes', to='conversions.preset', verbose_name='preset')),
+                ('started_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='started by')),
             ],
             options={
                 'verbose_name': 're-making of uploads',

@@ -28,7 +28,9 @@ class Remake(models.Model):
     for good from `settled_at` on.
     """
 
-    preset = models.ForeignKey(Preset, on_delete=models.CASCADE, related_name="remakes")
+    preset = models.ForeignKey(
+        Preset, verbose_name=_("preset"), on_delete=models.CASCADE, related_name="remakes"
+    )
     preset_version = models.PositiveIntegerField(_("preset's version"))
     state = models.CharField(
         _("state"), max_length=10, choices=RemakeState, default=RemakeState.RUNNING
@@ -42,7 +44,11 @@ class Remake(models.Model):
     failed = models.PositiveIntegerField(default=0, editable=False)
     missing = models.PositiveIntegerField(default=0, editable=False)
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("started by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     created_at = models.DateTimeField(_("created at"))
     checked_at = models.DateTimeField(_("last looked after"), editable=False)

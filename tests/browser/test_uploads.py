@@ -19,7 +19,7 @@ Visit = Callable[..., Page]
 Check = Callable[[Page], None]
 SLOW = 120_000  # milliseconds: two cores make all variants of all files
 
-# What a hand does with files over a page. Folders cannot be made by a script.
+# What a hand does with files over a page. A script cannot make folders (see drop_folder).
 DROP = """files => {
   const data = new DataTransfer();
   for (const {name, type, bytes} of files) {
@@ -51,6 +51,15 @@ def small(tmp_path: Path, picture: Path) -> bytes:
 
 def a_file(name: str, data: bytes, kind: str = "image/jpeg") -> dict[str, str]:
     return {"name": name, "type": kind, "bytes": base64.b64encode(data).decode()}
+
+
+def drop_folder(page: Page, folder: Path) -> None:
+    """Drop a folder of this machine onto the page, as a hand does."""
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        page.context.new_cdp_session(page).send(
+            "Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data}
+        )
 
 
 def upload(page: Page, name: str) -> Locator:
@@ -85,14 +94,14 @@ def test_from_many_dropped_files_to_links_and_archives(
     for number in range(6):
         done(page, f"holiday {number}.jpg")
     expect(upload(page, "junk.jpg")).to_contain_text("Failed", timeout=SLOW)
-    expect(page.get_by_text("No files yet")).to_have_count(0)
+    expect(page.get_by_text("No files yet")).to_be_hidden()
     axe(page)
 
     before_and_after(page, axe)
     links_open_for_strangers(page, visit, axe)
 
     page.reload()
-    expect(page.get_by_test_id("page-savings")).to_contain_text("saved on this page")
+    expect(page.get_by_test_id("page-savings")).to_contain_text("smaller, on average")
     for name in ("holiday 1.jpg", "holiday 2.jpg"):
         upload(page, name).get_by_role("checkbox").check()
     expect(page.locator("#picked-count")).to_have_text("2 chosen")
@@ -168,10 +177,13 @@ def search_delete_and_undo(page: Page, axe: Check) -> None:
     page.get_by_role("button", name="Delete holiday 4.jpg").click()
     expect(page.get_by_test_id("upload")).to_have_count(0)
     expect(page.locator("#toast-said")).to_have_text("1 file was deleted.")
+    expect(page.get_by_text("Nothing was found")).to_be_visible()
+    expect(page.get_by_role("link", name="Download what was found")).to_be_hidden()
     axe(page)
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("upload")).to_have_count(1)
+    expect(page.get_by_text("Nothing was found")).to_be_hidden()
     page.reload()
     expect(page.get_by_test_id("upload")).to_have_count(1)
     page.goto("/uploads/?q=nothing")
@@ -227,6 +239,22 @@ def test_transfers_are_cancelled_and_tried_again(visit: Visit, small: bytes, sta
     page.get_by_role("button", name="Try again 7.jpg").click()
     done(page, "7.jpg")
     expect(page.get_by_test_id("upload")).to_have_count(1)  # what was cancelled was taken back
+
+
+def test_a_folder_is_dropped_with_what_is_in_its_folders(
+    visit: Visit, small: bytes, tmp_path: Path
+) -> None:
+    page = visit()
+    sign_up(page, organization="Folders Ltd")
+    page.goto("/uploads/")
+    folder = tmp_path / "holidays"
+    (folder / "2026").mkdir(parents=True)
+    for name in ("near.jpg", ".DS_Store", "2026/far.jpg"):
+        (folder / name).write_bytes(small)
+    drop_folder(page, folder)
+    expect(page.locator("#transfers-sum")).to_have_text("2 of 2 files are uploaded", timeout=SLOW)
+    for name in ("near.jpg", "far.jpg"):
+        expect(upload(page, name)).to_be_visible()
 
 
 def test_without_scripts_the_page_explains_and_deletes(visit: Visit, small: bytes) -> None:

@@ -1,8 +1,6 @@
 // News of the gallery: one request for all that is unfinished, only while something is and somebody can see it.
 // What did not change is left as it stands, so pictures do not flicker and what is open or chosen stays so.
 
-import { readable } from "./bytes.js";
-
 const gallery = document.getElementById("gallery");
 const LATER = 15; // seconds, after a request that failed
 const SOON = 300; // milliseconds
@@ -87,10 +85,8 @@ export function addUp() {
   const shown = document.getElementById("page-savings");
   if (shown) {
     const percent = originals ? Math.min(99, Math.round((100 * (originals - variants)) / originals)) : 0;
-    shown.textContent = shown.dataset.text
-      .replace("{saved}", readable(originals - variants))
-      .replace("{percent}", `${percent} %`);
-    shown.hidden = variants >= originals;
+    shown.textContent = shown.dataset.text.replace("{percent}", `${percent} %`);
+    shown.hidden = percent <= 0;
   }
 }
 
@@ -99,9 +95,6 @@ function apply(html) {
   for (const article of [...fragment.querySelectorAll("article")].reverse()) {
     place(article);
     htmx.process(article);
-  }
-  if (gallery.querySelector("article")) {
-    document.getElementById("nothing")?.remove();
   }
   trim();
   addUp();
