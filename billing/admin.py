@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
+from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
 from billing.forms import NewPriceForm
 from billing.models import (
     Customer,
@@ -27,6 +28,7 @@ from billing.models import (
     PaymentState,
     Plan,
     PriceVersion,
+    SavedCard,
     StripeEvent,
     Subscription,
 )
@@ -122,12 +124,28 @@ class SubscriptionAdmin(ReadOnly, ModelAdmin):
         return _tenant_link(subscription.tenant)
 
 
+class SavedCardInline(ReadOnly, TabularInline):
+    model = SavedCard
+    extra = 0
+    fields = ["brand", "last_four", "expiry", "default", "saved_at", "removed_at"]
+    readonly_fields = fields
+
+    @admin.display(description=_("expires"))
+    def expiry(self, card: SavedCard) -> str:
+        return card.expiry
+
+    @admin.display(description=_("charged"), boolean=True)
+    def default(self, card: SavedCard) -> bool:
+        return card.is_default
+
+
 @admin.register(Customer)
 class CustomerAdmin(ReadOnly, ModelAdmin):
-    list_display = ["tenant", "stripe_id", "currency", "card_brand", "card_last_four"]
+    list_display = ["tenant", "stripe_id", "currency"]
     search_fields = ["tenant__uuid", "tenant__name", "stripe_id"]
     list_select_related = ["tenant"]
     exclude = ["payment_method_id"]
+    inlines = [SavedCardInline]
 
 
 @admin.register(Order)

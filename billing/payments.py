@@ -56,13 +56,14 @@ class PaymentRefused(PaymentError):
 
 @dataclass(frozen=True)
 class Card:
-    """What may be shown of a saved card."""
+    """What may be shown of a saved card; `fingerprint` is the same for the same number."""
 
     payment_method_id: str
     brand: str
     last_four: str
     exp_month: int
     exp_year: int
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,24 @@ def _card(method: Any) -> Card | None:
     card = getattr(method, "card", None)
     if card is None:
         return None
-    return Card(method.id, card.brand, card.last4, card.exp_month, card.exp_year)
+    return Card(
+        method.id, card.brand, card.last4, card.exp_month, card.exp_year, card.fingerprint or ""
+    )
+
+
+def card_detach(*, payment_method_id: str) -> None:
+    """Take a saved card away from its customer, so that nobody can charge it again.
+
+    One that is detached, or unknown to Stripe, is as good.
+    """
+    try:
+        _call("detach card", lambda: _client().v1.payment_methods.detach(payment_method_id))
+    except PaymentRefused as refusal:
+        if refusal.code == "resource_missing":
+            return
+        method = _call("get card", lambda: _client().v1.payment_methods.retrieve(payment_method_id))
+        if method.customer is not None:
+            raise
 
 
 # --- Charges and refunds ---

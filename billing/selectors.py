@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 import tenants.selectors
 from billing import tiers
+from billing.declines import in_words
 from billing.models import (
     Currency,
     Customer,
@@ -22,12 +23,14 @@ from billing.models import (
     PackPrice,
     Plan,
     PriceVersion,
+    SavedCard,
     Subscription,
     SubscriptionState,
 )
 from billing.money import display
 from billing.tiers import Tier
-from billing.usage_prices import in_words, priced, steps_of
+from billing.usage_prices import in_words as prices_in_words
+from billing.usage_prices import priced, steps_of
 from tenants.models import Meter, QuotaPeriod, Tenant
 from tenants.periods import Period, period_of
 
@@ -88,7 +91,7 @@ def _card(plan: Plan, price: PriceVersion) -> PlanCard:
         "per": per[QuotaPeriod(limits.quota_period)],
     }
     steps = priced(plan, price)
-    words = {meter: in_words(meter, steps[meter], price.currency) for meter in steps}
+    words = {meter: prices_in_words(meter, steps[meter], price.currency) for meter in steps}
     stops = _("Requests stop at the quota") if words else _("Stops at the quota: no surprise bills")
     features = words.get(Meter.REQUESTS, [stops])
     if not limits.is_unlimited:
@@ -158,7 +161,7 @@ def _usage_rows(subscription: Subscription, month: Period) -> list[dict[str, obj
         rows.append(
             {
                 "meter": meter.label,
-                "prices": in_words(meter, steps, currency),
+                "prices": prices_in_words(meter, steps, currency),
                 "used": used,
                 "amount": display(tiers.price(steps, used), currency),
             }
@@ -166,16 +169,10 @@ def _usage_rows(subscription: Subscription, month: Period) -> list[dict[str, obj
     return rows
 
 
-def payment_method(*, tenant: Tenant) -> dict[str, str] | None:
-    """Return what may be shown of the saved card."""
-    customer = Customer.objects.filter(tenant=tenant).exclude(card_last_four="").first()
-    if customer is None:
-        return None
-    return {
-        "brand": customer.card_brand,
-        "last_four": customer.card_last_four,
-        "exp": f"{customer.card_exp_month:02d}/{customer.card_exp_year}",
-    }
+def cards(*, tenant: Tenant) -> QuerySet[SavedCard]:
+    """Return a tenant's saved cards, the newest first."""
+    saved = SavedCard.objects.filter(customer__tenant=tenant, removed_at=None)
+    return saved.select_related("customer")
 
 
 def extension_orders(
@@ -193,7 +190,7 @@ def extension_orders(
             "state": order.state,
             "state_label": order.get_state_display(),
             "bought_at": order.fulfilled_at,
-            "reason": order.decline_message,
+            "reason": in_words(order.decline_code, order.decline_message),
             "uuid": order.uuid,
         }
         for order in orders[:100]

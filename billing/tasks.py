@@ -6,8 +6,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import payments, services
-from billing.models import Notice, Order, StripeEvent
-from billing.services import checkout, events, notices
+from billing.models import Notice, Order, SavedCard, StripeEvent
+from billing.services import cards, checkout, events, notices
 from tenants import queue
 
 
@@ -63,3 +63,20 @@ def notices_sweep() -> None:
     """Queue the mails that were not sent."""
     for notice in notices.notices_waiting(now=timezone.now()):
         queue.send("billing.tasks.notice_send", notice.pk, queue="default")
+
+
+@shared_task
+def card_detach(card_pk: int) -> None:
+    """Detach a removed card at Stripe; a failure is left to the sweep."""
+    card = SavedCard.objects.filter(pk=card_pk).first()
+    if card is None:
+        return
+    with suppress(payments.PaymentError):
+        services.card_detach(card=card)
+
+
+@shared_task
+def cards_sweep() -> None:
+    """Detach removed cards that are still attached, and mail about those that soon expire."""
+    cards.cards_detach()
+    cards.cards_expiring_tell(now=timezone.now())

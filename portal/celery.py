@@ -69,6 +69,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "process Stripe's events": ("billing.tasks.events_sweep", settings.SWEEP_SECONDS),
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
     "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),
+    "look after saved cards": ("billing.tasks.cards_sweep", 3600),
     "write the month's invoices": ("billing.tasks.bill", 3600),
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
     "read the live meter": ("conversions.tasks.live_poll", settings.LIVE_POLL_SECONDS),

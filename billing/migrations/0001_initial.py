@@ -83,10 +83,6 @@ class Migration(migrations.Migration):
                 ('stripe_id', models.CharField(blank=True, max_length=80, verbose_name='Stripe id')),
                 ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
                 ('payment_method_id', models.CharField(blank=True, max_length=80, verbose_name='payment method')),
-                ('card_brand', models.CharField(blank=True, max_length=20, verbose_name='card brand')),
-                ('card_last_four', models.CharField(blank=True, max_length=4, verbose_name="card's last four")),
-                ('card_exp_month', models.PositiveSmallIntegerField(null=True, verbose_name='expiry month')),
-                ('card_exp_year', models.PositiveSmallIntegerField(null=True, verbose_name='expiry year')),
                 ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='customer', to='tenants.tenant')),
             ],
             options={
@@ -149,12 +145,73 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('opened_at', models.DateTimeField(verbose_name='opened at')),
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed at')),
+                ('is_paused', models.BooleanField(default=False, verbose_name='paused')),
                 ('invoice', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='dunning', to='billing.invoice')),
             ],
             options={
                 'verbose_name': 'dunning case',
                 'verbose_name_plural': 'dunning cases',
                 'ordering': ['-opened_at', '-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='InvoiceLine',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveSmallIntegerField(verbose_name='position')),
+                ('group', models.CharField(choices=[('fee', 'monthly fee'), ('setup', 'setup fee'), ('proration', 'change of plan'), ('extension', 'quota extension'), ('usage', 'usage'), ('correction', 'correction of an earlier month')], default='fee', max_length=10, verbose_name='group')),
+                ('description', models.CharField(max_length=300, verbose_name='description')),
+                ('quantity', models.PositiveBigIntegerField(default=1, verbose_name='quantity')),
+                ('unit_amount', models.DecimalField(decimal_places=4, max_digits=16, verbose_name='unit price')),
+                ('amount', models.BigIntegerField(verbose_name='amount')),
+                ('tax_rate', models.DecimalField(decimal_places=2, default=0, max_digits=5, verbose_name='tax rate')),
+                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.invoice')),
+            ],
+            options={
+                'verbose_name': 'invoice line',
+                'verbose_name_plural': 'invoice lines',
+                'ordering': ['invoice', 'position'],
+            },
+        ),
+        migrations.CreateModel(
+            name='InvoiceTax',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=40, verbose_name='tax')),
+                ('rate', models.DecimalField(decimal_places=2, max_digits=5, verbose_name='rate (%)')),
+                ('is_reverse_charge', models.BooleanField(default=False, verbose_name='reverse charge')),
+                ('net', models.BigIntegerField(verbose_name='net')),
+                ('tax', models.BigIntegerField(verbose_name='amount of tax')),
+                ('home_currency', models.CharField(blank=True, max_length=3, verbose_name='home currency')),
+                ('home_tax', models.BigIntegerField(null=True, verbose_name='tax in home currency')),
+                ('home_rate', models.DecimalField(decimal_places=8, max_digits=18, null=True, verbose_name='rate of exchange')),
+                ('home_rate_on', models.DateField(null=True, verbose_name='rate of the day')),
+                ('home_rate_source', models.CharField(blank=True, max_length=80, verbose_name='source of the rate')),
+                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='taxes', to='billing.invoice')),
+            ],
+            options={
+                'verbose_name': 'tax of an invoice',
+                'verbose_name_plural': 'taxes of invoices',
+                'ordering': ['invoice', '-rate'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Notice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=40, verbose_name='kind')),
+                ('key', models.CharField(max_length=120, unique=True, verbose_name='key')),
+                ('context', models.JSONField(default=dict, verbose_name='context')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('claimed_at', models.DateTimeField(blank=True, null=True)),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
+                ('error', models.CharField(blank=True, max_length=300, verbose_name='error')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='tenants.tenant')),
+            ],
+            options={
+                'verbose_name': 'notice',
+                'verbose_name_plural': 'notices',
+                'ordering': ['-created_at', '-id'],
             },
         ),
         migrations.CreateModel(
@@ -201,6 +258,19 @@ class Migration(migrations.Migration):
             field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invoice', to='billing.order'),
         ),
         migrations.CreateModel(
+            name='PackPrice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
+                ('amount', models.PositiveBigIntegerField(verbose_name='amount (minor units)')),
+                ('pack', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='billing.extensionpack')),
+            ],
+            options={
+                'verbose_name': 'pack price',
+                'verbose_name_plural': 'pack prices',
+            },
+        ),
+        migrations.CreateModel(
             name='Payment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -211,6 +281,7 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
                 ('amount', models.PositiveBigIntegerField(verbose_name='amount (minor units)')),
                 ('payment_method_id', models.CharField(blank=True, max_length=80, verbose_name='payment method')),
+                ('checkout_session_id', models.CharField(blank=True, max_length=120, verbose_name='Checkout Session')),
                 ('payment_intent_id', models.CharField(blank=True, max_length=120, verbose_name='PaymentIntent')),
                 ('failure_code', models.CharField(blank=True, max_length=60, verbose_name='failure code')),
                 ('failure_message', models.CharField(blank=True, max_length=300, verbose_name='failure reason')),
@@ -348,6 +419,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SavedCard',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('stripe_id', models.CharField(max_length=80, unique=True, verbose_name='Stripe id')),
+                ('fingerprint', models.CharField(blank=True, max_length=80, verbose_name='fingerprint')),
+                ('brand', models.CharField(max_length=20, verbose_name='card brand')),
+                ('last_four', models.CharField(max_length=4, verbose_name="card's last four")),
+                ('exp_month', models.PositiveSmallIntegerField(verbose_name='expiry month')),
+                ('exp_year', models.PositiveSmallIntegerField(verbose_name='expiry year')),
+                ('saved_at', models.DateTimeField(verbose_name='saved at')),
+                ('removed_at', models.DateTimeField(blank=True, null=True, verbose_name='removed at')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cards', to='billing.customer')),
+            ],
+            options={
+                'verbose_name': 'saved card',
+                'verbose_name_plural': 'saved cards',
+                'ordering': ['-saved_at', '-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='SpendingCap',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -453,7 +544,8 @@ class Migration(migrations.Migration):
                 ('day', models.PositiveSmallIntegerField(verbose_name='day')),
                 ('act', models.CharField(choices=[('retry', 'charge the card again, and mail'), ('remind', 'mail'), ('suspend', 'suspend, and mail')], max_length=7, verbose_name='what is done')),
                 ('done_at', models.DateTimeField(verbose_name='done at')),
-                ('outcome', models.CharField(blank=True, max_length=300, verbose_name='outcome')),
+                ('attempt', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='attempt')),
+                ('outcome', models.CharField(choices=[('under_way', 'under way'), ('paid', 'paid'), ('declined', 'declined'), ('needs_action', 'waits for the cardholder'), ('no_card', 'there was no card to charge'), ('mailed', 'mailed'), ('suspended', 'suspended')], default='under_way', max_length=12, verbose_name='outcome')),
                 ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='done', to='billing.dunningcase')),
             ],
             options={
@@ -463,82 +555,25 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('case', 'day'), name='dunning_step_once_per_case')],
             },
         ),
-        migrations.CreateModel(
-            name='InvoiceLine',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(verbose_name='position')),
-                ('group', models.CharField(choices=[('fee', 'monthly fee'), ('setup', 'setup fee'), ('proration', 'change of plan'), ('extension', 'quota extension'), ('usage', 'usage'), ('correction', 'correction of an earlier month')], default='fee', max_length=10, verbose_name='group')),
-                ('description', models.CharField(max_length=300, verbose_name='description')),
-                ('quantity', models.PositiveBigIntegerField(default=1, verbose_name='quantity')),
-                ('unit_amount', models.DecimalField(decimal_places=4, max_digits=16, verbose_name='unit price')),
-                ('amount', models.BigIntegerField(verbose_name='amount')),
-                ('tax_rate', models.DecimalField(decimal_places=2, default=0, max_digits=5, verbose_name='tax rate')),
-                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.invoice')),
-            ],
-            options={
-                'verbose_name': 'invoice line',
-                'verbose_name_plural': 'invoice lines',
-                'ordering': ['invoice', 'position'],
-                'constraints': [models.UniqueConstraint(fields=('invoice', 'position'), name='invoice_line_position')],
-            },
+        migrations.AddIndex(
+            model_name='dunningcase',
+            index=models.Index(condition=models.Q(('closed_at', None)), fields=['opened_at'], name='dunning_open'),
         ),
-        migrations.CreateModel(
-            name='InvoiceTax',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, verbose_name='tax')),
-                ('rate', models.DecimalField(decimal_places=2, max_digits=5, verbose_name='rate (%)')),
-                ('is_reverse_charge', models.BooleanField(default=False, verbose_name='reverse charge')),
-                ('net', models.BigIntegerField(verbose_name='net')),
-                ('tax', models.BigIntegerField(verbose_name='amount of tax')),
-                ('home_currency', models.CharField(blank=True, max_length=3, verbose_name='home currency')),
-                ('home_tax', models.BigIntegerField(null=True, verbose_name='tax in home currency')),
-                ('home_rate', models.DecimalField(decimal_places=8, max_digits=18, null=True, verbose_name='rate of exchange')),
-                ('home_rate_on', models.DateField(null=True, verbose_name='rate of the day')),
-                ('home_rate_source', models.CharField(blank=True, max_length=80, verbose_name='source of the rate')),
-                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='taxes', to='billing.invoice')),
-            ],
-            options={
-                'verbose_name': 'tax of an invoice',
-                'verbose_name_plural': 'taxes of invoices',
-                'ordering': ['invoice', '-rate'],
-                'constraints': [models.UniqueConstraint(fields=('invoice', 'rate', 'is_reverse_charge'), name='invoice_tax_once_per_rate')],
-            },
+        migrations.AddConstraint(
+            model_name='invoiceline',
+            constraint=models.UniqueConstraint(fields=('invoice', 'position'), name='invoice_line_position'),
         ),
-        migrations.CreateModel(
-            name='Notice',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=40, verbose_name='kind')),
-                ('key', models.CharField(max_length=120, unique=True, verbose_name='key')),
-                ('context', models.JSONField(default=dict, verbose_name='context')),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
-                ('claimed_at', models.DateTimeField(blank=True, null=True)),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
-                ('error', models.CharField(blank=True, max_length=300, verbose_name='error')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='tenants.tenant')),
-            ],
-            options={
-                'verbose_name': 'notice',
-                'verbose_name_plural': 'notices',
-                'ordering': ['-created_at', '-id'],
-                'indexes': [models.Index(condition=models.Q(('sent_at', None)), fields=['created_at'], name='notice_unsent')],
-            },
+        migrations.AddConstraint(
+            model_name='invoicetax',
+            constraint=models.UniqueConstraint(fields=('invoice', 'rate', 'is_reverse_charge'), name='invoice_tax_once_per_rate'),
         ),
-        migrations.CreateModel(
-            name='PackPrice',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
-                ('amount', models.PositiveBigIntegerField(verbose_name='amount (minor units)')),
-                ('pack', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='billing.extensionpack')),
-            ],
-            options={
-                'verbose_name': 'pack price',
-                'verbose_name_plural': 'pack prices',
-                'constraints': [models.UniqueConstraint(fields=('pack', 'currency'), name='pack_price_per_currency')],
-            },
+        migrations.AddIndex(
+            model_name='notice',
+            index=models.Index(condition=models.Q(('sent_at', None)), fields=['created_at'], name='notice_unsent'),
+        ),
+        migrations.AddConstraint(
+            model_name='packprice',
+            constraint=models.UniqueConstraint(fields=('pack', 'currency'), name='pack_price_per_currency'),
         ),
         migrations.AddConstraint(
             model_name='payment',
@@ -567,6 +602,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='planchange',
             constraint=models.UniqueConstraint(condition=models.Q(('state', 'scheduled')), fields=('tenant',), name='plan_change_one_scheduled'),
+        ),
+        migrations.AddIndex(
+            model_name='savedcard',
+            index=models.Index(condition=models.Q(('removed_at__isnull', False)), fields=['removed_at'], name='card_to_detach'),
         ),
         migrations.AddConstraint(
             model_name='subscription',

@@ -2,6 +2,7 @@
 
 catalog.py        plans, price versions, packs
 subscriptions.py  customers at Stripe, who subscribes to what, and changes to come
+cards.py          their saved cards
 controls.py       what tenants set: spending caps, automatic top-ups
 orders.py         purchases, with their price frozen
 invoices.py       invoices, their lines, taxes and numbers; what usage was billed
@@ -11,6 +12,7 @@ dunning.py        what is done about invoices that cannot be collected
 notices.py        mails about money
 """
 
+from billing.models.cards import SavedCard
 from billing.models.catalog import (
     Currency,
     ExtensionPack,
@@ -22,7 +24,13 @@ from billing.models.catalog import (
     Unused,
 )
 from billing.models.controls import AutoTopUp, SpendingCap
-from billing.models.dunning import DunningAct, DunningCase, DunningDone, DunningStep
+from billing.models.dunning import (
+    DunningAct,
+    DunningCase,
+    DunningDone,
+    DunningOutcome,
+    DunningStep,
+)
 from billing.models.invoices import (
     BilledUsage,
     Invoice,
@@ -65,6 +73,7 @@ __all__ = [
     "DunningAct",
     "DunningCase",
     "DunningDone",
+    "DunningOutcome",
     "DunningStep",
     "Entry",
     "EventStatus",
@@ -93,6 +102,7 @@ __all__ = [
     "PriceVersion",
     "Refund",
     "RefundState",
+    "SavedCard",
     "SpendingCap",
     "StripeEvent",
     "Subscription",

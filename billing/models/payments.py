@@ -31,7 +31,8 @@ class Payment(models.Model):
     """One payment of an invoice; by card, one attempt, written before Stripe is asked.
 
     A purchase's invoice is paid before it is issued: its payment is Checkout's, and the attempt
-    the order's.
+    the order's. An attempt of an open invoice that names no payment method is one at Checkout too,
+    where its holder chooses a card.
 
     Invoice and attempt make the idempotency key; a new attempt begins only after the last one was
     looked up and is over.
@@ -49,6 +50,7 @@ class Payment(models.Model):
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
     payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
+    checkout_session_id = models.CharField(_("Checkout Session"), max_length=120, blank=True)
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120, blank=True)
     failure_code = models.CharField(_("failure code"), max_length=60, blank=True)
     failure_message = models.CharField(_("failure reason"), max_length=300, blank=True)

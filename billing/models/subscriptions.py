@@ -1,4 +1,4 @@
-"""Customers at Stripe and their cards, who subscribes to what, and what is to change of it."""
+"""Customers at Stripe, who subscribes to what, and what is to change of it."""
 
 from django.conf import settings
 from django.db import models
@@ -15,10 +15,6 @@ class Customer(models.Model):
     stripe_id = models.CharField(_("Stripe id"), max_length=80, blank=True)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
-    card_brand = models.CharField(_("card brand"), max_length=20, blank=True)
-    card_last_four = models.CharField(_("card's last four"), max_length=4, blank=True)
-    card_exp_month = models.PositiveSmallIntegerField(_("expiry month"), null=True)
-    card_exp_year = models.PositiveSmallIntegerField(_("expiry year"), null=True)
 
     class Meta:
         verbose_name = _("customer")

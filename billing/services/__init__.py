@@ -11,25 +11,33 @@ invoices.py   issue and number
 receipts.py   money that comes in for an invoice
 monthly.py    write the month's invoices
 collect.py    charge them to the saved card
+cards.py      saved cards: the one that is charged, and removed ones
+notices.py    mails about money
 """
 
+from billing.services.cards import card_detach, card_make_default, card_remove
 from billing.services.catalog import price_set, seed
 from billing.services.checkout import checkout_start, order_check, order_refund
 from billing.services.collect import invoice_collect, invoice_retry
 from billing.services.events import event_process, webhook_receive
 from billing.services.monthly import bill
+from billing.services.notices import notice_send_again
 from billing.services.orders import card_order, extension_order
 from billing.services.sign_up import SignUp, sign_up
 
 __all__ = [
     "SignUp",
     "bill",
+    "card_detach",
+    "card_make_default",
     "card_order",
+    "card_remove",
     "checkout_start",
     "event_process",
     "extension_order",
     "invoice_collect",
     "invoice_retry",
+    "notice_send_again",
     "order_check",
     "order_refund",
     "price_set",

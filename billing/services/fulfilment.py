@@ -11,7 +11,6 @@ from django.db import transaction
 
 import tenants.services
 from billing.models import (
-    Customer,
     Order,
     OrderPurpose,
     OrderState,
@@ -20,6 +19,7 @@ from billing.models import (
 )
 from billing.money import prorated
 from billing.payments import CheckoutState
+from billing.services.cards import card_keep
 from billing.services.invoices import order_invoice_issue
 from billing.services.ledger import order_held_post
 from billing.services.orders import UNPAID, subscription_order
@@ -64,7 +64,8 @@ def order_settle(*, order: Order, checkout: CheckoutState, now: datetime) -> Ord
         # The plan can still be had, at today's share: its page leads to this one.
         subscription_order(subscription=order.subscription, actor=order.created_by, now=now)
     if order.state == OrderState.FULFILLED:
-        _card_keep(order, checkout)
+        if checkout.card is not None:
+            card_keep(tenant=order.tenant, card=checkout.card, now=now)
         if order.amount:
             order_invoice_issue(order=order, now=now)
     return order
@@ -142,19 +143,6 @@ def _credit_days_before(order: Order, limits: UsagePlan, today: date, now: datet
             period_start=month.start,
             now=now,
         )
-
-
-def _card_keep(order: Order, checkout: CheckoutState) -> None:
-    """Keep what may be shown of the card, and Stripe's id for it, for later charges."""
-    if checkout.card is None:
-        return
-    Customer.objects.filter(tenant=order.tenant).update(
-        payment_method_id=checkout.card.payment_method_id,
-        card_brand=checkout.card.brand,
-        card_last_four=checkout.card.last_four,
-        card_exp_month=checkout.card.exp_month,
-        card_exp_year=checkout.card.exp_year,
-    )
 
 
 @transaction.atomic

@@ -1,7 +1,7 @@
 """Mails about money: a row first, once per key; then the mail, in the tenant's language.
 
-A template's first line is the subject, the rest the text. Where we die between sending a mail and
-noting it, it is sent once more: better twice than not at all.
+A template extends base.txt: its first line is the subject, the rest the text. Where we die between
+sending a mail and noting it, it is sent once more: better twice than not at all.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.template.loader import render_to_string
+from django.template import Context, Engine
 from django.utils.translation import override
 
 from billing.models import Notice
@@ -55,6 +56,13 @@ def notice_send(*, notice: Notice, now: datetime) -> bool:
     return True
 
 
+def notice_send_again(*, notice: Notice) -> None:
+    """Send a mail once more, as somebody who lost it asks an operator for."""
+    with transaction.atomic():
+        Notice.objects.filter(pk=notice.pk).update(sent_at=None, claimed_at=None, error="")
+        queue.on_commit("billing.tasks.notice_send", notice.pk, queue="default")
+
+
 def notices_waiting(*, now: datetime) -> list[Notice]:
     """Return the mails that were not sent, the oldest first."""
     return list(_waiting(now).order_by("created_at", "id")[:_WAITS])
@@ -69,8 +77,16 @@ def message(notice: Notice) -> EmailMessage:
     """Return the mail as it is sent."""
     members = Member.objects.filter(tenant=notice.tenant).select_related("user")
     with override(notice.tenant.language):
-        context = {**notice.context, "tenant": notice.tenant, "site_url": settings.SITE_URL}
-        text = render_to_string(f"billing/mails/{notice.kind}.txt", context)
+        context = {
+            **notice.context,
+            "tenant": notice.tenant,
+            "issuer": settings.ISSUER_NAME,
+            "site_url": settings.SITE_URL,
+        }
+        text = Engine.get_default().render_to_string(
+            f"billing/mails/{notice.kind}.txt",
+            Context(context, autoescape=False),  # it is text, not HTML
+        )
     subject, _, body = text.partition("\n")
     recipients = [member.user.email for member in members if may(member, Act.BUY)]
     return EmailMessage(subject.strip(), body.lstrip(), to=recipients)

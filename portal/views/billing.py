@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 import tenants.selectors
-from billing import payments, pdf, selectors, services
+from billing import declines, payments, pdf, selectors, services
 from billing.models import Order, OrderPurpose, OrderState
 from portal.views.access import TenantRequest, tenant_required
 from tenants.errors import Refused
@@ -36,7 +36,7 @@ def overview(request: TenantRequest) -> HttpResponse:
     context = {
         "nav": "billing",
         "subscription": selectors.subscription_row(tenant=tenant, now=now),
-        "payment_method": selectors.payment_method(tenant=tenant),
+        "cards": selectors.cards(tenant=tenant),
         "extensions": selectors.extension_orders(tenant=tenant, period_start=period.start),
         "invoices": [_invoice(invoice) for invoice in latest],
         "token": uuid.uuid4().hex,
@@ -69,7 +69,7 @@ def extension_buy(request: TenantRequest) -> HttpResponse:
         order = services.extension_order(
             tenant=request.member.tenant,
             pack_code=pack_code,
-            token=_token(request, pack_code),
+            token=form_token(request, pack_code),
             actor=request.user,
             now=timezone.now(),
         )
@@ -79,23 +79,7 @@ def extension_buy(request: TenantRequest) -> HttpResponse:
     return redirect("billing-checkout", order_uuid=order.uuid)
 
 
-@require_POST
-@tenant_required
-def payment_method(request: TenantRequest) -> HttpResponse:
-    """Save a card at Checkout."""
-    if not may(request.member, Act.BUY):
-        messages.error(request, _("Your role may not change the payment method."))
-        return redirect("billing")
-    order = services.card_order(
-        tenant=request.member.tenant,
-        token=_token(request, "card"),
-        actor=request.user,
-        now=timezone.now(),
-    )
-    return redirect("billing-checkout", order_uuid=order.uuid)
-
-
-def _token(request: TenantRequest, what: str) -> str:
+def form_token(request: TenantRequest, what: str) -> str:
     """Return the form's token for what was chosen on it; empty where it sent none."""
     token = request.POST.get("token", "")[:40]
     return f"{token}-{what}"[:64] if token else ""
@@ -160,7 +144,7 @@ def checkout_return(request: TenantRequest, order_uuid: uuid.UUID) -> HttpRespon
 def _order(order: Order) -> dict[str, Any]:
     """Return where a purchase stands: pending, paid, applied, or an end that is not good."""
     state = str(order.state)
-    error = order.decline_message
+    error = declines.in_words(order.decline_code, order.decline_message)
     if order.state == OrderState.FULFILLED:
         if order.purpose == OrderPurpose.EXTENSION:
             is_applied = tenants.selectors.grant_is_applied(source=f"order:{order.uuid}")
@@ -199,7 +183,6 @@ urlpatterns = [
     path("billing/", overview, name="billing"),
     path("billing/extensions/", extensions, name="billing-extensions"),
     path("billing/extensions/buy/", extension_buy, name="billing-extension-buy"),
-    path("billing/payment-method/", payment_method, name="billing-payment-method"),
     path("billing/checkout/<uuid:order_uuid>/", checkout, name="billing-checkout"),
     path(
         "billing/checkout/<uuid:order_uuid>/return/",

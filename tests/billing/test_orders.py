@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from billing import payments, services
 from billing.models import (
-    Customer,
     Invoice,
     InvoiceState,
     Order,
@@ -17,6 +16,7 @@ from billing.models import (
     PackPrice,
     Plan,
     PriceVersion,
+    SavedCard,
     StripeEvent,
     Subscription,
     SubscriptionState,
@@ -70,7 +70,7 @@ class TestSignUp:
         entitlement = Entitlement.objects.get(tenant=tenant)
         assert entitlement.plan_requests == max((10_000 * left * 2 + days) // (2 * days), 100)
         assert order.amount == (29_00 * left * 2 + days) // (2 * days)
-        assert Customer.objects.get().card_last_four == "4242"
+        assert SavedCard.objects.get().last_four == "4242"
         invoice = Invoice.objects.get()
         assert (invoice.state, invoice.total) == (InvoiceState.PAID, order.amount)
 

@@ -132,11 +132,11 @@ class TestBuying:
         assert order.checkout_session_id == ""
 
     def test_a_card_is_saved_without_a_charge(self, browser: Client) -> None:
-        browser.post(reverse("billing-payment-method"), {"token": "card"})
+        browser.post(reverse("billing-card-add"), {"token": "card"})
         buy(Order.objects.get())
         browser.get(reverse("billing-checkout-return", args=[Order.objects.get().uuid]))
-        method = browser.get(reverse("billing")).context["payment_method"]
-        assert method == {"brand": "visa", "last_four": "4242", "exp": "12/2040"}
+        (card,) = browser.get(reverse("billing")).context["cards"]
+        assert (str(card), card.expiry, card.is_default) == ("visa 4242", "12/2040", True)
         assert not Invoice.objects.exists()
 
 
