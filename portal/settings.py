@@ -223,6 +223,22 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/
 ISSUER_NAME = env.str("ISSUER_NAME", "Sekisho Demo Inc.")
 ISSUER_ADDRESS = env.str("ISSUER_ADDRESS", "1-1 Hakone, Kanagawa, Japan")
 ISSUER_TIME_ZONE = env.str("ISSUER_TIME_ZONE", "UTC")
+# Only an issuer with both charges tax (billing/taxes.py).
+ISSUER_COUNTRY = env.str(
+    "ISSUER_COUNTRY",
+    "",
+    validate=validate.Regexp(r"([A-Z]{2})?\Z", error="It must be an ISO 3166-1 code like JP"),
+)
+ISSUER_TAX_ID = env.str(
+    "ISSUER_TAX_ID",
+    "",
+    validate=validate.Regexp(
+        r"(T[0-9]{13}|[A-Z]{2}[A-Z0-9+*]{2,13})?\Z",
+        error="It must be Japan's T and 13 digits, or a VAT number with its country's prefix",
+    ),
+)
+ISSUER_BANK = env.str("ISSUER_BANK", "")
+INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", 14)
 
 # --- Mail and operators ---
 

@@ -10,6 +10,7 @@ payments.py       payments, refunds, and Stripe's events
 ledger.py         the books
 dunning.py        what is done about invoices that cannot be collected
 notices.py        mails about money
+tax.py            rates of tax and exchange, and what tenants say for their invoices
 """
 
 from billing.models.cards import SavedCard
@@ -62,6 +63,7 @@ from billing.models.subscriptions import (
     Subscription,
     SubscriptionState,
 )
+from billing.models.tax import ExchangeRate, TaxDetails, TaxRate, ViesConfirmation
 
 __all__ = [
     "Account",
@@ -77,6 +79,7 @@ __all__ = [
     "DunningStep",
     "Entry",
     "EventStatus",
+    "ExchangeRate",
     "ExtensionPack",
     "Invoice",
     "InvoiceCounter",
@@ -107,6 +110,9 @@ __all__ = [
     "StripeEvent",
     "Subscription",
     "SubscriptionState",
+    "TaxDetails",
+    "TaxRate",
     "Unused",
     "UsageReading",
+    "ViesConfirmation",
 ]

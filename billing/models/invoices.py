@@ -151,11 +151,13 @@ class InvoiceLine(models.Model):
 class InvoiceTax(models.Model):
     """The tax of one rate on an invoice, rounded once for all of its lines. Amounts in minor units.
 
+    `country` is whose tax it is (ISO 3166-1 alpha-2); with a reverse charge, whose the buyer owes.
     `home_*` say the same in the issuer's own currency where the law wants it, by a rate (of one
     unit of the invoice's currency, not its minor one) of a day, from a source.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
+    country = models.CharField(_("country"), max_length=2)
     name = models.CharField(_("tax"), max_length=40)
     rate = models.DecimalField(_("rate (%)"), max_digits=5, decimal_places=2)
     is_reverse_charge = models.BooleanField(_("reverse charge"), default=False)
@@ -175,7 +177,8 @@ class InvoiceTax(models.Model):
         ordering = ["invoice", "-rate"]
         constraints = [
             models.UniqueConstraint(
-                fields=["invoice", "rate", "is_reverse_charge"], name="invoice_tax_once_per_rate"
+                fields=["invoice", "country", "rate", "is_reverse_charge"],
+                name="invoice_tax_once_per_rate",
             )
         ]
 

@@ -34,7 +34,8 @@ class OrderState(models.TextChoices):
 class Order(models.Model):
     """One purchase, paid at Stripe's Checkout.
 
-    `amount` is what is to pay, in minor units, with `tax` in it; `lines` are those of its invoice
+    `amount` is what is to pay, in minor units, with `tax` in it, which was reckoned by `taxation`
+    (Taxation in billing/taxes.py; empty: none); `lines` are those of its invoice
     (Line in services/invoices.py), one of the description where there are none. `token` is the
     form's, so that a doubled submission finds the first order. `attempt` counts Checkout Sessions:
     with the order's UUID it is the idempotency key. `starts_on` is the first day that a first
@@ -53,6 +54,7 @@ class Order(models.Model):
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
     tax = models.PositiveBigIntegerField(_("tax (minor units)"), default=0)
+    taxation = models.JSONField(_("taxation"), default=dict, blank=True)
     lines = models.JSONField(_("lines"), default=list, blank=True)
     pack = models.ForeignKey(ExtensionPack, null=True, on_delete=models.PROTECT, related_name="+")
     requests = models.PositiveIntegerField(_("requests"), default=0)

@@ -9,6 +9,7 @@ events.py     Stripe's webhooks, stored once and processed in any order
 ledger.py     the books: each event once, debits and credits
 invoices.py   issue and number
 receipts.py   money that comes in for an invoice
+taxes.py      seed rates, price with tax, an invoice's taxes as rows
 monthly.py    write the month's invoices
 collect.py    charge them to the saved card
 cards.py      saved cards: the one that is charged, and removed ones

@@ -17,6 +17,7 @@ from billing.models import (
     PriceTier,
     PriceVersion,
 )
+from billing.services.taxes import tax_rates_seed
 from billing.tiers import Tier
 from billing.usage_prices import Steps, steps_of
 from tenants.models import Meter, UsagePlan, User
@@ -118,10 +119,11 @@ _PACKS = (
 
 @transaction.atomic
 def seed(*, now: datetime) -> list[UsagePlan]:
-    """Create the plans and packs of a new installation; return the usage plans that are new.
+    """Create the plans, packs and tax rates of a new installation; return its new usage plans.
 
     What is there already is left alone.
     """
+    tax_rates_seed()
     new = []
     for position, planned in enumerate(_PLANS):
         usage_plan = UsagePlan.objects.filter(code=planned.code).first()

@@ -20,6 +20,8 @@ from billing.models import (
     Subscription,
 )
 from billing.money import prorated
+from billing.services.invoices import order_lines
+from billing.tax_tables import priced, taxes_today
 from tenants.errors import Refused
 from tenants.models import QuotaPeriod, Tenant, User
 from tenants.periods import period_of
@@ -55,9 +57,10 @@ def _first_month(subscription: Subscription, now: datetime) -> dict[str, Any]:
             "left": left,
             "days": month.days,
         }
+    fee = prorated(subscription.price.monthly_fee, days=left, of=month.days)
     return {
         "description": description,
-        "amount": prorated(subscription.price.monthly_fee, days=left, of=month.days),
+        **priced(tenant=subscription.tenant, net=fee, now=now),
         "starts_on": today,
         "period_start": month.start,
         "period_end": month.end,
@@ -71,7 +74,7 @@ def extension_order(
     """Write the order for a pack at today's price, for the quota period that the buyer sees.
 
     `token` is the form's: the same one again returns the first order. Raise Refused for a pack
-    that is not on sale.
+    that is not on sale, and where its tax cannot be stated.
     """
     tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
     existing = Order.objects.filter(tenant=tenant, token=token).first() if token else None
@@ -85,14 +88,14 @@ def extension_order(
     if tenant.usage_plan.is_unlimited:
         raise Refused(_("Your plan has no quota to extend."))
     period = tenants.selectors.current_period(tenant=tenant, now=now)
-    return Order.objects.create(
+    order = Order(
         tenant=tenant,
         purpose=OrderPurpose.EXTENSION,
         token=token or uuid.uuid4().hex,
         description=_("%(pack)s: %(requests)s extra requests")
         % {"pack": pack.name, "requests": f"{pack.requests:,}"},
         currency=currency,
-        amount=price.amount,
+        **priced(tenant=tenant, net=price.amount, now=now),
         pack=pack,
         requests=pack.requests,
         period_start=period.start,
@@ -100,6 +103,9 @@ def extension_order(
         created_by=actor,
         created_at=now,
     )
+    _tax_check(order, now)
+    order.save()
+    return order
 
 
 @transaction.atomic
@@ -130,23 +136,45 @@ def _currency(tenant: Tenant) -> str:
 
 
 def is_current(*, order: Order, now: datetime) -> bool:
-    """Say whether what an order froze may still be sold: its period runs, its share is today's."""
+    """Say whether what an order froze may still be sold: its period runs, its share and its tax
+    are today's.
+    """
+    if not order.amount:
+        return True
     match order.purpose:
-        case OrderPurpose.EXTENSION:
-            period = tenants.selectors.current_period(tenant=order.tenant, now=now)
-            return order.period_start == period.start
-        case OrderPurpose.SUBSCRIPTION:
-            return not order.amount or order.starts_on == now.astimezone(UTC).date()
-    return True
+        case OrderPurpose.EXTENSION if not _runs(order, now):
+            return False
+        case OrderPurpose.SUBSCRIPTION if order.starts_on != now.astimezone(UTC).date():
+            return False
+    return bool(_taxed_today(order, now)["taxation"] == order.taxation)
+
+
+def _runs(order: Order, now: datetime) -> bool:
+    """Say whether the quota period that an order is for is the current one."""
+    period = tenants.selectors.current_period(tenant=order.tenant, now=now)
+    return order.period_start == period.start
+
+
+def _taxed_today(order: Order, now: datetime) -> dict[str, Any]:
+    """Return the amounts of an order over the same, as its buyer is taxed today."""
+    return priced(tenant=order.tenant, net=order.amount - order.tax, now=now)
+
+
+def _tax_check(order: Order, now: datetime) -> None:
+    """Raise Refused where the tax on an order cannot be stated: once it is paid it is too late."""
+    if not order.amount:
+        return
+    taxes_today(tenant=order.tenant, currency=order.currency, lines=order_lines(order), now=now)
 
 
 @transaction.atomic
 def order_renew(*, order: Order, now: datetime) -> Order:
     """Make an unpaid order ready for a new Checkout Session; its last one, if any, is over.
 
-    A first month is priced afresh when another day has come. Raise Refused for a pack whose period
-    is over: the buyer was shown another. An order that is paid, or that another request has
-    renewed meanwhile, is returned as it is.
+    A first month is priced afresh when another day has come, anything when its tax is another.
+    Raise Refused for a pack whose period is over, as the buyer was shown another, and where the tax
+    cannot be stated. An order that is paid, or that another request has renewed meanwhile, is
+    returned as it is.
     """
     over = order.checkout_session_id
     order = (
@@ -157,16 +185,24 @@ def order_renew(*, order: Order, now: datetime) -> Order:
     if order.state not in UNPAID or order.checkout_session_id != over:
         return order
     is_fresh = is_current(order=order, now=now)
+    if not is_fresh:
+        for name, value in _offer(order, now).items():
+            setattr(order, name, value)
+    _tax_check(order, now)
     if is_fresh and order.state == OrderState.PENDING and not over:
         return order  # never got to Checkout, or nobody knows: the same key gives the same session
-    if not is_fresh:
-        if order.subscription is None:
-            raise Refused(_("The period that this was for is over. Please choose again."))
-        for name, value in _first_month(order.subscription, now).items():
-            setattr(order, name, value)
     order.attempt += 1
     order.state = OrderState.PENDING
     order.checkout_session_id = order.decline_code = order.decline_message = ""
     order.checked_at = None
     order.save()
     return order
+
+
+def _offer(order: Order, now: datetime) -> dict[str, Any]:
+    """Return today's values of an order's frozen fields. Raise Refused where its period is over."""
+    if order.subscription is not None:
+        return _first_month(order.subscription, now)
+    if not _runs(order, now):
+        raise Refused(_("The period that this was for is over. Please choose again."))
+    return _taxed_today(order, now)

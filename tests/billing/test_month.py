@@ -167,6 +167,5 @@ class TestCommand:
 def test_an_invoice_keeps_the_buyers_old_name(sign_up: SignUpCall, owner: User) -> None:
     tenant = subscribe(sign_up)
     Tenant.objects.filter(pk=tenant.pk).update(name="Renamed")
-    assert Invoice.objects.get().buyer == {
-        "name": "Alice Corp", "email": owner.email, "language": "en"
-    }  # fmt: skip
+    buyer = Invoice.objects.get().buyer
+    assert (buyer["name"], buyer["email"]) == ("Alice Corp", owner.email)

@@ -1,0 +1,137 @@
+"""Tax: the rates that an installation begins with, and an invoice's taxes as rows."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+import tenants.services
+from billing.models import ExchangeRate, Invoice, InvoiceTax, TaxRate
+from billing.taxes import Exchange, Tax, Taxation
+from tenants.models import User
+
+VAT = "VAT"
+# Standard rates in percent and since when. EU: European Commission, "Taxes in Europe Database"
+# (https://ec.europa.eu/taxation_customs/tedb/), and "VAT rules and rates" on Your Europe.
+# GB: https://www.gov.uk/vat-rates. JP: National Tax Agency (7.8 % and 2.2 % of local tax).
+# Rates that stood on the 1st of 2022 begin with it: nothing older is billed.
+_BEFORE = date(2022, 1, 1)
+_RATES = (
+    ("AT", VAT, "20", _BEFORE),
+    ("BE", VAT, "21", _BEFORE),
+    ("BG", VAT, "20", _BEFORE),
+    ("CY", VAT, "19", _BEFORE),
+    ("CZ", VAT, "21", _BEFORE),
+    ("DE", VAT, "19", _BEFORE),
+    ("DK", VAT, "25", _BEFORE),
+    ("EE", VAT, "24", date(2025, 7, 1)),
+    ("ES", VAT, "21", _BEFORE),
+    ("FI", VAT, "25.5", date(2024, 9, 1)),
+    ("FR", VAT, "20", _BEFORE),
+    ("GB", VAT, "20", _BEFORE),
+    ("GR", VAT, "24", _BEFORE),
+    ("HR", VAT, "25", _BEFORE),
+    ("HU", VAT, "27", _BEFORE),
+    ("IE", VAT, "23", _BEFORE),
+    ("IT", VAT, "22", _BEFORE),
+    ("JP", "Consumption tax", "10", date(2019, 10, 1)),
+    ("LT", VAT, "21", _BEFORE),
+    ("LU", VAT, "17", date(2024, 1, 1)),
+    ("LV", VAT, "21", _BEFORE),
+    ("MT", VAT, "18", _BEFORE),
+    ("NL", VAT, "21", _BEFORE),
+    ("PL", VAT, "23", _BEFORE),
+    ("PT", VAT, "23", _BEFORE),
+    ("RO", VAT, "21", date(2025, 8, 1)),
+    ("SE", VAT, "25", _BEFORE),
+    ("SI", VAT, "22", _BEFORE),
+    ("SK", VAT, "23", date(2025, 1, 1)),
+)
+
+
+def tax_rates_seed() -> None:
+    """Enter the standard rates of Japan, the EU's members and the United Kingdom.
+
+    A country that has any rate is left alone.
+    """
+    known = set(TaxRate.objects.values_list("country", flat=True))
+    TaxRate.objects.bulk_create(
+        TaxRate(country=country, name=name, rate=Decimal(rate), valid_from=since)
+        for country, name, rate, since in _RATES
+        if country not in known
+    )
+
+
+@transaction.atomic
+def exchange_rate_set(
+    *,
+    currency: str,
+    home_currency: str,
+    day: date,
+    rate: Decimal,
+    source: str,
+    now: datetime,
+    actor: User | None = None,
+) -> ExchangeRate:
+    """Enter what one unit of a currency was worth on a day; a day's rate can be entered anew.
+
+    Invoices that were issued by another one keep it.
+    """
+    row, _is_new = ExchangeRate.objects.update_or_create(
+        currency=currency,
+        home_currency=home_currency,
+        day=day,
+        defaults={"rate": rate, "source": source},
+    )
+    tenants.services.audit_record(
+        action="exchange_rate.set",
+        tenant=None,
+        actor=actor,
+        now=now,
+        target=f"{currency} {home_currency} {day}",
+        rate=str(rate),
+        source=source,
+    )
+    return row
+
+
+def tax_rows(*, invoice: Invoice, taxes: Iterable[Tax]) -> list[InvoiceTax]:
+    """Return an invoice's taxes as rows, to be written."""
+    return [
+        InvoiceTax(
+            invoice=invoice,
+            country=tax.taxation.country,
+            name=tax.taxation.name,
+            rate=tax.taxation.rate,
+            is_reverse_charge=tax.taxation.is_reverse_charge,
+            net=tax.net,
+            tax=tax.tax,
+            home_currency=tax.exchange.home_currency if tax.exchange else "",
+            home_tax=tax.home_tax,
+            home_rate=tax.exchange.rate if tax.exchange else None,
+            home_rate_on=tax.exchange.day if tax.exchange else None,
+            home_rate_source=tax.exchange.source if tax.exchange else "",
+        )
+        for tax in taxes
+    ]
+
+
+def taxes_read(rows: Iterable[InvoiceTax]) -> list[Tax]:
+    """Return the taxes that rows say; a credit note's follow from its original's."""
+    return [
+        Tax(
+            Taxation(row.country, row.name, row.rate, row.is_reverse_charge),
+            row.net,
+            row.tax,
+            _exchange(row),
+            row.home_tax,
+        )
+        for row in rows
+    ]
+
+
+def _exchange(row: InvoiceTax) -> Exchange | None:
+    if row.home_rate is None or row.home_rate_on is None:
+        return None
+    return Exchange(row.home_currency, row.home_rate, row.home_rate_on, row.home_rate_source)
