@@ -3,6 +3,7 @@
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+WORKERS ?= 4
 VENV := .venv
 PY := $(VENV)/bin/python
 
@@ -32,7 +33,7 @@ endef
 help:
 	@echo "make run          set up and start everything; Ctrl-C stops it"
 	@echo "make demo         the whole story, headless, on free ports, in under a minute"
-	@echo "make test         the tests; ARGS='-k quota' narrows them"
+	@echo "make test         the tests; ARGS='-k quota' narrows them; WORKERS=0 runs one at a time"
 	@echo "make lint         style, types, import contracts, migrations, deployment checks"
 	@echo "make bench        the benchmarks"
 	@echo "make screenshots  every page, light, dark, narrow and Japanese, into var/screenshots"
@@ -46,9 +47,10 @@ demo:
 	$(call install,requirements.txt)
 	@exec $(PY) -m portal.supervisor demo
 
+# More workers than two cores have: tests wait more than they work.
 test:
 	$(call install,requirements-dev.txt)
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 screenshots:
 	$(call install,requirements-dev.txt)

@@ -11,6 +11,7 @@ tasks are queued on commit, a test that uses it really commits (`transactional_d
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Protocol
 
 import httpx
@@ -45,6 +46,15 @@ hypothesis_settings.load_profile("patient")
 def _fast_passwords() -> Iterator[None]:
     """Hash passwords in no time: a real hash is slow on purpose, and no test is about it."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_read_once() -> Iterator[None]:
+    """httpx reads all certificates again for each client, 40 ms each, and few tests share one."""
+    with pytest.MonkeyPatch.context() as patch:
+        once = cache(httpx.create_ssl_context)
+        patch.setattr("httpx._transports.default.create_ssl_context", once)
         yield
 
 

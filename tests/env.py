@@ -1,9 +1,15 @@
 """The environment of the tests, loaded before Django's settings are (`-p tests.env`)."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
-_VAR_DIR = os.environ.setdefault("TEST_VAR_DIR", tempfile.mkdtemp(prefix="sekisho-tests-"))
+# Made once for all workers, which inherit the variable, and taken away by who made it.
+if "TEST_VAR_DIR" not in os.environ:
+    os.environ["TEST_VAR_DIR"] = tempfile.mkdtemp(prefix="sekisho-tests-")
+    atexit.register(shutil.rmtree, os.environ["TEST_VAR_DIR"], ignore_errors=True)
+_VAR_DIR = os.environ["TEST_VAR_DIR"]
 
 os.makedirs(os.path.join(_VAR_DIR, "static"), exist_ok=True)  # where whitenoise looks
 

@@ -85,3 +85,31 @@ def test_settings_point_at_the_local_payments(local_payments: LocalPayments) -> 
         f"{settings.STRIPE_API_BASE}/v1/customers", auth=(settings.STRIPE_SECRET_KEY, "")
     )
     assert answer.status_code == 200
+
+
+class TestMarkOfWhatRunsOnPostgreSQLToo:
+    """CI runs nothing else there."""
+
+    def test_a_fixture_asks_for_the_database(
+        self, request: pytest.FixtureRequest, db: None
+    ) -> None:
+        assert is_marked(request)
+
+    def test_a_fixture_asks_by_another(self, request: pytest.FixtureRequest, cast: Cast) -> None:
+        assert is_marked(request)
+
+    def test_a_fixture_asks_for_commits(
+        self, request: pytest.FixtureRequest, transactional_db: None
+    ) -> None:
+        assert is_marked(request)
+
+    @pytest.mark.django_db
+    def test_a_mark_asks(self, request: pytest.FixtureRequest) -> None:
+        assert is_marked(request)
+
+    def test_nobody_asks(self, request: pytest.FixtureRequest, valkey: str) -> None:
+        assert not is_marked(request)
+
+
+def is_marked(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("database") is not None

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from portal.demo.picture import photograph
 from portal.supervisor.environment import Ports
 from portal.supervisor.stack import Stack
 from tests.browser.chromium import Visitor, chromium_path, chromium_running
 from tests.browser.database import database_of_its_own
+
+expect.set_options(timeout=20_000)  # two cores, shared with a browser, stall now and then
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,7 @@
 """The story in a browser: sign up, call, run dry, buy more, look at invoices; axe on every page."""
 
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def caller(stack: Stack) -> Iterator[Caller]:
 
 def sign_up(page: Page, *, organization: str, plan: str = "free") -> None:
     page.goto(f"/accounts/signup/?plan={plan}")
-    page.locator("[name=email]").fill(f"{organization.lower().replace(' ', '.')}@example.com")
+    page.locator("[name=email]").fill(f"{secrets.token_hex(8)}@example.com")  # new at each try
     page.locator("[name=password1]").fill(PASSWORD)
     page.locator("[name=password2]").fill(PASSWORD)
     page.locator("[name=organization]").fill(organization)

@@ -93,6 +93,7 @@ def test_a_link_ends_with_its_upload_and_comes_back_with_it(
         Link(uuid.uuid4(), "thumb", 1, timezone.now()).sign()[:-1],
         Link(uuid.uuid4(), "thumb", 1, timezone.now() + timedelta(days=1)).sign(),
     ],
+    ids=["no token", "another salt", "cut short", "no upload"],
 )
 def test_what_we_never_signed_or_is_not_there_is_a_404(db: None, token: str) -> None:
     assert follow(reverse("signed-link", args=[token])).status_code == 404

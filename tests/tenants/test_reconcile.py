@@ -36,8 +36,12 @@ Call = Callable[[str | None], httpx.Response]
 
 
 def settle(tenant: Tenant) -> Tenant:
-    """Run the reconciler until it has nothing more to do now."""
-    assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=timezone.now)
+    """Run the reconciler until it has nothing more to do now.
+
+    Its clock stands meanwhile: each moment that passes, on a slow machine, may be one of traffic.
+    """
+    now = timezone.now()
+    assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: now)
     tenant.refresh_from_db()
     return tenant
 

@@ -1,0 +1,41 @@
+"""Which worker runs a test (`-n`), which tests a database concerns, which are tried once more."""
+
+import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+BROWSER = "tests/browser/"
+
+
+class ByFile(LoadFileScheduling):
+    """Keep a file's tests on one worker, and all of the browser's: they share an installation."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    config.option.loadscopereorder = False  # not the file with most tests first: our own order
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # A package's files after each other, since some share a server; the browser waits longest.
+    items.sort(key=lambda item: (not item.nodeid.startswith(BROWSER), item.path))
+    for item in items:
+        if _asks_for_database(item):
+            item.add_marker(pytest.mark.database)
+        if item.nodeid.startswith(BROWSER):
+            item.add_marker(pytest.mark.flaky(reruns=1, condition="CI" in os.environ))
+
+
+def _asks_for_database(item: pytest.Item) -> bool:
+    """Whether a test may touch the database: pytest-django keeps it from all others."""
+    fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
+    return (
+        item.get_closest_marker("django_db") is not None
+        or "db" in fixtures
+        or "transactional_db" in fixtures
+    )
