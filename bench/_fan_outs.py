@@ -16,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from bench import _magick
 from bench._pictures import HERE, LANCZOS, RECIPES, opened, reference
 from conversions.imaging import Format, Recipe, make_variants
 from conversions.imaging.encode import encode
@@ -86,6 +87,7 @@ WAYS: dict[str, Callable[[bytes], Made]] = {
     "naive": naive,
     "floor": floor,
     "vips": vips,
+    "magick": _magick.fan_out,
 }
 
 

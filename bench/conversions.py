@@ -2,9 +2,9 @@
 
 Photographs of 12 and 24 megapixels (JPEG, quality 90, from Debian's mate-backgrounds) become eight
 variants, bytes in, bytes out, in warm processes, in turns, so that whatever else the machine does
-hits all. Peers are those that are installed, or that pip and npm can put into var/bench: sharp and
-pyvips. All have the encoders' settings that we have. Beside them: the floor, which is to decode at
-half the size and to encode, on two threads, what was resized long before.
+hits all. Peers are those that are installed, ImageMagick for one, or that pip and npm can put into
+var/bench: sharp and pyvips. All have the encoders' settings that we have. Beside them: the floor,
+which is to decode at half the size and to encode, on two threads, what was resized long before.
 
 Prints medians, ratios and likeness to the reference (SSIM); `--write` puts them into
 docs/performance.md. Exits with 1 below a target, with 2 where there are no photographs.
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from bench import _magick
 from bench._pictures import HERE, PICTURES, RECIPES, opened, pictures, reference, ssim
 from conversions.imaging import Effort, Recipe
 from conversions.imaging.encode import encode
@@ -81,6 +82,10 @@ def _peers() -> dict[str, Peer]:
             for suffix, threads in (("", "default"), (", 2 threads", "2")):
                 command = ("node", "bench/_sharp.mjs", recipes, way, threads)
                 peers[f"sharp, {name}{suffix}"] = Peer(*command)
+    if _magick.program():
+        peers["ImageMagick per variant"] = _python("magick")
+    else:
+        print(f"Left out: ImageMagick (neither of {', '.join(_magick.PROGRAMS)} is it)")
     return peers
 
 
