@@ -11,8 +11,9 @@ after 24 hours (https://docs.stripe.com/api/idempotent_requests), so the ids tha
 stored, and asked for first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,7 @@ import stripe
 from django.conf import settings
 
 TIMEOUT = 10  # seconds; no page waits longer for Stripe
+KEYS_LIVE = timedelta(hours=23)  # Stripe forgets idempotency keys after 24
 
 
 class PaymentError(Exception):
@@ -94,6 +96,17 @@ class IntentState:
     metadata: dict[str, str]
     decline_code: str
     decline_message: str
+
+
+@dataclass(frozen=True)
+class StripeRefund:
+    """A refund; `amount` in minor units. `failure_reason` is Stripe's code for why it failed."""
+
+    id: str
+    status: str
+    amount: int
+    metadata: dict[str, str]
+    failure_reason: str
 
 
 @dataclass(frozen=True)
@@ -348,8 +361,19 @@ def _intent_state(intent: Any) -> IntentState:
     )
 
 
-def refund_create(*, payment_intent_id: str, idempotency_key: str) -> str:
-    """Pay all of it back and return the refund's id; the same one in a repeat.
+def refund_create(
+    *, payment_intent_id: str, amount: int, metadata: dict[str, str], idempotency_key: str
+) -> StripeRefund:
+    """Pay so much of it back, in minor units; the same refund in a repeat of the same key."""
+    params: Any = {"payment_intent": payment_intent_id, "amount": amount, "metadata": metadata}
+    options: Any = {"idempotency_key": idempotency_key}
+    return _refund_state(
+        _call("refund", lambda: _client().v1.refunds.create(params, options=options))
+    )
+
+
+def refund_all(*, payment_intent_id: str, idempotency_key: str) -> StripeRefund:
+    """Pay all of it back; the same refund in a repeat.
 
     Also once Stripe has forgotten the key, or where an operator was faster in its dashboard.
     """
@@ -361,7 +385,39 @@ def refund_create(*, payment_intent_id: str, idempotency_key: str) -> str:
         if refusal.code != "charge_already_refunded":
             raise
         (refund, *_others) = _call("list refunds", lambda: _client().v1.refunds.list(params))
-    return str(refund.id)
+    return _refund_state(refund)
+
+
+def refund_get(*, refund_id: str) -> StripeRefund:
+    """Return the refund as it is now."""
+    return _refund_state(_call("get refund", lambda: _client().v1.refunds.retrieve(refund_id)))
+
+
+def refund_find(*, payment_intent_id: str, metadata: dict[str, str]) -> StripeRefund | None:
+    """Return the newest refund of a PaymentIntent that carries this metadata."""
+    found = _refunds({"payment_intent": payment_intent_id})
+    return next((one for one in found if metadata.items() <= one.metadata.items()), None)
+
+
+def refunds_of(*, charge_id: str) -> list[StripeRefund]:
+    """Return the refunds of a charge, the newest first."""
+    return list(_refunds({"charge": charge_id}))
+
+
+def _refunds(of: dict[str, str]) -> Iterator[StripeRefund]:
+    params: Any = {**of, "limit": 100}
+    found = _call("list refunds", lambda: _client().v1.refunds.list(params))
+    return (_refund_state(refund) for refund in found.auto_paging_iter())
+
+
+def _refund_state(refund: Any) -> StripeRefund:
+    return StripeRefund(
+        id=refund.id,
+        status=refund.status,
+        amount=refund.amount,
+        metadata=refund.metadata.to_dict() if refund.metadata else {},
+        failure_reason=getattr(refund, "failure_reason", None) or "",
+    )
 
 
 # --- Webhooks ---

@@ -6,8 +6,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import payments, services
-from billing.models import Notice, Order, SavedCard, StripeEvent
-from billing.services import cards, checkout, events, notices
+from billing.models import Notice, Order, Refund, SavedCard, StripeEvent
+from billing.services import cards, checkout, events, notices, refunds
 from tenants import queue
 
 
@@ -42,6 +42,20 @@ def order_refund(order_pk: int) -> None:
         services.order_refund(order=order, now=timezone.now())
     except payments.PaymentError:
         return
+
+
+@shared_task
+def refund_send(refund_pk: int) -> None:
+    """Have Stripe pay a refund back; where the outcome is unknown, the sweep asks again."""
+    with suppress(payments.PaymentError):
+        refunds.refund_send(refund=Refund.objects.get(pk=refund_pk), now=timezone.now())
+
+
+@shared_task
+def refunds_sweep() -> None:
+    """Queue the refunds that nobody knows the end of."""
+    for refund in refunds.refunds_waiting():
+        queue.send("billing.tasks.refund_send", refund.pk, queue="default")
 
 
 @shared_task

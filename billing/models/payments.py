@@ -32,7 +32,7 @@ class Payment(models.Model):
 
     A purchase's invoice is paid before it is issued: its payment is Checkout's, and the attempt
     the order's. An attempt of an open invoice that names no payment method is one at Checkout too,
-    where its holder chooses a card.
+    where its holder chooses a card. `reference` is the bank's for a transfer.
 
     Invoice and attempt make the idempotency key; a new attempt begins only after the last one was
     looked up and is over.
@@ -62,7 +62,12 @@ class Payment(models.Model):
         verbose_name_plural = _("payments")
         ordering = ["-created_at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["invoice", "attempt"], name="payment_attempt")
+            models.UniqueConstraint(fields=["invoice", "attempt"], name="payment_attempt"),
+            models.UniqueConstraint(
+                fields=["reference"],
+                condition=models.Q(method=PaymentMethod.BANK),
+                name="payment_bank_reference",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,12 +89,13 @@ class RefundState(models.TextChoices):
 class Refund(models.Model):
     """Money that goes back to a card, all of a payment or a part. Written before Stripe is asked.
 
-    `amount` is in minor units of the payment's currency. The credit note takes the same back.
+    `amount` is in minor units of the payment's currency. A credit note took as much off the
+    invoice, unless it was paid twice. `uuid` makes the idempotency key and is in Stripe's metadata.
     """
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
-    credit_note = models.OneToOneField(
-        Invoice, null=True, on_delete=models.PROTECT, related_name="refund"
+    credit_note = models.ForeignKey(
+        Invoice, null=True, on_delete=models.PROTECT, related_name="refunds"
     )
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))

@@ -10,6 +10,11 @@ ledger.py     the books: each event once, debits and credits
 invoices.py   issue and number
 receipts.py   money that comes in for an invoice
 taxes.py      seed rates, price with tax, an invoice's taxes as rows
+credit_notes.py invoices below zero, that take back what one said
+refunds.py    pay back to cards
+credit.py     spend what a tenant has with us
+bank.py       record transfers
+locks.py      what is locked, in which order
 monthly.py    write the month's invoices
 collect.py    charge them to the saved card
 cards.py      saved cards: the one that is charged, and removed ones

@@ -101,9 +101,10 @@ def order_refund(*, order: Order, now: datetime) -> Order:
         return order
     refund_id = ""
     if order.payment_intent_id:
-        refund_id = payments.refund_create(
+        refund = payments.refund_all(
             payment_intent_id=order.payment_intent_id, idempotency_key=f"refund-{order.uuid}"
         )
+        refund_id = refund.id
     with transaction.atomic():
         Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE).update(
             state=OrderState.REFUNDED, refund_id=refund_id

@@ -6,7 +6,7 @@ again after a decline is an operator's, later dunning's, to say.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
@@ -14,11 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from billing import payments
-from billing.models import Customer, Invoice, InvoiceState, Payment, PaymentState
+from billing.models import (
+    Customer,
+    Invoice,
+    InvoiceState,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+)
 from billing.payments import IntentState
+from billing.services.credit import attempt_next, credit_spend
 from billing.services.receipts import payment_received
-
-KEYS_LIVE = timedelta(hours=23)  # Stripe forgets idempotency keys after 24
 
 
 def invoice_collect(*, invoice: Invoice, now: datetime) -> PaymentState | None:
@@ -35,7 +41,7 @@ def invoice_retry(*, invoice: Invoice, now: datetime) -> PaymentState | None:
     The last attempt is cancelled at Stripe first, so that its holder cannot confirm it afterwards
     and pay twice.
     """
-    last = invoice.payments.order_by("-attempt").first()
+    last = _last_charge(invoice)
     if last is None or last.state not in {PaymentState.FAILED, PaymentState.NEEDS_ACTION}:
         return invoice_collect(invoice=invoice, now=now)
     if last.payment_intent_id:
@@ -47,7 +53,12 @@ def invoice_retry(*, invoice: Invoice, now: datetime) -> PaymentState | None:
 
 
 def _collect(invoice: Invoice, *, after: int, now: datetime) -> PaymentState | None:
-    """Make the attempt that follows number `after`, or look what became of one under way."""
+    """Spend the tenant's credit first. Then make the attempt that follows number `after`, or look
+    what became of one under way.
+    """
+    spent = credit_spend(invoice=invoice, now=now)
+    if spent is not None and spent.invoice.state == InvoiceState.PAID:
+        return PaymentState.SUCCEEDED
     with override(invoice.tenant.language):  # the notes are for the tenant
         return _attempt_make(invoice, after, now)
 
@@ -92,12 +103,12 @@ def _attempt(invoice: Invoice, *, card: str, after: int, now: datetime) -> Payme
     invoice = Invoice.objects.select_for_update().get(pk=invoice.pk)
     if invoice.state != InvoiceState.OPEN:
         return None
-    last = invoice.payments.order_by("-attempt").first()
+    last = _last_charge(invoice)
     if (last.attempt if last else 0) != after:
         return last if last and last.state == PaymentState.PENDING else None
     return Payment.objects.create(
         invoice=invoice,
-        attempt=after + 1,
+        attempt=attempt_next(invoice),
         currency=invoice.currency,
         amount=invoice.amount_due,
         payment_method_id=card,
@@ -105,11 +116,16 @@ def _attempt(invoice: Invoice, *, card: str, after: int, now: datetime) -> Payme
     )
 
 
+def _last_charge(invoice: Invoice) -> Payment | None:
+    """Return the last attempt on a card: banks and credit pay beside it."""
+    return invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
+
+
 def _intent_of(payment: Payment, customer: Customer, now: datetime) -> IntentState | None:
     """Return what an earlier run had made at Stripe for this attempt, if that is known."""
     if payment.payment_intent_id:
         return payments.intent_get(intent_id=payment.payment_intent_id)
-    if now - payment.created_at > KEYS_LIVE:
+    if now - payment.created_at > payments.KEYS_LIVE:
         return payments.intent_find(
             customer_id=customer.stripe_id,
             metadata={"invoice": str(payment.invoice.uuid), "attempt": str(payment.attempt)},
@@ -180,7 +196,8 @@ def invoices_to_collect() -> Iterator[Invoice]:
 
     All of them: those that nothing can be charged for must not keep others waiting.
     """
-    last = Payment.objects.filter(invoice=OuterRef("pk")).order_by("-attempt").values("state")[:1]
+    charges = Payment.objects.filter(invoice=OuterRef("pk"), method=PaymentMethod.CARD)
+    last = charges.order_by("-attempt").values("state")[:1]
     open_ = Invoice.objects.filter(state=InvoiceState.OPEN).annotate(last=Subquery(last))
     untried = open_.filter(Q(last=None) | Q(last=PaymentState.PENDING))
     for pk in list(untried.order_by("id").values_list("pk", flat=True)):

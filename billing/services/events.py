@@ -4,15 +4,18 @@ An event is only a hint. What it is about is fetched anew, so that a late, doubl
 event can do no harm, and settling an order or payment is idempotent in itself.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from billing import payments
-from billing.models import EventStatus, Order, Payment, StripeEvent
+from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
+from billing.payments import StripeRefund
 from billing.services.collect import payment_check
 from billing.services.fulfilment import order_decline, order_settle
+from billing.services.refunds import refund_settle
 from tenants import queue
 
 
@@ -57,6 +60,10 @@ def _process(event: StripeEvent, now: datetime) -> EventStatus:
         return _process_session(event.object_id, now)
     if event.type.startswith("payment_intent."):
         return _process_intent(event.object_id, now)
+    if event.type == "charge.refunded":
+        return _process_refunds(payments.refunds_of(charge_id=event.object_id), now)
+    if event.type.startswith(("refund.", "charge.refund.")):
+        return _process_refunds([payments.refund_get(refund_id=event.object_id)], now)
     return EventStatus.IGNORED
 
 
@@ -85,6 +92,18 @@ def _process_intent(intent_id: str, now: datetime) -> EventStatus:
     if intent.decline_code and intent.status != "succeeded":
         order_decline(order=order, code=intent.decline_code, message=intent.decline_message)
     return EventStatus.PROCESSED
+
+
+def _process_refunds(found: Iterable[StripeRefund], now: datetime) -> EventStatus:
+    """Settle those that are ours: not what an operator paid back in Stripe's dashboard."""
+    status = EventStatus.IGNORED
+    for one in found:
+        uuid = _uuid(one.metadata.get("refund", ""))
+        mine = Refund.objects.filter(uuid=uuid) if uuid else Refund.objects.none()
+        for refund in mine.select_related("payment"):
+            refund_settle(refund=refund, found=one, now=now)
+            status = EventStatus.PROCESSED
+    return status
 
 
 def _order(text: str) -> Order | None:

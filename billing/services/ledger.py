@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from billing.models import Account, Entry, Invoice, Order, Payment, PaymentMethod, Posting
+from billing.models import (
+    Account,
+    Entry,
+    Invoice,
+    Order,
+    Payment,
+    PaymentMethod,
+    Posting,
+    Refund,
+)
 from tenants.models import Tenant
 
 
@@ -56,6 +65,27 @@ def invoice_post(*, invoice: Invoice, now: datetime) -> Posting:
     )
 
 
+def credit_note_post(*, note: Invoice, invoice: Invoice, now: datetime) -> Posting:
+    """Note that a credit note was issued, before its invoice counts it.
+
+    It takes off what is owed first; the rest was paid already, and is the tenant's credit.
+    """
+    owed = min(-note.total, max(invoice.amount_due, 0))
+    return post(
+        key=f"invoice:{note.uuid}",
+        entries={
+            Account.RECEIVABLE: -owed,
+            Account.CREDIT: note.total + owed,
+            Account.REVENUE: -note.subtotal,
+            Account.TAX: -note.tax,
+        },
+        currency=note.currency,
+        now=now,
+        tenant=note.tenant,
+        invoice=note,
+    )
+
+
 _FROM: dict[str, Account] = {
     PaymentMethod.CARD: Account.STRIPE,
     PaymentMethod.BANK: Account.BANK,
@@ -105,3 +135,18 @@ def order_refund_post(*, order: Order, now: datetime) -> None:
             now=now,
             tenant=order.tenant,
         )
+
+
+def refund_post(
+    *, refund: Refund, step: str, entries: Mapping[Account, int], now: datetime
+) -> None:
+    """Note a step of a refund: `refund_held`, then `refund` or `refund_failed`."""
+    invoice = refund.payment.invoice
+    post(
+        key=f"{step}:{refund.uuid}",
+        entries=entries,
+        currency=refund.payment.currency,
+        now=now,
+        tenant=invoice.tenant,
+        invoice=invoice,
+    )

@@ -199,17 +199,17 @@ class TestRefund:
     def test_dying_around_it_pays_back_once(
         self, due: Order, monkeypatch: pytest.MonkeyPatch, when: str
     ) -> None:
-        real = payments.refund_create
+        real = payments.refund_all
 
-        def dying(**parameters: Any) -> str:
+        def dying(**parameters: Any) -> None:
             if when == "after":
                 real(**parameters)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(payments, "refund_create", dying)
+        monkeypatch.setattr(payments, "refund_all", dying)
         with pytest.raises(KeyboardInterrupt):
             services.order_refund(order=due, now=NEXT_MONTH)
-        monkeypatch.setattr(payments, "refund_create", real)
+        monkeypatch.setattr(payments, "refund_all", real)
         checkout.orders_sweep(now=NEXT_MONTH)
         due.refresh_from_db()
         assert due.state == OrderState.REFUNDED

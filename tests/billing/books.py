@@ -1,0 +1,47 @@
+"""What the tests of money share: an open invoice, and what the books say."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Sum
+
+from billing.models import Currency, Customer, Entry, Invoice, InvoiceKind
+from billing.services.invoices import Line, invoice_issue
+from tenants.models import Tenant
+
+NOW = datetime(2026, 12, 1, 6, tzinfo=UTC)
+DECEMBER = (date(2026, 12, 1), date(2027, 1, 1))
+
+
+def issued(
+    tenant: Tenant, *amounts: int, currency: str = Currency.USD, now: datetime = NOW
+) -> Invoice:
+    """Issue an invoice with a line of each amount."""
+    lines = [Line(f"Line {at}", 1, Decimal(net), net) for at, net in enumerate(amounts, start=1)]
+    with transaction.atomic():
+        return invoice_issue(
+            tenant=tenant,
+            kind=InvoiceKind.SUPPLEMENT,
+            currency=currency,
+            period=DECEMBER,
+            lines=lines,
+            now=now,
+        )
+
+
+def booked(key: str) -> dict[str, int]:
+    """Return the entries of a posting by account."""
+    entries = Entry.objects.filter(posting__key=key)
+    return dict(entries.values_list("account", "amount"))
+
+
+def balances() -> dict[str, int]:
+    """Return what is on each account that is not even."""
+    rows = Entry.objects.values_list("account").annotate(total=Sum("amount"))
+    return {account: total for account, total in rows.order_by("account") if total}
+
+
+def card(tenant: Tenant, name: str = "pm_card_visa") -> None:
+    """Save a card, as Checkout does."""
+    Customer.objects.filter(tenant=tenant).update(payment_method_id=name)
