@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing import payments, services
 from billing.models import Notice, Order, Refund, SavedCard, StripeEvent
 from billing.services import cards, checkout, events, notices, refunds
+from billing.services import top_up as topping
 from tenants import queue
 
 
@@ -32,6 +33,12 @@ def events_sweep() -> None:
 def orders_sweep() -> None:
     """Look up orders that wait for a webhook that may never come; pay back what is due."""
     checkout.orders_sweep(now=timezone.now())
+
+
+@shared_task
+def top_up() -> None:
+    """Buy packs for the tenants who want that, and see to those that are being bought."""
+    topping.top_ups_run(now=timezone.now())
 
 
 @shared_task

@@ -69,6 +69,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "process Stripe's events": ("billing.tasks.events_sweep", settings.SWEEP_SECONDS),
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
     "finish refunds": ("billing.tasks.refunds_sweep", settings.SWEEP_SECONDS),
+    "buy packs that run low": ("billing.tasks.top_up", settings.SWEEP_SECONDS),
     "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
     "write the month's invoices": ("billing.tasks.bill", 3600),

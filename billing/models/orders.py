@@ -32,15 +32,16 @@ class OrderState(models.TextChoices):
 
 
 class Order(models.Model):
-    """One purchase, paid at Stripe's Checkout.
+    """One purchase, paid at Stripe's Checkout; an automatic top-up, by the saved card then.
 
     `amount` is what is to pay, in minor units, with `tax` in it, which was reckoned by `taxation`
     (Taxation in billing/taxes.py; empty: none); `lines` are those of its invoice
     (Line in services/invoices.py), one of the description where there are none. `token` is the
     form's, so that a doubled submission finds the first order. `attempt` counts Checkout Sessions:
     with the order's UUID it is the idempotency key. `starts_on` is the first day that a first
-    month's price counts. `checked_at` is when Stripe was last asked about it, so that no order is
-    asked about for ever while another waits.
+    month's price counts, `rolls_over` the rule of the pack that the buyer was shown. When Stripe
+    was last asked about it is in `checked_at`, so that no order is asked about for ever while
+    another waits.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -58,7 +59,9 @@ class Order(models.Model):
     lines = models.JSONField(_("lines"), default=list, blank=True)
     pack = models.ForeignKey(ExtensionPack, null=True, on_delete=models.PROTECT, related_name="+")
     requests = models.PositiveIntegerField(_("requests"), default=0)
+    rolls_over = models.BooleanField(_("rolls over"), default=False)
     is_top_up = models.BooleanField(_("automatic"), default=False)
+    payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
     subscription = models.ForeignKey(
         Subscription, null=True, on_delete=models.PROTECT, related_name="orders"
     )

@@ -4,6 +4,7 @@ catalog.py    seed, and set prices
 sign_up.py    a new tenant with its subscription, and what it has to pay first
 orders.py     buy: write the order, renew its offer
 fulfilment.py what Stripe says of an order becomes what it is
+top_up.py     buy packs by themselves, to the saved card
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
 ledger.py     the books: each event once, debits and credits
@@ -30,9 +31,12 @@ from billing.services.monthly import bill
 from billing.services.notices import notice_send_again
 from billing.services.orders import card_order, extension_order
 from billing.services.sign_up import SignUp, sign_up
+from billing.services.top_up import auto_top_up_set, auto_top_up_stop
 
 __all__ = [
     "SignUp",
+    "auto_top_up_set",
+    "auto_top_up_stop",
     "bill",
     "card_detach",
     "card_make_default",

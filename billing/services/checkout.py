@@ -15,6 +15,7 @@ from billing.models import Customer, Order, OrderState
 from billing.services.fulfilment import order_settle
 from billing.services.ledger import order_refund_post
 from billing.services.orders import UNPAID, is_current, order_renew
+from billing.services.top_up import top_up_charge
 from tenants.models import Role
 
 log = structlog.get_logger(__name__)
@@ -26,13 +27,14 @@ FORGET_AFTER = timedelta(days=1)  # one that never got to Checkout ends; session
 
 
 def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: datetime) -> str:
-    """Return the address where the order can be paid; empty where it need not be any more.
+    """Return the address where the order can be paid; empty where it need not be any more, or is
+    an automatic top-up, which its card pays.
 
     An open session is used again; one that has expired, or offers what is sold no more, is
     replaced. Raise Refused where the order's period is over, PaymentError where Stripe cannot be
     reached or refuses; nothing is lost then, the order waits.
     """
-    if order.state not in UNPAID:
+    if order.state not in UNPAID or order.is_top_up:
         return ""
     if order.checkout_session_id:
         current = payments.checkout_get(session_id=order.checkout_session_id)
@@ -84,6 +86,8 @@ def _customer_id(order: Order) -> str:
 
 def order_check(*, order: Order, now: datetime) -> Order:
     """Ask Stripe about an order and settle it accordingly. Raise PaymentError."""
+    if order.is_top_up:
+        return top_up_charge(order=order, now=now)
     if not order.checkout_session_id:
         if order.state == OrderState.PENDING and order.created_at < now - FORGET_AFTER:
             Order.objects.filter(

@@ -16,6 +16,7 @@ from billing.payments import StripeRefund
 from billing.services.collect import payment_check
 from billing.services.fulfilment import order_decline, order_settle
 from billing.services.refunds import refund_settle
+from billing.services.top_up import top_up_settle
 from tenants import queue
 
 
@@ -89,7 +90,9 @@ def _process_intent(intent_id: str, now: datetime) -> EventStatus:
     order = _order(intent.metadata.get("order", ""))
     if order is None:
         return EventStatus.IGNORED
-    if intent.decline_code and intent.status != "succeeded":
+    if order.is_top_up:
+        top_up_settle(order=order, intent=intent, now=now)
+    elif intent.decline_code and intent.status != "succeeded":
         order_decline(order=order, code=intent.decline_code, message=intent.decline_message)
     return EventStatus.PROCESSED
 

@@ -18,7 +18,7 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.money import prorated
-from billing.payments import CheckoutState
+from billing.payments import Card, CheckoutState, IntentState
 from billing.services.cards import card_keep
 from billing.services.invoices import order_invoice_issue
 from billing.services.ledger import order_held_post
@@ -46,26 +46,58 @@ def order_settle(*, order: Order, checkout: CheckoutState, now: datetime) -> Ord
             order.decline_message = checkout.decline_message[:300]
             order.save()
         return order
-    order.payment_intent_id = checkout.payment_intent_id
+    return _fulfil(
+        order,
+        amount=checkout.amount,
+        currency=checkout.currency or order.currency,
+        payment_intent_id=checkout.payment_intent_id,
+        card=checkout.card,
+        now=now,
+    )
+
+
+@transaction.atomic
+def order_charged(*, order: Order, intent: IntentState, now: datetime) -> Order:
+    """Note that an order was charged to the saved card. Idempotent, as `order_settle` is."""
+    order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
+    if order.state not in UNPAID:
+        return order
+    return _fulfil(
+        order,
+        amount=intent.amount,
+        currency=intent.currency,
+        payment_intent_id=intent.id,
+        card=None,
+        now=now,
+    )
+
+
+def _fulfil(
+    order: Order,
+    *,
+    amount: int,
+    currency: str,
+    payment_intent_id: str,
+    card: Card | None,
+    now: datetime,
+) -> Order:
+    """Deliver what was paid and issue its invoice; what cannot be delivered is to be refunded."""
+    order.payment_intent_id = payment_intent_id
     order.fulfilled_at = now
     order.state = OrderState.FULFILLED
     order.decline_code = order.decline_message = ""
-    is_as_agreed = (checkout.amount, checkout.currency or order.currency) == (
-        order.amount,
-        order.currency,
-    )
+    is_as_agreed = (amount, currency) == (order.amount, order.currency)
     if not (is_as_agreed and _deliver(order, now)):
         order.state = OrderState.REFUND_DUE
-        paid = checkout.currency or order.currency
-        order_held_post(order=order, amount=checkout.amount, currency=paid, now=now)
+        order_held_post(order=order, amount=amount, currency=currency, now=now)
         queue.on_commit("billing.tasks.order_refund", order.pk, queue="default")
     order.save()
     if order.state == OrderState.REFUND_DUE and _is_awaited(order.subscription):
         # The plan can still be had, at today's share: its page leads to this one.
         subscription_order(subscription=order.subscription, actor=order.created_by, now=now)
     if order.state == OrderState.FULFILLED:
-        if checkout.card is not None:
-            card_keep(tenant=order.tenant, card=checkout.card, now=now)
+        if card is not None:
+            card_keep(tenant=order.tenant, card=card, now=now)
         if order.amount:
             order_invoice_issue(order=order, now=now)
     return order
@@ -82,6 +114,7 @@ def _deliver(order: Order, now: datetime) -> bool:
                     kind=GrantKind.EXTENSION,
                     source=f"order:{order.uuid}",
                     period_start=order.period_start,
+                    rolls_over=order.rolls_over,
                     now=now,
                 )
             except NotInThisState:

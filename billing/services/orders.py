@@ -18,6 +18,7 @@ from billing.models import (
     OrderState,
     PackPrice,
     Subscription,
+    Unused,
 )
 from billing.money import prorated
 from billing.services.invoices import order_lines
@@ -69,12 +70,19 @@ def _first_month(subscription: Subscription, now: datetime) -> dict[str, Any]:
 
 @transaction.atomic
 def extension_order(
-    *, tenant: Tenant, pack_code: str, token: str, actor: User | None, now: datetime
+    *,
+    tenant: Tenant,
+    pack_code: str,
+    token: str,
+    actor: User | None,
+    now: datetime,
+    card: str = "",
 ) -> Order:
     """Write the order for a pack at today's price, for the quota period that the buyer sees.
 
-    `token` is the form's: the same one again returns the first order. Raise Refused for a pack
-    that is not on sale, and where its tax cannot be stated.
+    `token` is the form's: the same one again returns the first order. With a `card`, Stripe's id of
+    a saved one, it is an automatic top-up, which no Checkout takes. Raise Refused for a pack that
+    is not on sale, and where its tax cannot be stated.
     """
     tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
     existing = Order.objects.filter(tenant=tenant, token=token).first() if token else None
@@ -98,6 +106,9 @@ def extension_order(
         **priced(tenant=tenant, net=price.amount, now=now),
         pack=pack,
         requests=pack.requests,
+        rolls_over=pack.unused == Unused.ROLL_OVER,
+        is_top_up=bool(card),
+        payment_method_id=card,
         period_start=period.start,
         period_end=period.end,
         created_by=actor,

@@ -1,0 +1,267 @@
+"""Automatic top-ups: buy a pack by the saved card when a quota runs low.
+
+An order is the intent: its token counts the top-ups of the period, so that two runs at once write
+one, and none is written while another is under way. Its UUID is the charge's idempotency key. If we
+die after Stripe charged it, the same key gives the same answer, and after 23 hours, or once the
+period is over, the charge is looked for by its metadata. A decline, or a bank that wants the
+cardholder, turns top-ups off and says so.
+"""
+
+from datetime import UTC, datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+import tenants.selectors
+import tenants.services
+from billing import declines, payments
+from billing.models import AutoTopUp, Customer, ExtensionPack, Order, OrderState, SavedCard
+from billing.money import display
+from billing.payments import IntentState
+from billing.services.fulfilment import order_charged
+from billing.services.notices import notice_add
+from billing.services.orders import extension_order
+from tenants.errors import Refused
+from tenants.models import Hold, Tenant, TenantState, User
+
+log = structlog.get_logger(__name__)
+
+
+@transaction.atomic
+def auto_top_up_set(
+    *, tenant: Tenant, pack_code: str, percent: int, most_per_period: int, actor: User | None,
+    now: datetime,
+) -> AutoTopUp:  # fmt: skip
+    """Have a pack bought by itself below `percent` remaining, so often in a period at most.
+
+    Raise Refused where there is no card to charge, or no such pack.
+    """
+    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    pack = ExtensionPack.objects.filter(code=pack_code, is_active=True).first()
+    if pack is None:
+        raise Refused(_("There is no pack “%(code)s” on sale.") % {"code": pack_code})
+    if tenant.usage_plan.is_unlimited:
+        raise Refused(_("Your plan has no quota to extend."))
+    if not _card(tenant):
+        raise Refused(_("There is no saved card to charge."))
+    if not (1 <= percent <= 99 and 1 <= most_per_period <= 100):
+        raise Refused(_("Choose 1 to 99 percent, and 1 to 100 packs."))
+    values = {"percent": percent, "most_per_period": most_per_period}
+    setting, _is_new = AutoTopUp.objects.update_or_create(
+        tenant=tenant,
+        defaults={**values, "pack": pack, "is_on": True, "off_reason": "", "set_at": now},
+    )
+    tenants.services.audit_record(
+        action="top_up.set", tenant=tenant, actor=actor, now=now, target=pack.code, **values
+    )
+    return setting
+
+
+@transaction.atomic
+def auto_top_up_stop(*, tenant: Tenant, actor: User | None, now: datetime) -> None:
+    """Buy no more by itself. What is being charged already is."""
+    if AutoTopUp.objects.filter(tenant=tenant, is_on=True).update(is_on=False, off_reason=""):
+        tenants.services.audit_record(action="top_up.stopped", tenant=tenant, actor=actor, now=now)
+
+
+def top_ups_run(*, now: datetime) -> int:
+    """Buy what is due, and go on with what is under way; return how many charges were settled.
+
+    Safe to run twice, in parallel and late; one tenant's failure stops no other's.
+    """
+    settled = 0
+    for tenant_id in sorted({*_tenants_below(now), *_tenants_under_way()}):
+        try:
+            order = _order_due(tenant_id, now)
+            if order is not None:
+                order = top_up_charge(order=order, now=now)
+                settled += order.state != OrderState.PENDING
+        except payments.PaymentError as error:  # whether it was charged is unknown: ask again
+            log.warning("top_up.not_settled", tenant=tenant_id, error=str(error))
+    return settled
+
+
+def top_up_charge(*, order: Order, now: datetime) -> Order:
+    """Charge a top-up, or look what became of the charge. Raise PaymentUnavailable."""
+    if order.state != OrderState.PENDING:
+        return order
+    try:
+        intent = _intent(order, now)
+    except payments.PaymentDeclined as decline:
+        if decline.payment_intent_id:
+            # Nobody shall confirm it later, when another pack was bought by hand.
+            intent = payments.intent_cancel(intent_id=decline.payment_intent_id)
+            if intent.status == "succeeded":
+                return top_up_settle(order=order, intent=intent, now=now)
+        return _give_up(order, code=decline.code, message=decline.message, now=now)
+    except payments.PaymentRefused as refusal:  # below the smallest charge, a card that is gone
+        return _give_up(order, code=refusal.code, message="", now=now)
+    if intent is None:
+        Order.objects.filter(pk=order.pk, state=OrderState.PENDING).update(state=OrderState.EXPIRED)
+        order.refresh_from_db()
+        return order
+    if intent.status in {"requires_action", "requires_payment_method", "requires_confirmation"}:
+        intent = payments.intent_cancel(intent_id=intent.id)
+    return top_up_settle(order=order, intent=intent, now=now)
+
+
+def _intent(order: Order, now: datetime) -> IntentState | None:
+    """Return the charge of a top-up, made where there is none; None once it is too late to."""
+    customer = Customer.objects.get(tenant=order.tenant_id)
+    metadata = {"order": str(order.uuid)}
+    is_over = order.period_end <= now.astimezone(UTC).date()
+    if is_over or now - order.created_at > payments.KEYS_LIVE:
+        found = payments.intent_find(customer_id=customer.stripe_id, metadata=metadata)
+        if found is not None or is_over:
+            return found
+    return payments.intent_create(
+        customer_id=customer.stripe_id,
+        payment_method_id=order.payment_method_id,
+        currency=order.currency,
+        amount=order.amount,
+        description=order.description,
+        metadata=metadata,
+        idempotency_key=f"topup-{order.uuid}",
+    )
+
+
+@transaction.atomic
+def top_up_settle(*, order: Order, intent: IntentState, now: datetime) -> Order:
+    """Note what Stripe says of a top-up's charge. Idempotent."""
+    order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
+    if intent.status == "canceled" and order.state == OrderState.PENDING:
+        return _give_up(order, code=intent.decline_code, message=intent.decline_message, now=now)
+    if intent.status != "succeeded":
+        return order  # the bank is still at it
+    order = order_charged(order=order, intent=intent, now=now)
+    if order.state == OrderState.FULFILLED:
+        _tell_bought(order, now)
+    return order
+
+
+def _tenants_below(now: datetime) -> list[int]:
+    """Return the tenants whose quota runs low and who want to buy then: a few queries for all."""
+    stopped = Hold.objects.filter(tenant=OuterRef("tenant"), lifted_at=None)
+    settings = AutoTopUp.objects.filter(
+        ~Exists(stopped), is_on=True, tenant__state=TenantState.ACTIVE
+    )
+    percents = dict(settings.values_list("tenant", "percent"))
+    found = Tenant.objects.filter(pk__in=percents).select_related("usage_plan")
+    quotas = tenants.selectors.quotas(tenants=found, now=now)
+    used = tenants.selectors.usage_in_period(tenants=found, now=now)
+    return [
+        pk
+        for pk, percent in percents.items()
+        if _is_low(quotas[pk].limit, used.get(pk, 0), percent)
+    ]
+
+
+def _is_low(limit: int | None, used: int, percent: int) -> bool:
+    """Say whether less than so many percent remain of what a tenant may use."""
+    return limit is not None and (limit - used) * 100 < percent * limit
+
+
+def _tenants_under_way() -> list[int]:
+    under_way = Order.objects.filter(is_top_up=True, state=OrderState.PENDING)
+    return list(under_way.values_list("tenant", flat=True))
+
+
+@transaction.atomic
+def _order_due(tenant_id: int, now: datetime) -> Order | None:
+    """Return the top-up that is under way, or write one where it is due; None where it is not."""
+    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant_id)
+    top_ups = Order.objects.filter(tenant=tenant, is_top_up=True)
+    under_way = top_ups.filter(state=OrderState.PENDING).select_related("tenant").first()
+    if under_way is not None:
+        return under_way
+    setting = AutoTopUp.objects.filter(tenant=tenant, is_on=True).select_related("pack").first()
+    usage = tenants.selectors.usage_now(tenant=tenant, now=now)
+    if setting is None or not _is_low(usage.limit, usage.used_period, setting.percent):
+        return None
+    period = tenants.selectors.current_period(tenant=tenant, now=now)
+    made = top_ups.filter(period_start=period.start, period_end=period.end)
+    if made.exclude(state=OrderState.EXPIRED).count() >= setting.most_per_period:
+        return None
+    with override(tenant.language):
+        card = _card(tenant)
+        if not card:
+            _turn_off(tenant, _("There is no saved card to charge."), now)
+            return None
+        try:
+            return extension_order(
+                tenant=tenant,
+                pack_code=setting.pack.code,
+                token=f"topup-{period.start}-{period.days}-{made.count() + 1}",
+                actor=None,
+                now=now,
+                card=card,
+            )
+        except Refused as refusal:
+            _turn_off(tenant, str(refusal), now)
+            return None
+
+
+def _card(tenant: Tenant) -> str:
+    """Return Stripe's id of the saved card; empty where there is none."""
+    customer = Customer.objects.filter(tenant=tenant).exclude(stripe_id="").first()
+    return customer.payment_method_id if customer else ""
+
+
+@transaction.atomic
+def _give_up(order: Order, *, code: str, message: str, now: datetime) -> Order:
+    """End a top-up that was not paid, and turn off those to come."""
+    order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
+    if order.state == OrderState.PENDING:
+        order.state = OrderState.EXPIRED
+        order.decline_code, order.decline_message = code[:60], message[:300]
+        order.save(update_fields=["state", "decline_code", "decline_message"])
+        with override(order.tenant.language):
+            reason = declines.in_words(code, message)
+            _turn_off(
+                order.tenant,
+                reason or _("The saved card cannot be charged. Please save another."),
+                now,
+            )
+    return order
+
+
+def _turn_off(tenant: Tenant, reason: str, now: datetime) -> None:
+    """Buy no more by itself, and tell the tenant why."""
+    setting = AutoTopUp.objects.filter(tenant=tenant, is_on=True).select_related("pack").first()
+    if setting is None:
+        return
+    setting.is_on, setting.off_reason = False, reason[:300]
+    setting.save(update_fields=["is_on", "off_reason"])
+    notice_add(
+        tenant=tenant,
+        kind="top_up_off",
+        key=f"top-up-off:{setting.pk}:{setting.set_at.isoformat()}",
+        context={"pack": setting.pack.name, "reason": reason},
+        now=now,
+    )
+
+
+def _tell_bought(order: Order, now: datetime) -> None:
+    bought = Order.objects.filter(
+        tenant=order.tenant, is_top_up=True, period_start=order.period_start,
+        period_end=order.period_end,
+    ).exclude(state=OrderState.EXPIRED)  # fmt: skip
+    setting = AutoTopUp.objects.filter(tenant=order.tenant).first()
+    card = SavedCard.objects.filter(stripe_id=order.payment_method_id).first()
+    notice_add(
+        tenant=order.tenant,
+        kind="top_up_bought",
+        key=f"top-up:{order.uuid}",
+        context={
+            "description": order.description,
+            "amount": display(order.amount, order.currency, language=order.tenant.language),
+            "card": card.last_four if card else "",
+            "invoice": order.invoice.number,
+            "count": bought.count(),
+            "most": setting.most_per_period if setting else 0,
+        },
+        now=now,
+    )

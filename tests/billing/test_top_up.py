@@ -1,0 +1,349 @@
+"""Packs that are bought by themselves: one charge for each, never more than was asked for."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+
+from billing import payments, services
+from billing.declines import in_words
+from billing.models import AutoTopUp, Customer, ExtensionPack, Invoice, Notice, Order, OrderState
+from billing.services import notices
+from billing.services.top_up import top_ups_run
+from tenants import selectors
+from tenants.errors import Refused
+from tenants.models import (
+    ApiKeyVersion,
+    GatewayPlan,
+    Hold,
+    HoldReason,
+    Meter,
+    QuotaGrant,
+    Tenant,
+    UsageDay,
+    UsagePlan,
+)
+from tenants.services import api_key_value_reveal, reconcile, usage
+from tests.billing.conftest import SignUpCall, buy, deliver, events, stripe_client
+from tests.conftest import RunTasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+FAILS, ASKS = "pm_card_chargeCustomerFail", "pm_card_authenticationRequired"
+
+
+def save_card(tenant: Tenant, now: datetime = NOW) -> Customer:
+    order = services.card_order(tenant=tenant, token="card", actor=None, now=now)
+    services.order_check(order=buy(order, now=now), now=now)
+    return Customer.objects.get(tenant=tenant)
+
+
+def turn_on(
+    tenant: Tenant, *, pack: str = "extra-100", percent: int = 20, most: int = 3,
+    now: datetime = NOW,
+) -> AutoTopUp:  # fmt: skip
+    return services.auto_top_up_set(
+        tenant=tenant, pack_code=pack, percent=percent, most_per_period=most, actor=None, now=now
+    )
+
+
+def use(tenant: Tenant, requests: int, now: datetime = NOW) -> None:
+    """Have the gateway tell that so many were used in all on a day."""
+    version = ApiKeyVersion.objects.get(api_key__tenant=tenant)
+    mirror = tenant.usage_plan.mirrors.get(slot="primary")
+    UsageDay.objects.update_or_create(
+        version=version, gateway_plan=mirror, meter=Meter.REQUESTS, day=now.date(),
+        defaults={"tenant": tenant, "used": requests, "read_at": now},
+    )  # fmt: skip
+
+
+def charges(tenant: Tenant) -> list[tuple[int, bool]]:
+    """Return what was charged to the tenant's card, and whether it went back, oldest first."""
+    customer = Customer.objects.get(tenant=tenant)
+    found = stripe_client().v1.charges.list({"customer": customer.stripe_id, "limit": 100})
+    return [(each.amount, each.refunded) for each in found if each.status == "succeeded"][::-1]
+
+
+@pytest.fixture
+def tenant(sign_up: SignUpCall) -> Tenant:
+    """On the free plan, of 100 a month, with a card and top-ups of 100 below 20 %."""
+    tenant = sign_up("free", now=NOW).tenant
+    save_card(tenant)
+    turn_on(tenant)
+    return tenant
+
+
+class TestWhen:
+    @pytest.mark.parametrize(
+        ("used", "is_bought"), [(0, False), (80, False), (81, True), (100, True)]
+    )
+    def test_below_the_percent_that_was_chosen(
+        self, tenant: Tenant, used: int, is_bought: bool
+    ) -> None:
+        use(tenant, used)
+        top_ups_run(now=NOW)
+        assert Order.objects.filter(is_top_up=True).count() == is_bought
+        assert charges(tenant) == ([(1_00, False)] if is_bought else [])
+
+    def test_each_with_its_invoice_and_mail_and_not_more_than_so_often(
+        self, tenant: Tenant
+    ) -> None:
+        for used in (90, 190, 290, 390, 490):
+            use(tenant, used)
+            for _ in range(3):
+                top_ups_run(now=NOW)
+        assert charges(tenant) == [(1_00, False)] * 3
+        assert Invoice.objects.filter(state="paid").count() == 3
+        assert sum(QuotaGrant.objects.values_list("requests", flat=True)) == 300
+        assert Notice.objects.filter(kind="top_up_bought").count() == 3
+        assert selectors.usage_now(tenant=tenant, now=NOW).limit == 400
+        december = NOW + timedelta(days=14)
+        use(tenant, 85, now=december)
+        top_ups_run(now=december)
+        assert charges(tenant) == [(1_00, False)] * 4
+
+    def test_a_small_pack_is_bought_until_it_is_enough(self, tenant: Tenant) -> None:
+        turn_on(tenant, percent=60, most=9)
+        use(tenant, 100)
+        for _ in range(5):  # 100 of 200, 200 of 300: 66 % remain
+            top_ups_run(now=NOW)
+        assert len(charges(tenant)) == 2
+
+    @pytest.mark.parametrize("why", ["off", "held", "unlimited"])
+    def test_not_where_it_would_not_help(self, tenant: Tenant, why: str) -> None:
+        use(tenant, 100)
+        if why == "off":
+            services.auto_top_up_stop(tenant=tenant, actor=None, now=NOW)
+        elif why == "held":
+            Hold.objects.create(tenant=tenant, reason=HoldReason.DUNNING, placed_at=NOW)
+        else:
+            UsagePlan.objects.update(is_unlimited=True)
+        assert top_ups_run(now=NOW) == 0
+        assert charges(tenant) == []
+        if why == "held":
+            Hold.objects.update(lifted_at=NOW)
+            assert top_ups_run(now=NOW) == 1
+
+    def test_what_cannot_be_bought_is_refused_before(self, tenant: Tenant) -> None:
+        for pack, percent, most in (("gold", 10, 1), ("extra-100", 0, 1), ("extra-100", 100, 1),
+                                    ("extra-100", 10, 0)):  # fmt: skip
+            with pytest.raises(Refused):
+                turn_on(tenant, pack=pack, percent=percent, most=most)
+        Customer.objects.update(payment_method_id="")
+        with pytest.raises(Refused, match="card"):
+            turn_on(tenant)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("card", [FAILS, ASKS])
+    def test_a_card_that_does_not_pay_turns_it_off_and_says_so(
+        self, tenant: Tenant, card: str, run_tasks: RunTasks
+    ) -> None:
+        run_tasks("default")
+        Customer.objects.update(payment_method_id=card)
+        use(tenant, 100)
+        for _ in range(3):
+            top_ups_run(now=NOW)
+        order = Order.objects.get(is_top_up=True)
+        assert (order.state, bool(order.decline_message)) == (OrderState.EXPIRED, True)
+        setting = AutoTopUp.objects.get()
+        assert not setting.is_on
+        assert setting.off_reason == in_words(order.decline_code)
+        run_tasks("default")
+        (sent,) = mail.outbox
+        assert sent.subject == "Packs are no longer bought by themselves"
+        assert setting.off_reason in sent.body
+        assert "/billing/extensions/" in sent.body
+        # Nobody can pay it afterwards, in the bank's window say.
+        customer = Customer.objects.get(tenant=tenant)
+        intents = stripe_client().v1.payment_intents.list({"customer": customer.stripe_id})
+        assert [intent.status for intent in intents] == ["canceled"]
+        # Turned on again with another card, it is another charge.
+        Customer.objects.update(payment_method_id="pm_card_visa")
+        turn_on(tenant)
+        top_ups_run(now=NOW)
+        assert charges(tenant) == [(1_00, False)]
+
+    def test_without_a_card_or_a_pack_it_is_turned_off(self, tenant: Tenant) -> None:
+        use(tenant, 100)
+        ExtensionPack.objects.update(is_active=False)
+        top_ups_run(now=NOW)
+        assert "no pack" in AutoTopUp.objects.get().off_reason
+        ExtensionPack.objects.update(is_active=True)
+        turn_on(tenant, now=NOW + timedelta(hours=1))
+        Customer.objects.update(payment_method_id="")
+        top_ups_run(now=NOW)
+        assert "no saved card" in AutoTopUp.objects.get().off_reason
+        assert Notice.objects.filter(kind="top_up_off").count() == 2
+        assert not Order.objects.filter(is_top_up=True).exists()
+
+
+class TestFaults:
+    @pytest.mark.parametrize("when", ["before", "after"])
+    @pytest.mark.parametrize("later", [timedelta(minutes=1), timedelta(hours=24)])
+    def test_dying_around_the_charge_charges_once(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, when: str, later: timedelta
+    ) -> None:
+        use(tenant, 100)
+        real = payments.intent_create
+
+        def dying(**parameters: Any) -> None:
+            if when == "after":
+                if later > timedelta(hours=23):  # only the metadata can tell by then
+                    parameters["idempotency_key"] = f"forgotten-{tenant.uuid}"
+                real(**parameters)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "intent_create", dying)
+            with pytest.raises(KeyboardInterrupt):
+                top_ups_run(now=NOW)
+        assert Order.objects.get(is_top_up=True).state == OrderState.PENDING
+        for _ in range(2):
+            top_ups_run(now=NOW + later)
+        assert charges(tenant) == [(1_00, False)]
+        assert QuotaGrant.objects.get().requests == 100
+        assert Invoice.objects.get().total == 1_00
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_dying_over_the_end_of_the_month_costs_nothing(
+        self,
+        tenant: Tenant,
+        monkeypatch: pytest.MonkeyPatch,
+        run_tasks: RunTasks,
+        when: str,
+    ) -> None:
+        last = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
+        use(tenant, 100)
+        real = payments.intent_create
+
+        def dying(**parameters: Any) -> None:
+            if when == "after":
+                real(**parameters)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "intent_create", dying)
+            with pytest.raises(KeyboardInterrupt):
+                top_ups_run(now=last)
+        top_ups_run(now=last + timedelta(seconds=1))
+        run_tasks("default")
+        order = Order.objects.get(is_top_up=True)
+        assert order.state == (OrderState.REFUNDED if when == "after" else OrderState.EXPIRED)
+        assert charges(tenant) == ([(1_00, True)] if when == "after" else [])
+        assert not QuotaGrant.objects.exists()
+        assert not Invoice.objects.exists()
+        assert AutoTopUp.objects.get().is_on
+
+    def test_an_unknown_outcome_is_asked_about_again(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use(tenant, 100)
+        with monkeypatch.context() as patched:
+
+            def unavailable(**parameters: Any) -> None:
+                raise payments.PaymentUnavailable("charge: no answer")
+
+            patched.setattr(payments, "intent_create", unavailable)
+            assert top_ups_run(now=NOW) == 0
+        assert top_ups_run(now=NOW) == 1
+        assert charges(tenant) == [(1_00, False)]
+
+    def test_runs_at_once_charge_once(self, tenant: Tenant) -> None:
+        use(tenant, 100)
+        together = threading.Barrier(3)
+
+        def run() -> None:
+            together.wait()
+            top_ups_run(now=NOW)
+            connection.close()
+
+        threads = [threading.Thread(target=run) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        top_ups_run(now=NOW)
+        assert charges(tenant) == [(1_00, False)]
+        assert Order.objects.filter(is_top_up=True).count() == 1
+        assert QuotaGrant.objects.get().requests == 100
+
+    def test_the_webhook_alone_delivers_it_and_no_checkout_takes_it(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, run_tasks: RunTasks
+    ) -> None:
+        use(tenant, 100)
+        real = payments.intent_create
+
+        def dying(**parameters: Any) -> None:
+            real(**parameters)
+            raise payments.PaymentUnavailable("charge: no answer")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "intent_create", dying)
+            top_ups_run(now=NOW)
+        order = Order.objects.get(is_top_up=True)
+        assert services.checkout_start(order=order, success_url="", cancel_url="", now=NOW) == ""
+        told = [
+            event
+            for event in events()
+            if event.to_dict()["data"]["object"].get("metadata", {}).get("order") == str(order.uuid)
+        ]
+        assert told
+        monkeypatch.setattr(timezone, "now", lambda: NOW)
+        for event in told * 2:
+            deliver(event)
+        run_tasks("default")
+        order.refresh_from_db()
+        assert order.state == OrderState.FULFILLED
+        assert QuotaGrant.objects.count() == Invoice.objects.count() == 1
+
+
+class TestMails:
+    @pytest.mark.parametrize(
+        ("language", "subject"),
+        [
+            ("en", "Extra 100: 100 extra requests: bought by itself"),
+            ("ja", "自動購入のお知らせ：Extra 100：追加リクエスト 100 件"),
+        ],
+    )
+    def test_what_was_bought_in_the_tenants_language(
+        self, tenant: Tenant, language: str, subject: str
+    ) -> None:
+        Tenant.objects.update(language=language)
+        use(tenant, 100)
+        top_ups_run(now=NOW)
+        sent = notices.message(Notice.objects.get(kind="top_up_bought"))
+        assert sent.subject == subject
+        for part in ("1.00", "4242", Invoice.objects.get().number, "/billing/extensions/"):
+            assert part in sent.body
+
+
+@pytest.mark.usefixtures("gateway_api")
+def test_the_key_works_again(
+    sign_up: SignUpCall, run_tasks: RunTasks, call: Callable[[str | None], httpx.Response]
+) -> None:
+    """From a dry key, over the sync that shows it, to one that passes: no hand is moved."""
+    now = timezone.now()
+    tenant = sign_up("free", now=now).tenant
+    UsagePlan.objects.update(burst_limit=5_000)
+    run_tasks()
+    save_card(tenant, now)
+    turn_on(tenant, now=now)
+    version = ApiKeyVersion.objects.get(api_key__tenant=tenant)
+    ApiKeyVersion.objects.update(revealed_at=None)
+    value = api_key_value_reveal(version=version, now=now)
+    answers = [call(value).status_code for _ in range(101)]
+    assert answers == [200] * 100 + [429]
+    for mirror in GatewayPlan.objects.exclude(gateway_id="").select_related("usage_plan"):
+        usage.usage_sync(mirror=mirror, now=timezone.now())
+    assert top_ups_run(now=timezone.now()) == 1
+    run_tasks()
+    assert reconcile.tenants_due(now=timezone.now()) == []
+    answers = [call(value).status_code for _ in range(101)]
+    assert answers == [200] * 100 + [429]
