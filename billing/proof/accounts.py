@@ -1,0 +1,84 @@
+"""Each account comes to what invoices, payments, refunds and orders come to."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import F, QuerySet, Sum
+
+from billing.models import (
+    Account,
+    Currency,
+    Entry,
+    Invoice,
+    InvoiceKind,
+    InvoiceState,
+    Order,
+    OrderState,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    Refund,
+    RefundState,
+)
+from billing.proof.findings import Balance
+
+OVER = F("amount_paid") + F("amount_credited") - F("total")
+
+
+def issued() -> QuerySet[Invoice]:
+    """Return all that was ever issued, credit notes too."""
+    return Invoice.objects.filter(sequence__isnull=False)
+
+
+def billed() -> QuerySet[Invoice]:
+    """Return what was billed: all but credit notes."""
+    return issued().exclude(kind=InvoiceKind.CREDIT_NOTE)
+
+
+def undelivered(*states: OrderState) -> QuerySet[Order]:
+    """Return the orders that were paid and have no invoice. One over nothing moves no money."""
+    paid = Order.objects.filter(invoice=None, amount__gt=0).exclude(payment_intent_id="")
+    return paid.filter(state__in=states)
+
+
+def balances() -> Iterator[Balance]:
+    """Yield the accounts that are used, by currency."""
+    entries = Entry.objects.order_by().values_list("posting__currency", "account")
+    ledger = {(code, name): total for code, name, total in entries.annotate(sum=Sum("amount"))}
+    rows = _by_rows()
+    for currency in Currency.values:
+        for account in Account:
+            key = (currency, account)
+            if ledger.get(key) or rows[key]:
+                yield Balance(currency, account, ledger.get(key, 0), rows[key])
+
+
+def _by_rows() -> Counter[tuple[str, Account]]:
+    payments = Payment.objects.filter(state=PaymentState.SUCCEEDED)
+    cards, banks, credit = (payments.filter(method=method) for method in PaymentMethod)
+    pending, paid_back = (
+        Refund.objects.filter(state=state).annotate(currency=F("payment__currency"))
+        for state in (RefundState.PENDING, RefundState.SUCCEEDED)
+    )
+    due_back = undelivered(OrderState.REFUND_DUE)
+    parts: tuple[tuple[Account, int, QuerySet[Any], Any], ...] = (
+        (Account.RECEIVABLE, -1, billed().filter(state=InvoiceState.OPEN), OVER),
+        (Account.LOSSES, -1, billed().filter(state=InvoiceState.UNCOLLECTIBLE), OVER),
+        (Account.CREDIT, -1, billed().alias(over=OVER).filter(over__gt=0), OVER),
+        (Account.CREDIT, 1, credit, F("amount")),
+        (Account.CREDIT, 1, pending, F("amount")),
+        (Account.HELD, -1, pending, F("amount")),
+        (Account.HELD, -1, due_back, F("amount")),
+        (Account.STRIPE, 1, cards, F("amount")),
+        (Account.STRIPE, -1, paid_back, F("amount")),
+        (Account.STRIPE, 1, due_back, F("amount")),
+        (Account.BANK, 1, banks, F("amount")),
+        (Account.REVENUE, -1, issued(), F("subtotal")),
+        (Account.TAX, -1, issued(), F("tax")),
+    )
+    sums: Counter[tuple[str, Account]] = Counter()
+    for account, sign, rows, amount in parts:
+        for currency, total in rows.order_by().values_list("currency").annotate(sum=Sum(amount)):
+            sums[currency, account] += sign * total
+    return sums

@@ -1,0 +1,55 @@
+"""What a proof consists of."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from billing.models import Account
+
+_SHOWN = 5  # examples of what is wrong
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An account in a currency, in minor units: by its entries, and by the rows."""
+
+    currency: str
+    account: Account
+    ledger: int
+    rows: int
+
+    @property
+    def is_proved(self) -> bool:
+        return self.ledger == self.rows
+
+
+@dataclass(frozen=True)
+class Check:
+    """Things of which each must be right: how many there are, how many are not, some of those."""
+
+    what: str
+    count: int
+    wrong: int
+    examples: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, what: str, rows: QuerySet[Any], wrong: QuerySet[Any], *, called: str) -> "Check":
+        """Count rows and the wrong ones among them, of which `called` is the name."""
+        count = wrong.count()
+        names = wrong.order_by("pk").values_list(called, flat=True)[:_SHOWN] if count else ()
+        return cls(what, rows.count(), count, tuple(str(name) for name in names))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found."""
+
+    balances: list[Balance]
+    checks: list[Check]
+
+    @property
+    def is_proved(self) -> bool:
+        return all(balance.is_proved for balance in self.balances) and not any(
+            check.wrong for check in self.checks
+        )

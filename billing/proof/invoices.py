@@ -1,0 +1,62 @@
+"""Invoices count what came in and what was credited, and are numbered without gaps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import BigIntegerField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from billing.models import (
+    InvoiceCounter,
+    InvoiceState,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundState,
+)
+from billing.proof.accounts import OVER, billed, issued
+from billing.proof.findings import Check
+
+
+def invoice_checks() -> Iterator[Check]:
+    """Yield whether what invoices and payments say of themselves is so."""
+    succeeded = Payment.objects.filter(state=PaymentState.SUCCEEDED)
+    paid_back = Refund.objects.filter(state=RefundState.SUCCEEDED)
+    counted = billed().annotate(
+        came_in=_sum(succeeded, of="invoice", amount="amount")
+        - _sum(paid_back, of="payment__invoice", amount="amount"),
+        credited=-_sum(issued(), of="corrects", amount="total"),
+    )
+    wrong = counted.filter(~Q(amount_paid=F("came_in")) | ~Q(amount_credited=F("credited")))
+    yield _of_invoices("invoices that count what came in and was credited", wrong)
+    over = billed().alias(over=OVER)
+    is_wrong = Q(state=InvoiceState.OPEN, over__gte=0) | Q(state=InvoiceState.PAID, over__lt=0)
+    yield _of_invoices("invoices that are paid once nothing is due", over.filter(is_wrong))
+    too_much = billed().filter(amount_credited__gt=F("total"))
+    yield _of_invoices("invoices that are not credited beyond their total", too_much)
+    back = Refund.objects.exclude(state=RefundState.FAILED)
+    refunded = Payment.objects.annotate(back=_sum(back, of="payment", amount="amount"))
+    wrong_payments = refunded.filter(back__gt=F("amount"))
+    yield Check.of(
+        "payments not paid back beyond their amount", refunded, wrong_payments, called="pk"
+    )
+    yield _numbers()
+
+
+def _of_invoices(what: str, wrong: QuerySet[Any]) -> Check:
+    return Check.of(what, billed(), wrong, called="uuid")
+
+
+def _numbers() -> Check:
+    """Check that each year's numbers are all there: the last is how many there are."""
+    there = dict(issued().order_by().values_list("year").annotate(count=Count("pk")))
+    last = dict(InvoiceCounter.objects.values_list("year", "last"))
+    years = sorted(there | last)
+    wrong = [str(year) for year in years if there.get(year, 0) != last.get(year, 0)]
+    return Check("years without a gap in their numbers", len(years), len(wrong), tuple(wrong))
+
+
+def _sum(rows: QuerySet[Any], *, of: str, amount: str) -> Any:
+    """Return the sum of the rows that belong to the row of the outer query."""
+    mine = rows.filter(**{of: OuterRef("pk")}).order_by().values(of).annotate(sum=Sum(amount))
+    return Coalesce(Subquery(mine.values("sum"), output_field=BigIntegerField()), 0)

@@ -1,0 +1,106 @@
+"""Each invoice, payment, refund and undelivered order has its postings; each posting is of one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    Count,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Abs, Cast, Coalesce, Concat, StrIndex, Substr
+from django.db.models.sql.compiler import SQLCompiler
+
+from billing.models import Entry, OrderState, Payment, PaymentState, Posting, Refund, RefundState
+from billing.proof.accounts import issued, undelivered
+from billing.proof.findings import Check
+
+
+class _Dashed(Func):
+    """A UUID as keys have it, with dashes. SQLite keeps it without."""
+
+    output_field = CharField()
+
+    template = "(%(expressions)s)::text"
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **more: Any) -> Any:
+        parts = "||'-'||".join(
+            f"substr(%(expressions)s, {start}, {length})"
+            for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+        )
+        return self.as_sql(compiler, connection, template=f"({parts})", **more)
+
+
+@dataclass(frozen=True)
+class _Booked:
+    """What is booked: the rows, their posting's key after the kind, its debits, its currency."""
+
+    kind: str
+    rows: QuerySet[Any]
+    key: Any
+    amount: Any
+    currency: str
+
+    def keyed(self) -> Any:
+        """Return the rows with `booked`, what their posting debits; None where there is none."""
+        rows = self.rows.annotate(
+            key=Concat(Value(f"{self.kind}:"), self.key, output_field=CharField()),
+            sum=self.amount,
+            code=F(self.currency),
+        )
+        debits = Entry.objects.filter(
+            posting__key=OuterRef("key"), posting__currency=OuterRef("code"), amount__gt=0
+        )
+        total = debits.order_by().values("posting").annotate(total=Sum("amount")).values("total")
+        return rows.annotate(booked=Subquery(total, output_field=BigIntegerField()))
+
+
+def posting_checks() -> Iterator[Check]:
+    """Yield whether each posting balances, each row has its own, and the other way round."""
+    postings = Posting.objects.order_by()
+    uneven = postings.annotate(sum=Coalesce(Sum("entries__amount"), 1)).exclude(sum=0)
+    yield Check.of("postings that balance", postings, uneven, called="key")
+    kind = Substr("key", 1, StrIndex("key", Value(":")) - 1)
+    there = dict(postings.annotate(kind=kind).values_list("kind").annotate(count=Count("pk")))
+    for booked in _booked():
+        rows = booked.keyed()
+        wrong = rows.filter(Q(booked=None) | ~Q(booked=F("sum")))
+        yield Check.of(f"{booked.kind}: rows with their posting", rows, wrong, called="key")
+        count = there.pop(booked.kind, 0)
+        found = rows.exclude(booked=None).count()
+        yield Check(f"{booked.kind}: postings with their row", count, count - found)
+    for name, count in there.items():
+        yield Check(f"{name}: postings with their row", count, count)
+
+
+def _booked() -> Iterator[_Booked]:
+    """Yield what has postings. Where a refund failed, it may have been paid back before that."""
+    uuid, amount = _Dashed(F("uuid")), F("amount")
+    yield _Booked("invoice", issued(), uuid, Abs("total"), "currency")
+    attempt = Cast("attempt", CharField())
+    payment = Concat(_Dashed(F("invoice__uuid")), Value(":"), attempt, output_field=CharField())
+    payments = Payment.objects.filter(state=PaymentState.SUCCEEDED)
+    yield _Booked("payment", payments, payment, amount, "currency")
+    refunds = Refund.objects.all()
+    failed = refunds.filter(state=RefundState.FAILED)
+    key = Concat(Value("refund:"), uuid, output_field=CharField())
+    was_paid = Exists(Posting.objects.filter(key=OuterRef("paid_key")))
+    paid = refunds.alias(paid_key=key).filter(
+        Q(state=RefundState.SUCCEEDED) | Q(was_paid, state=RefundState.FAILED)
+    )
+    for kind, rows in (("refund_held", refunds), ("refund", paid), ("refund_failed", failed)):
+        yield _Booked(kind, rows, uuid, amount, "payment__currency")
+    due_back = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
+    yield _Booked("order", due_back, uuid, amount, "currency")
+    yield _Booked("order_refund", undelivered(OrderState.REFUNDED), uuid, amount, "currency")
