@@ -4,6 +4,7 @@ The demo runs first, so that pages have something to show. Each is taken light, 
 and in Japanese; problems that a page reported are printed, and are the exit code.
 """
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,7 @@ MEMBERS = (
     "/dashboard/",
     "/keys/",
     "/usage/",
+    "/usage/?meter=conversions",
     "/billing/",
     "/billing/extensions/",
     "/billing/invoices/",
@@ -52,7 +54,12 @@ OPERATORS = (
     "/admin/tenants/usageplan/",
     "/admin/tenants/livemeter/",
     "/admin/tenants/liveday/",
+    "/admin/conversions/preset/",
     "/admin/conversions/preset/1/change/",
+    "/admin/conversions/remake/",
+    "/admin/conversions/remake/begin/?preset=1",
+    "/admin/conversions/upload/",
+    "/admin/conversions/retention/",
 )
 
 
@@ -90,6 +97,12 @@ def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any])
     _take(visitor.page, MEMBERS, target)
     _take_uploads(visitor.page, target)
     visitor.close()
+    newcomer = Visitor(browser, base_url=stack.site_url, **options)
+    newcomer.page.goto("/accounts/login/")
+    _sign_in(newcomer.page, "login", "owner@gone-ltd.example.com", PASSWORD)
+    newcomer.page.goto("/uploads/")
+    newcomer.page.screenshot(path=target / "uploads-empty.png", full_page=True)
+    newcomer.close()
     operator = Visitor(browser, base_url=stack.site_url, **options)
     operator.page.goto("/admin/")
     password = stack.environment["OPERATOR_PASSWORD"]
@@ -97,7 +110,8 @@ def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any])
     _take(operator.page, OPERATORS, target)
     operator.close()
     missing = "/no-such-page/"  # it is meant to be 404, and Chromium's console says so
-    return [text for text in visitor.problems + operator.problems if missing not in text]
+    problems = visitor.problems + newcomer.problems + operator.problems
+    return [text for text in problems if missing not in text]
 
 
 def _sign_in(page: Page, field: str, mail: str, password: str) -> None:
@@ -111,7 +125,7 @@ def _take(page: Page, addresses: tuple[str, ...], target: Path) -> None:
     for address in addresses:
         page.goto(address)
         page.wait_for_load_state("networkidle")
-        name = address.strip("/").replace("/#", "").replace("/", "-") or "home"
+        name = re.sub(r"\W+", "-", address).strip("-") or "home"
         page.screenshot(path=target / f"{name}.png", full_page=True)
 
 
