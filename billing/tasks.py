@@ -66,10 +66,15 @@ def refunds_sweep() -> None:
 
 
 @shared_task
-def bill() -> None:
-    """Write and collect what is due this month."""
-    now = timezone.now()
-    services.bill(as_of=now.date(), now=now)
+def close_month() -> None:
+    """Issue what is due of the last months."""
+    services.close_month(now=timezone.now())
+
+
+@shared_task
+def collect() -> None:
+    """Charge what is open to the saved cards."""
+    services.collect(now=timezone.now())
 
 
 @shared_task

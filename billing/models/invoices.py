@@ -61,7 +61,11 @@ class Invoice(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
     kind = models.CharField(_("kind"), max_length=11, choices=InvoiceKind)
     subscription = models.ForeignKey(
-        Subscription, null=True, on_delete=models.PROTECT, related_name="invoices"
+        Subscription,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="invoices",
+        db_index=False,  # the index below begins with it
     )
     order = models.OneToOneField(Order, null=True, on_delete=models.PROTECT, related_name="invoice")
     corrects = models.ForeignKey(
@@ -106,6 +110,9 @@ class Invoice(models.Model):
                 condition=models.Q(total=models.F("subtotal") + models.F("tax")),
                 name="invoice_adds_up",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["subscription", "period_start"], name="invoice_of_subscription")
         ]
 
     def __str__(self) -> str:
@@ -206,7 +213,9 @@ class UsageReading(models.Model):
     A month is closed after two equal readings at least six hours apart (docs/billing.md).
     """
 
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="+")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     period_start = models.DateField(_("period from"))
     requests = models.PositiveBigIntegerField(_("requests"))
     same_since = models.DateTimeField(_("same since"))
@@ -231,7 +240,9 @@ class BilledUsage(models.Model):
     `amount` is in minor units, by the price version that the subscription had in that month.
     """
 
-    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="+")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     price = models.ForeignKey("billing.PriceVersion", on_delete=models.PROTECT, related_name="+")
     meter = models.CharField(_("meter"), max_length=20, choices=Meter)
     period_start = models.DateField(_("period from"))
@@ -249,7 +260,7 @@ class BilledUsage(models.Model):
         ordering = ["subscription", "period_start", "meter", "revision"]
         constraints = [
             models.UniqueConstraint(
-                fields=["subscription", "meter", "period_start", "revision"],
+                fields=["subscription", "period_start", "meter", "revision"],
                 name="billed_usage_revision",
             )
         ]

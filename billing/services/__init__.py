@@ -8,7 +8,7 @@ top_up.py     buy packs by themselves, to the saved card
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
 ledger.py     the books: each event once, debits and credits
-invoices.py   issue and number
+invoices.py   issue an invoice
 receipts.py   money that comes in for an invoice
 taxes.py      seed rates, price with tax, an invoice's taxes as rows
 credit_notes.py invoices below zero, that take back what one said
@@ -16,8 +16,15 @@ refunds.py    pay back to cards
 credit.py     spend what a tenant has with us
 bank.py       record transfers
 locks.py      what is locked, in which order
-monthly.py    write the month's invoices
-collect.py    charge them to the saved card
+issuing.py    the same for many at once
+numbers.py    their numbers, without gaps
+fee_lines.py  lines of fees
+close_month.py the month's close: its batches, and what becomes of one that fails
+close_batch.py one batch: read all, reckon, write all
+close_read.py  who is due, their terms, their usage
+close_settle.py when a month's usage has settled
+collect.py    charge an open invoice to the saved card
+collect_all.py charge all of them
 cards.py      saved cards: the one that is charged, and removed ones
 notices.py    mails about money
 """
@@ -25,9 +32,10 @@ notices.py    mails about money
 from billing.services.cards import card_detach, card_make_default, card_remove
 from billing.services.catalog import price_set, seed
 from billing.services.checkout import checkout_start, order_check, order_refund
+from billing.services.close_month import close_month
 from billing.services.collect import invoice_collect, invoice_retry
+from billing.services.collect_all import collect
 from billing.services.events import event_process, webhook_receive
-from billing.services.monthly import bill
 from billing.services.notices import notice_send_again
 from billing.services.orders import card_order, extension_order
 from billing.services.sign_up import SignUp, sign_up
@@ -37,12 +45,13 @@ __all__ = [
     "SignUp",
     "auto_top_up_set",
     "auto_top_up_stop",
-    "bill",
     "card_detach",
     "card_make_default",
     "card_order",
     "card_remove",
     "checkout_start",
+    "close_month",
+    "collect",
     "event_process",
     "extension_order",
     "invoice_collect",

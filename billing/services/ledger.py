@@ -1,6 +1,6 @@
 """Write the books: each event once, in the transaction that makes it so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from billing.models import (
@@ -49,19 +49,30 @@ def post(
     return posting
 
 
-def invoice_post(*, invoice: Invoice, now: datetime) -> Posting:
-    """Note that an invoice was issued: the tenant owes it, for what was sold and for tax."""
-    return post(
-        key=f"invoice:{invoice.uuid}",
-        entries={
-            Account.RECEIVABLE: invoice.total,
-            Account.REVENUE: -invoice.subtotal,
-            Account.TAX: -invoice.tax,
-        },
-        currency=invoice.currency,
-        now=now,
-        tenant=invoice.tenant,
-        invoice=invoice,
+def invoices_post(*, invoices: Sequence[Invoice], now: datetime) -> None:
+    """Note that invoices were issued: the tenants owe them, for what was sold and for tax.
+
+    All at once, as they were written. Raise django.db.IntegrityError where one was noted already.
+    """
+    postings = Posting.objects.bulk_create(
+        Posting(
+            key=f"invoice:{invoice.uuid}",
+            tenant=invoice.tenant,
+            invoice=invoice,
+            currency=invoice.currency,
+            posted_at=now,
+        )
+        for invoice in invoices
+    )
+    Entry.objects.bulk_create(
+        Entry(posting=posting, account=account, amount=amount)
+        for posting, invoice in zip(postings, invoices, strict=True)
+        for account, amount in (
+            (Account.RECEIVABLE, invoice.total),
+            (Account.REVENUE, -invoice.subtotal),
+            (Account.TAX, -invoice.tax),
+        )
+        if amount
     )
 
 

@@ -227,19 +227,14 @@ def sell(story: Story) -> str:
     wait_for("the paid key", lambda: story.caller.answer(story.other_key), "200", seconds=SOON)
     before = _invoices(story.other)
     for _ in range(2):
-        story.stack.manage("bill", "--as-of", _next_first().isoformat())
+        story.stack.manage("close_month", "--month", f"{datetime.now(UTC):%Y-%m}")
     after = _invoices(story.other)
-    expect("invoices that two runs of `bill` wrote", len(after) - len(before), 1)
+    expect("invoices that two runs of `close_month` wrote", len(after) - len(before), 1)
     for address in after:
         expect(f"{address} is a PDF", story.other.get(address).content[:4], b"%PDF")
     free = len(_invoices(story.owner))
     expect("invoices of the free tenant: its pack's alone", free, 1)
     return f"starter was paid, billed once in two runs; {len(after)} invoices with their PDFs"
-
-
-def _next_first() -> Any:
-    today = datetime.now(UTC).date()
-    return today.replace(day=1, month=today.month % 12 + 1, year=today.year + (today.month == 12))
 
 
 def _invoices(browser: Browser) -> list[str]:

@@ -5,7 +5,8 @@ import hmac
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing import services
-from billing.models import Order
+from billing.models import Invoice, Order
 from billing.services import SignUp
 from billing.services.events import webhook_receive
 from portal.local.payments.server import LocalPayments
@@ -77,6 +78,26 @@ def subscribe(sign_up: SignUpCall, plan: str = "starter", **more: str) -> Tenant
         buy(signed_up.order, now=day)
         services.order_check(order=signed_up.order, now=day + timedelta(hours=1))
     return signed_up.tenant
+
+
+@dataclass
+class Billed:
+    """What a close issued, and what became of collecting it."""
+
+    written: list[Invoice]
+    collected: int
+    declined: int
+    failed: dict[str, str]
+
+
+def close_and_collect(now: datetime, *, month: date | None = None) -> Billed:
+    """Close what is due and collect it, as beat does every hour."""
+    written: list[Invoice] = []
+    closed = services.close_month(
+        now=now, month=month, each=lambda invoice, draft: written.append(invoice)
+    )
+    run = services.collect(now=now)
+    return Billed(written, run.collected, run.declined, closed.failed | run.failed)
 
 
 def stripe_client() -> stripe.StripeClient:

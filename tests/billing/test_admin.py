@@ -10,7 +10,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import services
 from billing.forms import NewPriceForm, TiersField
 from billing.models import (
     Customer,
@@ -25,7 +24,7 @@ from billing.models import (
 )
 from billing.tiers import Tier
 from tenants.models import AuditEntry, Meter, User
-from tests.billing.conftest import SignUpCall, buy, subscribe
+from tests.billing.conftest import SignUpCall, buy, close_and_collect, subscribe
 from tests.billing.test_checkout import extension
 from tests.billing.test_collect import FIRST
 from tests.cast import PASSWORD
@@ -128,7 +127,7 @@ class TestPrices:
 def test_another_try_at_a_card(operator: Client, sign_up: SignUpCall) -> None:
     subscribe(sign_up)
     Customer.objects.update(payment_method_id="pm_card_visa_chargeDeclined")
-    services.bill(as_of=FIRST.date(), now=FIRST)
+    close_and_collect(FIRST)
     invoice = Invoice.objects.get(kind="fee")
     assert "failed" in act(operator, "invoice", "collect", invoice)
     Customer.objects.update(payment_method_id="pm_card_visa")

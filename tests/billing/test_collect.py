@@ -15,7 +15,7 @@ from billing.models import (
     PaymentState,
 )
 from tenants.models import Tenant
-from tests.billing.conftest import SignUpCall, events, stripe_client, subscribe
+from tests.billing.conftest import SignUpCall, close_and_collect, events, stripe_client, subscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
@@ -26,7 +26,7 @@ class TestCollect:
     def test_a_card_that_asks_every_time_leaves_the_invoice_open(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
         Customer.objects.update(payment_method_id="pm_card_authenticationRequired")
-        run = services.bill(as_of=FIRST.date(), now=FIRST)
+        run = close_and_collect(FIRST)
         assert run.declined == 1
         invoice = Invoice.objects.get(kind="fee")
         assert invoice.state == InvoiceState.OPEN
@@ -46,9 +46,9 @@ class TestCollect:
 
         monkeypatch.setattr(payments, "intent_create", dying)
         with pytest.raises(KeyboardInterrupt):
-            services.bill(as_of=FIRST.date(), now=FIRST)
+            close_and_collect(FIRST)
         monkeypatch.setattr(payments, "intent_create", real)
-        services.bill(as_of=FIRST.date(), now=FIRST)
+        close_and_collect(FIRST)
         invoice = Invoice.objects.get(kind="fee")
         assert invoice.state == InvoiceState.PAID
         charges = [
@@ -76,8 +76,8 @@ class TestCollect:
         with monkeypatch.context() as patched:
             patched.setattr(payments, "intent_create", dying)
             with pytest.raises(KeyboardInterrupt):
-                services.bill(as_of=FIRST.date(), now=FIRST)
-        services.bill(as_of=FIRST.date(), now=FIRST + timedelta(hours=24))
+                close_and_collect(FIRST)
+        close_and_collect(FIRST + timedelta(hours=24))
         assert Invoice.objects.get(kind="fee").state == InvoiceState.PAID
         assert self.charges(tenant) == [677, 29_00]
 
@@ -101,16 +101,16 @@ class TestCollect:
         with monkeypatch.context() as patched:
             patched.setattr(payments, "intent_create", dying)
             with pytest.raises(KeyboardInterrupt):
-                services.bill(as_of=FIRST.date(), now=FIRST)
+                close_and_collect(FIRST)
         Customer.objects.update(payment_method_id="pm_card_mastercard")
-        services.bill(as_of=FIRST.date(), now=FIRST)
+        close_and_collect(FIRST)
         assert Invoice.objects.get(kind="fee").state == InvoiceState.PAID
         assert self.charges(tenant) == [677, 29_00]
 
     def test_without_a_card_it_waits_and_keeps_nobody_waiting(self, sign_up: SignUpCall) -> None:
         poor, rich = subscribe(sign_up), subscribe(sign_up)
         Customer.objects.filter(tenant=poor).update(payment_method_id="")
-        assert services.bill(as_of=FIRST.date(), now=FIRST).collected == 1
+        assert close_and_collect(FIRST).collected == 1
         assert Invoice.objects.get(kind="fee", tenant=rich).state == InvoiceState.PAID
         waiting = Invoice.objects.get(kind="fee", tenant=poor)
         assert (waiting.state, waiting.note) == (
@@ -118,13 +118,13 @@ class TestCollect:
         )  # fmt: skip
         # A card was saved: the next run needs nobody's help.
         Customer.objects.filter(tenant=poor).update(payment_method_id="pm_card_visa")
-        assert services.bill(as_of=FIRST.date(), now=FIRST).collected == 1
+        assert close_and_collect(FIRST).collected == 1
 
     def declined(self, sign_up: SignUpCall, card: str) -> Invoice:
         subscribe(sign_up)
         Customer.objects.update(payment_method_id=card)
-        services.bill(as_of=FIRST.date(), now=FIRST)
-        services.bill(as_of=FIRST.date(), now=FIRST)  # leaves it to an operator
+        close_and_collect(FIRST)
+        close_and_collect(FIRST)  # leaves it to an operator
         invoice = Invoice.objects.get(kind="fee")
         assert (invoice.state, invoice.payments.count()) == (InvoiceState.OPEN, 1)
         Customer.objects.update(payment_method_id="pm_card_visa")

@@ -18,7 +18,7 @@ from billing.models import (
 )
 from billing.services.collect import payment_check
 from billing.services.ledger import post
-from tests.billing.conftest import SignUpCall, buy, subscribe
+from tests.billing.conftest import SignUpCall, buy, close_and_collect, subscribe
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +65,7 @@ class TestPostings:
 
     def test_a_charge_is_counted_once_however_often_it_is_told(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
-        services.bill(as_of=FIRST.date(), now=FIRST)
+        close_and_collect(FIRST)
         invoice = Invoice.objects.get(kind="fee")
         payment = invoice.payments.get()
         intent = payments.intent_get(intent_id=payment.payment_intent_id)

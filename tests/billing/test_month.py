@@ -20,7 +20,7 @@ from billing.models import (
 )
 from billing.services.invoices import Line, invoice_issue
 from tenants.models import Tenant, User
-from tests.billing.conftest import SignUpCall, events, subscribe
+from tests.billing.conftest import SignUpCall, close_and_collect, events, subscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
@@ -32,33 +32,38 @@ class TestFee:
         self, sign_up: SignUpCall
     ) -> None:
         tenant = subscribe(sign_up)
-        first = services.bill(as_of=FIRST.date(), now=FIRST)
+        first = close_and_collect(FIRST)
         assert [(i.total, i.tenant) for i in first.written] == [(29_00, tenant)]
         assert first.collected == 1
-        again = services.bill(as_of=FIRST.date(), now=FIRST)
+        again = close_and_collect(FIRST)
         assert (again.written, again.collected, again.failed) == ([], 0, {})
         assert Invoice.objects.filter(state=InvoiceState.PAID).count() == 2
         assert sorted(i.number for i in Invoice.objects.all()) == ["2026-000001", "2026-000002"]
 
     def test_yen(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up, currency="JPY")
-        run = services.bill(as_of=FIRST.date(), now=FIRST)
+        run = close_and_collect(FIRST)
         assert [i.total for i in run.written] == [4_500]
         assert Invoice.objects.get(kind="order").total == 1_050  # 7 of 30 days
 
     def test_a_free_tenant_gets_none(self, sign_up: SignUpCall) -> None:
         sign_up("free", now=datetime(2026, 11, 1, tzinfo=UTC))
-        assert services.bill(as_of=FIRST.date(), now=FIRST).written == []
+        assert close_and_collect(FIRST).written == []
 
     def test_the_month_of_the_start_is_not_billed_again(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
         november = datetime(2026, 11, 28, tzinfo=UTC)
-        assert services.bill(as_of=november.date(), now=november).written == []
+        assert close_and_collect(november).written == []
 
     def test_a_dry_run_writes_nothing(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
-        run = services.bill(as_of=FIRST.date(), now=FIRST, dry_run=True)
-        assert len(run.would_write) == 1
+        would: list[tuple[int, str]] = []
+        run = services.close_month(
+            now=FIRST,
+            dry_run=True,
+            each=lambda invoice, draft: would.append((invoice.total, invoice.number)),
+        )
+        assert (would, run.invoices) == ([(29_00, "")], 1)
         assert Invoice.objects.count() == 1
 
     def test_its_lines_are_in_the_tenants_language(
@@ -69,24 +74,9 @@ class TestFee:
         monkeypatch.setattr(
             "billing.services.fee_lines._", lambda text: f"{translation.get_language()}: {text}"
         )
-        (invoice,) = services.bill(as_of=FIRST.date(), now=FIRST).written
+        (invoice,) = close_and_collect(FIRST).written
         assert invoice.lines.get().description == "ja: Starter, 2026-12"
         assert translation.get_language() == "en"
-
-    def test_one_tenants_failure_stops_no_other(
-        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        broken, fine = subscribe(sign_up), subscribe(sign_up)
-
-        def failing(**parameters: Any) -> Invoice:
-            if parameters["tenant"] == broken:
-                raise ValueError("a row that nobody foresaw")
-            return invoice_issue(**parameters)
-
-        monkeypatch.setattr("billing.services.monthly.invoice_issue", failing)
-        run = services.bill(as_of=FIRST.date(), now=FIRST)
-        assert [invoice.tenant for invoice in run.written] == [fine]
-        assert run.failed == {f"{broken} ({broken.uuid})": "a row that nobody foresaw"}
 
     def test_two_runs_at_once_write_and_charge_once(self, sign_up: SignUpCall) -> None:
         for _ in range(3):
@@ -96,7 +86,7 @@ class TestFee:
 
         def run() -> None:
             together.wait()
-            failed.append(services.bill(as_of=FIRST.date(), now=FIRST).failed)
+            failed.append(close_and_collect(FIRST).failed)
             connection.close()
 
         threads = [threading.Thread(target=run) for _ in range(2)]
@@ -105,7 +95,7 @@ class TestFee:
         for thread in threads:
             thread.join()
         # Where both ask Stripe at the same moment, it may tell one to come again.
-        services.bill(as_of=FIRST.date(), now=FIRST)
+        close_and_collect(FIRST)
         invoices = Invoice.objects.filter(kind="fee")
         assert [invoice.state for invoice in invoices] == [InvoiceState.PAID] * 3
         numbers = Invoice.objects.order_by("sequence").values_list("sequence", flat=True)
@@ -137,7 +127,7 @@ class TestNumbers:
         settings.ISSUER_TIME_ZONE = "Asia/Tokyo"
         subscribe(sign_up)
         new_year_in_tokyo = datetime(2026, 12, 31, 15, tzinfo=UTC)
-        (invoice,) = services.bill(as_of=date(2026, 12, 1), now=new_year_in_tokyo).written
+        (invoice,) = close_and_collect(new_year_in_tokyo).written
         assert invoice.number == "2027-000001"
         assert set(InvoiceCounter.objects.values_list("year", "last")) == {(2026, 1), (2027, 1)}
 
@@ -145,23 +135,35 @@ class TestNumbers:
 class TestCommand:
     def run(self, *arguments: str) -> str:
         out = StringIO()
-        call_command("bill", *arguments, stdout=out)
+        call_command("close_month", *arguments, stdout=out)
         return out.getvalue()
 
-    def test_says_what_it_would_write_then_what_it_wrote(self, sign_up: SignUpCall) -> None:
+    def test_says_what_it_would_issue_then_what_it_issued(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
-        dry = self.run("--as-of", "2026-12-01", "--dry-run")
-        assert "would write  Alice Corp: Starter, 2026-12" in dry
-        assert "0 invoices written" in dry
-        wet = self.run("--as-of", "2026-12-01")
-        assert "$29.00  Alice Corp" in wet
-        assert "1 invoices written, 1 collected, 0 declined." in wet
-        assert "0 invoices written, 0 collected" in self.run("--as-of", "2026-12-01")
+        dry = self.run("--month", "2026-11", "--dry-run")
+        assert "would issue        $29.00  Alice Corp: Starter, 2026-12" in dry
+        assert "1 invoices would be issued." in dry
+        wet = self.run("--month", "2026-11")
+        assert "2026-000002        $29.00  Alice Corp: Starter, 2026-12" in wet
+        assert "1 invoices issued." in wet
+        assert self.run("--month", "2026-11") == "0 invoices issued.\n"
 
-    @pytest.mark.parametrize("text", ["tomorrow", "2026-13-01", "2026-02-30"])
-    def test_names_a_bad_date(self, shop: None, text: str) -> None:
-        with pytest.raises(CommandError, match="Give a date like 2026-12-01"):
-            self.run("--as-of", text)
+    @pytest.mark.parametrize("text", ["tomorrow", "2026-13", "2026-02-28"])
+    def test_names_a_bad_month(self, shop: None, text: str) -> None:
+        with pytest.raises(CommandError, match="Give a month like 2026-12"):
+            self.run("--month", text)
+
+    def test_names_who_could_not_be_billed(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tenant = subscribe(sign_up)
+        monkeypatch.setattr("billing.services.close_batch.month_line", _raise)
+        with pytest.raises(CommandError, match=f"1 failed: .*{tenant.uuid}.*nobody foresaw"):
+            self.run("--month", "2026-11")
+
+
+def _raise(*_: Any) -> Line:
+    raise ValueError("a row that nobody foresaw")
 
 
 def test_an_invoice_keeps_the_buyers_old_name(sign_up: SignUpCall, owner: User) -> None:

@@ -22,7 +22,7 @@ from billing.services.taxes import tax_rates_seed
 from billing.taxes import EU
 from tenants.errors import Refused
 from tenants.models import Tenant
-from tests.billing.conftest import SignUpCall, buy, start, subscribe
+from tests.billing.conftest import SignUpCall, buy, close_and_collect, start, subscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
@@ -66,7 +66,7 @@ def test_the_seed_has_all_of_the_eu_once(shop: None) -> None:
 def test_without_a_registered_issuer_there_is_no_tax(sign_up: SignUpCall) -> None:
     tenant = subscribe(sign_up)
     is_in(tenant, "JP")
-    (invoice,) = services.bill(as_of=FIRST.date(), now=FIRST).written
+    (invoice,) = close_and_collect(FIRST).written
     assert (invoice.subtotal, invoice.tax, invoice.total) == (29_00, 0, 29_00)
     assert not InvoiceTax.objects.exists()
     assert invoice.due_on == date(2026, 12, 15)
@@ -76,7 +76,7 @@ def test_a_fee_in_yen_is_a_qualified_invoice(japan: None, sign_up: SignUpCall) -
     tenant = subscribe(sign_up, currency="JPY")
     first_month = Invoice.objects.get()
     assert (first_month.subtotal, first_month.tax, first_month.total) == (1_050, 105, 1_155)
-    (invoice,) = services.bill(as_of=FIRST.date(), now=FIRST).written
+    (invoice,) = close_and_collect(FIRST).written
     assert (invoice.subtotal, invoice.tax, invoice.total) == (4_500, 450, 4_950)
     row = invoice.taxes.get()
     assert (row.country, row.rate, row.net, row.tax) == ("JP", Decimal(10), 4_500, 450)
@@ -93,7 +93,7 @@ def test_dollars_are_stated_in_yen_by_the_newest_rate_of_the_day_or_before(
     exchange_rate(date(2026, 12, 1), "151.23")
     exchange_rate(date(2026, 12, 2), "170")
     subscribe(sign_up)
-    (invoice,) = services.bill(as_of=FIRST.date(), now=FIRST).written
+    (invoice,) = close_and_collect(FIRST).written
     row = invoice.taxes.get()
     assert (row.tax, row.home_tax, row.home_currency) == (2_90, 439, "JPY")
     assert (row.home_rate, row.home_rate_on) == (Decimal("151.23"), date(2026, 12, 1))
@@ -116,12 +116,12 @@ def test_a_missing_rate_stops_its_invoice_and_no_other(japan: None, sign_up: Sig
         currency="USD", number=9, monthly_fee=1_00, created_at=FIRST
     )
     paying.save()
-    run = services.bill(as_of=FIRST.date(), now=FIRST)
+    run = close_and_collect(FIRST)
     assert [invoice.tenant for invoice in run.written] == [yen]
     (reason,) = run.failed.values()
     assert "no exchange rate from USD to JPY of 2026-12-01 or before" in reason
     exchange_rate(date(2026, 12, 1), "151.23")
-    assert [i.tenant for i in services.bill(as_of=FIRST.date(), now=FIRST).written] == [dollars]
+    assert [i.tenant for i in close_and_collect(FIRST).written] == [dollars]
 
 
 def test_usage_is_taxed_by_the_rate_of_its_month(japan: None, sign_up: SignUpCall) -> None:

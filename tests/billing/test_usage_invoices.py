@@ -11,7 +11,7 @@ from billing.models import (
     Payment,
 )
 from tenants.models import ApiKeyVersion, GatewayPlan, Meter, Tenant, UsageDay
-from tests.billing.conftest import SignUpCall, subscribe
+from tests.billing.conftest import SignUpCall, close_and_collect, subscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
@@ -40,7 +40,7 @@ class TestUsage:
         GatewayPlan.objects.filter(pk=mirror.pk).update(read_at=at)
 
     def bill(self, now: datetime) -> list[Invoice]:
-        run = services.bill(as_of=now.date(), now=now)
+        run = close_and_collect(now)
         assert run.failed == {}
         return run.written
 
@@ -96,7 +96,7 @@ class TestUsage:
 
     def test_a_dry_run_tells_what_is_settled_and_notes_nothing(self, payg: Tenant) -> None:
         def would_write(at: datetime) -> int:
-            return len(services.bill(as_of=at.date(), now=at, dry_run=True).would_write)
+            return services.close_month(now=at, dry_run=True).invoices
 
         later = SECOND + timedelta(hours=6)
         self.read(payg, 10_000, at=SECOND)
@@ -117,6 +117,6 @@ class TestUsage:
         invoice = Invoice.objects.get()
         assert (invoice.total, invoice.state) == (2, InvoiceState.OPEN)
         assert "too small" in invoice.note
-        run = services.bill(as_of=SECOND.date(), now=SECOND + timedelta(hours=7))
+        run = close_and_collect(SECOND + timedelta(hours=7))
         assert (run.declined, run.failed) == (0, {})
         assert Payment.objects.get().failure_code == "amount_too_small"

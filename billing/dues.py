@@ -1,0 +1,84 @@
+"""What a subscription owes for a month's usage: pure rules, no database. Days are UTC.
+
+Each subscription of a month is billed by itself: for the days that it was held, by its own tiers,
+which begin anew. Nothing of the days before `trial_ends_on` is billed; the day of a change is the
+new subscription's. Fees are in proration.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.utils.translation import gettext as _
+
+from billing import tiers
+from billing.lines import Line
+from billing.models import LineGroup, Plan, PriceVersion, Subscription
+from billing.tiers import Tier
+from billing.usage_prices import priced
+from tenants.models import Meter
+from tenants.periods import Period
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A price version with its plan and the steps by which usage is billed, read once for all."""
+
+    plan: Plan
+    price: PriceVersion
+    steps: Mapping[Meter, Sequence[Tier]]
+
+
+def terms_of(price: PriceVersion) -> Terms:
+    """Return a price's terms. Needs its `plan` and its `tiers`."""
+    return Terms(price.plan, price, priced(price.plan, price))
+
+
+def month_of(day: date) -> Period:
+    """Return the calendar month of a day."""
+    start = day.replace(day=1)
+    return Period(start, (start + timedelta(days=31)).replace(day=1))
+
+
+def month_before(month: Period) -> Period:
+    return month_of(month.start - timedelta(days=1))
+
+
+def usage_days(subscription: Subscription, month: Period) -> Period | None:
+    """Return the days of a month whose usage a subscription is billed for; None without any."""
+    if subscription.starts_on is None:
+        return None
+    start = max(month.start, subscription.starts_on, subscription.trial_ends_on or date.min)
+    end = min(month.end, subscription.ends_on or date.max)
+    return Period(start, end) if start < end else None
+
+
+def usage_lines(terms: Terms, days: Period, used: Mapping[Meter, int]) -> dict[Meter, list[Line]]:
+    """Return the lines of each meter that is priced, one per tier, in the language that is active.
+
+    They are rounded each, and a meter's price is their sum.
+    """
+    return {
+        meter: [_usage_line(meter, line, days) for line in tiers.lines(steps, used.get(meter, 0))]
+        for meter, steps in terms.steps.items()
+    }
+
+
+def _usage_line(meter: Meter, line: tiers.TierLine, days: Period) -> Line:
+    texts = {
+        Meter.REQUESTS: _("Requests %(first)s to %(last)s, %(month)s"),
+        Meter.CONVERSIONS: _("Conversions %(first)s to %(last)s, %(month)s"),
+    }
+    description = texts[meter] % {
+        "first": f"{line.first:,}",
+        "last": f"{line.last:,}",
+        "month": days_text(days),
+    }
+    return Line(description, line.quantity, line.unit_amount, line.amount, LineGroup.USAGE)
+
+
+def days_text(days: Period) -> str:
+    """Write days of one month: 2026-11 where they are all of it."""
+    if days == month_of(days.start):
+        return days.start.isoformat()[:7]
+    return f"{days.start} – {days.end - timedelta(days=1)}"

@@ -1,0 +1,102 @@
+"""Close months: usage in arrears once it has settled, fees in advance from the 1st.
+
+Set-based, in batches of one transaction each. Safe to run twice, in parallel, late, and to be
+killed anywhere: an invoice is unique by subscription, month and kind, what a batch wrote it wrote
+whole, and the next run finds what is still due. What is due is asked of the database, so that a run
+with nothing to do costs two queries a month. One tenant's failure never stops another's: a batch
+that fails is done again one by one.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import structlog
+
+from billing.dues import month_before, month_of
+from billing.models import Invoice, Subscription
+from billing.services.close_batch import Written, batch_close, batch_would_close
+from billing.services.close_read import Close, TermsCache, due
+from billing.services.issuing import Draft
+from tenants.periods import Period
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1_000  # subscriptions of one transaction, which holds the counter while it writes
+CATCH_UP = 3  # months that are looked at again, were they not closed in their time
+
+Each = Callable[[Invoice, Draft], None]
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class CloseRun:
+    """How many invoices a run wrote, or would write. `failed` maps a tenant to the reason."""
+
+    invoices: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def close_month(
+    *,
+    now: datetime,
+    month: date | None = None,
+    dry_run: bool = False,
+    each: Each = lambda invoice, draft: None,
+    progress: Progress = lambda done, total: None,
+) -> CloseRun:
+    """Close what is due of the last months, or of one month of which `month` is a day (UTC).
+
+    A month that is named is closed as of its end, were that still to come. `each` is told of every
+    invoice that was issued, in a dry run of every one that would be; `progress(done, total)` comes
+    after each batch, in subscriptions.
+    """
+    run = CloseRun()
+    today = now.astimezone(UTC).date()
+    if month is not None:
+        months = [month_of(month)]
+    else:
+        months = [month_before(month_of(today))]
+        while len(months) < CATCH_UP:
+            months.insert(0, month_before(months[0]))
+    closes = [_close(each_month, today, now) for each_month in months]
+    todo = [list(due(close).order_by("pk").values_list("pk", flat=True)) for close in closes]
+    done, total = 0, sum(map(len, todo))
+    cache = TermsCache()
+    for close, ids in zip(closes, todo, strict=True):
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            _batch(batch, close, cache, run, each, dry_run=dry_run)
+            done += len(batch)
+            progress(done, total)
+    return run
+
+
+def _close(month: Period, today: date, now: datetime) -> Close:
+    return Close(month=month, ahead=month_of(month.end), as_of=max(today, month.end), now=now)
+
+
+def _batch(
+    ids: Collection[int], close: Close, cache: TermsCache, run: CloseRun, each: Each, *,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    do: Callable[..., Written] = batch_would_close if dry_run else batch_close
+    try:
+        written = do(ids=ids, close=close, cache=cache)
+    except Exception as error:
+        if len(ids) == 1:
+            log.exception("close.failed", subscriptions=ids)
+            _note_failure(ids, error, run)
+            return
+        log.warning("close.batch_failed", subscriptions=len(ids), error=str(error))
+        for pk in ids:
+            _batch([pk], close, cache, run, each, dry_run=dry_run)
+        return
+    run.invoices += len(written)
+    for invoice, draft in written:
+        each(invoice, draft)
+
+
+def _note_failure(ids: Collection[int], error: Exception, run: CloseRun) -> None:
+    for subscription in Subscription.objects.filter(pk__in=ids).select_related("tenant"):
+        run.failed[f"{subscription.tenant} ({subscription.tenant.uuid})"] = str(error)

@@ -1,0 +1,52 @@
+"""When a month's usage is settled: after two equal readings, at least six hours apart.
+
+A reading is as old as the gateway's answer: while nobody asks it, no figure settles. Conversions
+are our own count, by the day on which each was reported: nothing is added to a day that is over.
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from billing.models import UsageReading
+from billing.services.close_read import Used
+from tenants.models import Meter
+
+SETTLES_IN = timedelta(hours=6)  # between two equal readings of a month that is to be closed
+
+
+def settled(used: Mapping[int, Used], *, month_start: date, dry_run: bool = False) -> set[int]:
+    """Return whose requests of a month are settled, by the subscriptions' ids.
+
+    What is read anew is noted, but in a dry run. Call it where the subscriptions are locked.
+    """
+    readings = {
+        reading.subscription_id: reading
+        for reading in UsageReading.objects.filter(
+            subscription__in=list(used), period_start=month_start
+        )
+    }
+    found, moved = set(), []
+    for pk, figure in used.items():
+        if figure.read_at is None:
+            continue
+        requests = figure.by_meter.get(Meter.REQUESTS, 0)
+        reading = readings.get(pk)
+        if reading is None or reading.requests != requests:
+            moved.append(
+                UsageReading(
+                    subscription_id=pk,
+                    period_start=month_start,
+                    requests=requests,
+                    same_since=figure.read_at,
+                )
+            )
+        elif figure.read_at - reading.same_since >= SETTLES_IN:
+            found.add(pk)
+    if not dry_run:
+        UsageReading.objects.bulk_create(
+            moved,
+            update_conflicts=True,
+            unique_fields=["subscription", "period_start"],
+            update_fields=["requests", "same_since"],
+        )
+    return found

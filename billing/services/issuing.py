@@ -1,0 +1,133 @@
+"""Issue invoices, one or thousands: frozen, taxed, numbered and booked in a query each.
+
+The counter's row is the last that is locked: whoever calls this holds already what else it needs
+(the tenants above all, which invoices point at), so that nobody waits for us while we wait for
+them. It is held for as long as the rows take to be written.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.conf import settings
+
+from billing.lines import Line
+from billing.models import (
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceState,
+    InvoiceTax,
+    Order,
+    Subscription,
+)
+from billing.services.ledger import invoices_post
+from billing.services.numbers import numbers_take
+from billing.services.taxes import tax_rows
+from billing.tax_tables import buyers_load, issuer_frozen, tables_load
+from billing.taxes import Tax, Taxation, taxation_of, taxes_of
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An invoice to be. The period's end is not included."""
+
+    tenant: Tenant
+    kind: InvoiceKind
+    currency: str
+    period: tuple[date, date]
+    lines: Sequence[Line]
+    subscription: Subscription | None = None
+    order: Order | None = None
+
+    @property
+    def subtotal(self) -> int:
+        """What the lines come to, in minor units, before tax."""
+        return sum(line.amount for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """An invoice that is reckoned and not written. `taxation` is that of most of its lines."""
+
+    draft: Draft
+    invoice: Invoice
+    taxation: Taxation
+    taxes: Sequence[Tax]
+
+
+def invoices_issue(*, drafts: Sequence[Draft], now: datetime) -> list[Invoice]:
+    """Write and issue invoices, in the order of their drafts. Call it inside a transaction, last.
+
+    Raise Refused where a tax cannot be stated yet (taxes.py), django.db.IntegrityError where there
+    is an invoice for the order, or for the subscription, period and kind.
+    """
+    if not drafts:
+        return []
+    drafted = invoices_draft(drafts=drafts, now=now)
+    invoices = [each.invoice for each in drafted]
+    year, first = numbers_take(count=len(invoices), now=now)
+    for sequence, invoice in enumerate(invoices, start=first):
+        invoice.year, invoice.sequence = year, sequence
+    Invoice.objects.bulk_create(invoices)
+    InvoiceLine.objects.bulk_create(_lines(drafted))
+    InvoiceTax.objects.bulk_create(
+        row for each in drafted for row in tax_rows(invoice=each.invoice, taxes=each.taxes)
+    )
+    invoices_post(invoices=invoices, now=now)
+    return invoices
+
+
+def invoices_draft(*, drafts: Sequence[Draft], now: datetime) -> list[Drafted]:
+    """Return the invoices as they would be issued now, without numbers. Nothing is written.
+
+    They are taxed by the rates of the day of issue, or of the period's last day once that is over.
+    """
+    tables = tables_load(now=now)
+    buyers = buyers_load(tenant_ids=[draft.tenant.pk for draft in drafts])
+    issuer = issuer_frozen()
+    due_on = tables.day + timedelta(days=settings.INVOICE_DUE_DAYS)
+    drafted = []
+    for draft in drafts:
+        buyer, currency = buyers[draft.tenant.pk], draft.currency
+        day = min(tables.day, draft.period[1] - timedelta(days=1))
+        taxes = taxes_of(tables=tables, buyer=buyer, currency=currency, lines=draft.lines, on=day)
+        subtotal, tax = draft.subtotal, sum(tax.tax for tax in taxes)
+        invoice = Invoice(
+            tenant=draft.tenant,
+            kind=draft.kind,
+            subscription=draft.subscription,
+            order=draft.order,
+            period_start=draft.period[0],
+            period_end=draft.period[1],
+            state=InvoiceState.OPEN,
+            currency=currency,
+            subtotal=subtotal,
+            tax=tax,
+            total=subtotal + tax,
+            issuer=issuer,
+            buyer=buyer.frozen(),
+            issued_at=now,
+            due_on=due_on,
+        )
+        usual = taxation_of(tables=tables, buyer=buyer, on=day)
+        drafted.append(Drafted(draft, invoice, usual, taxes))
+    return drafted
+
+
+def _lines(drafted: Iterable[Drafted]) -> Iterable[InvoiceLine]:
+    return (
+        InvoiceLine(
+            invoice=each.invoice,
+            position=position,
+            group=line.group,
+            description=line.description,
+            quantity=line.quantity,
+            unit_amount=line.unit_amount,
+            amount=line.amount,
+            tax_rate=(line.taxation or each.taxation).rate,
+        )
+        for each in drafted
+        for position, line in enumerate(each.draft.lines, start=1)
+    )

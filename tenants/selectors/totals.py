@@ -1,0 +1,65 @@
+"""Usage of many tenants at once, for the month's close. A query each, however many they are."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import NamedTuple
+
+from django.db.models import Sum
+
+from tenants.models import ApiKeyVersion, GatewayPlan, KeySlot, Meter, Tenant, UsageDay
+
+
+class UsageSum(NamedTuple):
+    """A tenant's total of a meter under one gateway plan; None: what the gateway does not count."""
+
+    tenant_id: int
+    meter: str
+    gateway_plan_id: int | None
+    used: int
+
+
+def usage_sums(
+    *, tenants: Collection[int], meters: Collection[Meter], start: date, end: date
+) -> list[UsageSum]:
+    """Return the totals of the UTC days from `start` up to, and without, `end`.
+
+    `tenants` are primary keys. Those that used nothing are left out.
+    """
+    days = UsageDay.objects.filter(
+        tenant__in=tenants, meter__in=meters, day__gte=start, day__lt=end
+    )
+    by = days.order_by().values_list("tenant_id", "meter", "gateway_plan_id")
+    return [UsageSum(*row) for row in by.annotate(Sum("used"))]
+
+
+def usage_read_at(
+    *, tenants: Collection[Tenant], used_under: dict[int, set[int]]
+) -> dict[int, datetime]:
+    """Return since when the gateway's answers hold all that is told of each tenant, by its id.
+
+    That is the oldest reading of the gateway plans that its keys are in, and of those in
+    `used_under`, by the tenant's id; of its plan's first where it has neither. A tenant of whom
+    some plan was never read is left out.
+    """
+    mirrors = {mirror.pk: mirror for mirror in GatewayPlan.objects.all()}
+    primary = {
+        mirror.usage_plan_id: mirror.pk
+        for mirror in mirrors.values()
+        if mirror.slot == KeySlot.PRIMARY
+    }
+    concerned: dict[int, set[int]] = defaultdict(set)
+    keys = ApiKeyVersion.objects.filter(
+        api_key__tenant__in=[tenant.pk for tenant in tenants], gateway_plan__isnull=False
+    )
+    for tenant_id, mirror_id in keys.order_by().values_list("api_key__tenant", "gateway_plan"):
+        concerned[tenant_id].add(mirror_id)
+    found = {}
+    for tenant in tenants:
+        ids = concerned[tenant.pk] | used_under.get(tenant.pk, set())
+        if not ids and tenant.usage_plan_id in primary:
+            ids = {primary[tenant.usage_plan_id]}
+        times = [mirrors[pk].read_at for pk in ids]
+        if times and None not in times:
+            found[tenant.pk] = min(filter(None, times))
+    return found
