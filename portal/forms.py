@@ -84,8 +84,8 @@ class UsageRangeForm(forms.Form):
     meter = forms.ChoiceField(
         label=_("Usage of"), choices=[(each.value, capfirst(each.label)) for each in Meter]
     )
-    start = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
-    end = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))
+    start = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}))
+    end = forms.DateField(label=_("Last day"), widget=forms.DateInput(attrs={"type": "date"}))
     key = forms.ModelChoiceField(
         label=_("Key"),
         queryset=ApiKey.objects.none(),
