@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
 from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
+from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
 from billing.forms import NewPriceForm
 from billing.models import (
     Customer,

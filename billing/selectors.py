@@ -28,6 +28,8 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.money import display
+from billing.tax_tables import taxation_today
+from billing.tax_words import with_tax
 from billing.tiers import Tier
 from billing.usage_prices import in_words as prices_in_words
 from billing.usage_prices import priced, steps_of
@@ -197,8 +199,9 @@ def extension_orders(
     ]
 
 
-def packs(*, tenant: Tenant) -> list[dict[str, object]]:
-    """Return the packs on sale, priced in the tenant's currency."""
+def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
+    """Return the packs on sale, priced in the tenant's currency, and what they are with tax."""
+    taxation = taxation_today(tenant=tenant, now=now)
     customer = Customer.objects.filter(tenant=tenant).first()
     currency = customer.currency if customer else Currency.USD
     prices = PackPrice.objects.filter(
@@ -210,6 +213,7 @@ def packs(*, tenant: Tenant) -> list[dict[str, object]]:
             "name": price.pack.name,
             "requests": price.pack.requests,
             "price_display": display(price.amount, price.currency),
+            "with_tax": with_tax(net=price.amount, currency=price.currency, taxation=taxation),
         }
         for price in prices.select_related("pack").order_by("pack__requests")
     ]

@@ -17,6 +17,7 @@ from billing.taxes import (
     Issuer,
     Rate,
     Tax,
+    Taxation,
     Taxed,
     TaxTables,
     home_currency,
@@ -95,13 +96,18 @@ def buyers_load(*, tenant_ids: Collection[int]) -> dict[int, Buyer]:
     return buyers
 
 
+def taxation_today(*, tenant: Tenant, now: datetime) -> Taxation:
+    """Return how a tenant is taxed for what it buys now."""
+    tables = tables_load(now=now)
+    buyer = buyers_load(tenant_ids=[tenant.pk])[tenant.pk]
+    return taxation_of(tables=tables, buyer=buyer, on=tables.day)
+
+
 def priced(*, tenant: Tenant, net: int, now: datetime) -> dict[str, Any]:
     """Return what a net sum costs a tenant today, in its minor units: an order's `amount`, with
     `tax` in it, and the `taxation` of all its lines.
     """
-    tables = tables_load(now=now)
-    buyer = buyers_load(tenant_ids=[tenant.pk])[tenant.pk]
-    taxation = taxation_of(tables=tables, buyer=buyer, on=tables.day)
+    taxation = taxation_today(tenant=tenant, now=now)
     tax = taxation.on(net)
     return {"amount": net + tax, "tax": tax, "taxation": taxation.frozen()}
 

@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 import billing.selectors
 import billing.services
+from billing.models import TaxDetails
+from billing.tax_numbers import countries, tax_id_checked
+from tenants.errors import Refused
 from tenants.models import ApiKey, Meter, Tenant, User
 
 
@@ -120,3 +123,33 @@ class TenantSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Tenant
         fields = ["name", "language"]
         widgets = {"language": forms.Select(choices=settings.LANGUAGES)}
+
+
+class TaxDetailsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What invoices say of the organisation."""
+
+    country = forms.ChoiceField(label=_("Country"))
+
+    class Meta:
+        model = TaxDetails
+        fields = ["legal_name", "address", "country", "tax_id", "email", "reference"]
+        widgets = {"address": forms.Textarea(attrs={"rows": 4})}
+        help_texts = {
+            "tax_id": _("In the EU the VAT number, for a business; in Japan T and 13 digits."),
+            "email": _("Printed on invoices; empty: the owner's."),
+            "reference": _("Printed on every invoice, for example an order number of yours."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["country"].choices = [("", "—"), *countries()]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("country"):
+            try:
+                number = data.get("tax_id", "")
+                data["tax_id"] = tax_id_checked(country=data["country"], number=number)
+            except Refused as refusal:
+                self.add_error("tax_id", str(refusal))
+        return data

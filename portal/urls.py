@@ -9,7 +9,18 @@ import conversions.api
 import tenants.api
 from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
-from portal.views import cards, dashboard, docs, keys, live, organisation, public, uploads, webhooks
+from portal.views import (
+    billing_details,
+    cards,
+    dashboard,
+    docs,
+    keys,
+    live,
+    organisation,
+    public,
+    uploads,
+    webhooks,
+)
 from portal.views.api import NothingView
 
 urlpatterns = [
@@ -18,6 +29,7 @@ urlpatterns = [
     path("", include(live.urlpatterns)),
     path("", include(keys.urlpatterns)),
     path("", include(billing_pages.urlpatterns)),
+    path("", include(billing_details.urlpatterns)),
     path("", include(cards.urlpatterns)),
     path("", include(uploads.urlpatterns)),
     path("", include(organisation.urlpatterns)),

@@ -112,4 +112,4 @@ class ViesConfirmation(models.Model):
         ordering = ["-confirmed_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.tax_id} ({self.confirmed_at:%Y-%m-%d})"
+        return f"{self.tax_id} {self.request_id}"

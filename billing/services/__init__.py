@@ -10,7 +10,6 @@ events.py     Stripe's webhooks, stored once and processed in any order
 ledger.py     the books: each event once, debits and credits
 invoices.py   issue an invoice
 receipts.py   money that comes in for an invoice
-taxes.py      seed rates, price with tax, an invoice's taxes as rows
 credit_notes.py invoices below zero, that take back what one said
 refunds.py    pay back to cards
 credit.py     spend what a tenant has with us
@@ -25,6 +24,7 @@ close_read.py  who is due, their terms, their usage
 close_settle.py when a month's usage has settled
 collect.py    charge an open invoice to the saved card
 collect_all.py charge all of them
+taxes.py      seed rates, keep tenants' tax details, an invoice's taxes as rows
 cards.py      saved cards: the one that is charged, and removed ones
 notices.py    mails about money
 """

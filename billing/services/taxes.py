@@ -7,9 +7,10 @@ from decimal import Decimal
 from django.db import transaction
 
 import tenants.services
-from billing.models import ExchangeRate, Invoice, InvoiceTax, TaxRate
+from billing.models import ExchangeRate, Invoice, InvoiceTax, TaxDetails, TaxRate, ViesConfirmation
+from billing.tax_numbers import bare_number, tax_id_checked
 from billing.taxes import Exchange, Tax, Taxation
-from tenants.models import User
+from tenants.models import Tenant, User
 
 VAT = "VAT"
 # Standard rates in percent and since when. EU: European Commission, "Taxes in Europe Database"
@@ -94,6 +95,59 @@ def exchange_rate_set(
         source=source,
     )
     return row
+
+
+@transaction.atomic
+def tax_details_save(*, details: TaxDetails, actor: User | None, now: datetime) -> TaxDetails:
+    """Keep what a tenant says for its invoices; those issued already stay as they are.
+
+    Raise Refused for a tax number that cannot be one of its country.
+    """
+    details.tax_id = tax_id_checked(country=details.country, number=details.tax_id)
+    details.saved_at = now
+    details.save()
+    tenants.services.audit_record(
+        action="tax_details.saved",
+        tenant=details.tenant,
+        actor=actor,
+        now=now,
+        legal_name=details.legal_name,
+        country=details.country,
+        tax_id=details.tax_id,
+    )
+    return details
+
+
+@transaction.atomic
+def vies_confirm(
+    *,
+    tenant: Tenant,
+    tax_id: str,
+    name: str,
+    address: str,
+    request_id: str,
+    actor: User | None,
+    now: datetime,
+) -> ViesConfirmation:
+    """Store what VIES answered about a tenant's VAT number; `actor` None: a machine asked."""
+    confirmation = ViesConfirmation.objects.create(
+        tenant=tenant,
+        tax_id=bare_number(tax_id),
+        name=name,
+        address=address,
+        request_id=request_id,
+        confirmed_at=now,
+        confirmed_by=actor,
+    )
+    tenants.services.audit_record(
+        action="vies.confirmed",
+        tenant=tenant,
+        actor=actor,
+        now=now,
+        target=tax_id,
+        request_id=request_id,
+    )
+    return confirmation
 
 
 def tax_rows(*, invoice: Invoice, taxes: Iterable[Tax]) -> list[InvoiceTax]:

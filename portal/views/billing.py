@@ -49,7 +49,7 @@ def extensions(request: TenantRequest) -> HttpResponse:
     tenant = request.member.tenant
     context = {
         "nav": "billing",
-        "packs": selectors.packs(tenant=tenant),
+        "packs": selectors.packs(tenant=tenant, now=timezone.now()),
         "usage": tenants.selectors.usage_now(tenant=tenant, now=timezone.now()),
         "orders": selectors.extension_orders(tenant=tenant),
         "token": uuid.uuid4().hex,

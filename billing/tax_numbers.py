@@ -1,0 +1,69 @@
+"""A first look at businesses' tax numbers: form and check digits, by python-stdnum. No network.
+
+Whether a number exists, and whose it is, only a register says (in the EU VIES).
+"""
+
+import re
+
+from babel import Locale
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from stdnum.eu import vat as eu_vat
+from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
+from stdnum.gb import vat as gb_vat
+from stdnum.jp import cn as corporate_number
+
+from billing.taxes import EU
+from tenants.errors import Refused
+
+# Two letters in CLDR that are no country of ISO 3166-1: exceptional reservations and made up ones.
+_NO_COUNTRIES = frozenset(
+    {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}
+)
+
+
+def countries() -> list[tuple[str, str]]:
+    """Return the countries of ISO 3166-1, code and name, by their names in the language in use."""
+    names = Locale.parse((get_language() or "en").replace("-", "_")).territories
+    found = [
+        (code, name)
+        for code, name in names.items()
+        if re.fullmatch("[A-Z]{2}", code) and code not in _NO_COUNTRIES
+    ]
+    return sorted(found, key=lambda country: country[1])
+
+
+def bare_number(number: str) -> str:
+    """Return a number without spaces, dots and dashes."""
+    return re.sub(r"[^0-9A-Za-z+*]", "", number).upper()
+
+
+def tax_id_checked(*, country: str, number: str) -> str:
+    """Return a country's tax number as it is written without spaces, with its prefix.
+
+    Of countries other than the EU's members, Japan and the United Kingdom any is good. Raise
+    Refused, saying what is wrong with it.
+    """
+    plain = bare_number(number)
+    if not plain:
+        return ""
+    prefix, check = _RULES.get(country, ("", None))
+    if country in EU:
+        prefix, check = ("EL" if country == "GR" else country), eu_vat.validate
+    if check is None:
+        return plain[:20]
+    body = plain.removeprefix(prefix)
+    try:
+        return prefix + check(prefix + body if country in EU else body).removeprefix(prefix)
+    except InvalidLength as error:
+        text = _("“%(number)s” is too short or too long for a tax number of this country.")
+        raise Refused(text % {"number": number}) from error
+    except InvalidChecksum as error:
+        text = _("“%(number)s” has a typing error: its check digit does not fit.")
+        raise Refused(text % {"number": number}) from error
+    except ValidationError as error:
+        text = _("“%(number)s” does not look like a tax number of this country.")
+        raise Refused(text % {"number": number}) from error
+
+
+_RULES = {"GB": ("GB", gb_vat.validate), "JP": ("T", corporate_number.validate)}

@@ -1,0 +1,43 @@
+"""What a tenant's invoices say of it, and which tax is added to its prices for that."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from billing.models import TaxDetails
+from billing.services.taxes import tax_details_save
+from billing.tax_words import how_taxed
+from portal.forms import TaxDetailsForm
+from portal.views.access import TenantRequest, tenant_required
+from tenants.permissions import Act, may
+
+
+@tenant_required
+def billing_details(request: TenantRequest) -> HttpResponse:
+    tenant = request.member.tenant
+    now = timezone.now()
+    details = TaxDetails.objects.filter(tenant=tenant).first()
+    form = TaxDetailsForm(
+        request.POST or None,
+        instance=details or TaxDetails(tenant=tenant),
+        initial={} if details else {"legal_name": tenant.name},
+    )
+    is_bad = request.method == "POST"
+    if is_bad and may(request.member, Act.BUY) and form.is_valid():
+        tax_details_save(details=form.save(commit=False), actor=request.user, now=now)
+        messages.success(request, _("Saved."))
+        return redirect("billing-details")
+    context = {
+        "nav": "billing",
+        "form": form,
+        "details": TaxDetails.objects.filter(tenant=tenant).first(),
+        "how_taxed": how_taxed(tenant=tenant, now=now),
+    }
+    template = "portal/billing/details.html"
+    return render(request, template, context, status=400 if is_bad else 200)
+
+
+urlpatterns = [path("billing/details/", billing_details, name="billing-details")]
