@@ -195,42 +195,20 @@ def taxes_of(
     ]
 
 
-def credit_taxes_of(
-    *, original: Sequence[Tax], credited: Iterable[Tax], currency: str, lines: Iterable[Taxed]
-) -> list[Tax]:
-    """Return the taxes of a credit note, below zero as its lines are.
+def credit_tax_of(*, original: Tax, credited: Iterable[Tax], currency: str, net: int) -> Tax:
+    """Return the tax of a credit note that takes back so much of a tax's net, below zero.
 
-    They are such that those of all credit notes make up the original's in the end: what the tax of
-    the part that is left comes to, less that of the original and of those that came before.
-    `credited` are the taxes of all credit notes so far. A line without a taxation has the
-    original's only one. Raise ValueError where more is credited than was billed.
+    It is what the tax of the part that is left comes to, less that of the original and of those
+    `credited` so far: so those of all credit notes make up the original's in the end.
     """
-    default = original[0].taxation if len(original) == 1 else UNTAXED
-    before: dict[Taxation, list[Tax]] = defaultdict(list)
-    for tax in credited:
-        before[tax.taxation].append(tax)
-    result = []
-    for taxation, net in _nets(lines, default).items():
-        first = next((tax for tax in original if tax.taxation == taxation), None)
-        if first is None:
-            raise ValueError(f"{taxation} was not billed")
-        billed = [first, *before[taxation]]
-        left_net = sum(tax.net for tax in billed) + net
-        if left_net * first.net < 0:
-            raise ValueError(f"{-net} is more than what is left to credit")
-        left = _tax(taxation, left_net, currency, first.exchange)
-        result.append(
-            Tax(
-                first.taxation,
-                net,
-                left.tax - sum(tax.tax for tax in billed),
-                first.exchange,
-                None
-                if left.home_tax is None
-                else left.home_tax - sum(tax.home_tax or 0 for tax in billed),
-            )
-        )
-    return result
+    billed = [original, *credited]
+    left_net = sum(tax.net for tax in billed) - net
+    left = _tax(original.taxation, left_net, currency, original.exchange)
+    tax = left.tax - sum(tax.tax for tax in billed)
+    home_tax = None
+    if left.home_tax is not None:
+        home_tax = left.home_tax - sum(tax.home_tax or 0 for tax in billed)
+    return Tax(original.taxation, -net, tax, original.exchange, home_tax)
 
 
 def _nets(lines: Iterable[Taxed], default: Taxation) -> dict[Taxation, int]:

@@ -7,7 +7,6 @@ left of the original's net) - tax already credited. So all the parts together co
 
 from collections import defaultdict
 from collections.abc import Mapping
-from copy import copy
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,11 +16,12 @@ from django.utils.translation import gettext as _
 
 import tenants.services
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, InvoiceTax
-from billing.money import rounded
 from billing.services.invoices import invoice_number
 from billing.services.ledger import credit_note_post
 from billing.services.locks import invoice_locked
 from billing.services.receipts import invoice_close
+from billing.services.taxes import tax_rows, taxes_read
+from billing.taxes import Tax, credit_tax_of
 from tenants.errors import Refused
 from tenants.models import User
 
@@ -89,9 +89,7 @@ def credit_note_issue(
         )
         for line, net in taken.items()
     )
-    for tax in taxes:
-        tax.invoice = note
-    InvoiceTax.objects.bulk_create(taxes)
+    InvoiceTax.objects.bulk_create(tax_rows(invoice=note, taxes=taxes))
     credit_note_post(note=note, invoice=invoice, now=now)
     invoice.amount_credited -= note.total
     invoice.save(update_fields=["amount_credited"])
@@ -136,7 +134,7 @@ def _taken(
     return taken
 
 
-def _taxes(invoice: Invoice, taken: Mapping[InvoiceLine, int]) -> list[InvoiceTax]:
+def _taxes(invoice: Invoice, taken: Mapping[InvoiceLine, int]) -> list[Tax]:
     """Return the tax that is taken back, below zero. Raise Refused where a rate has less net left.
 
     Lines say only their rate: of several taxes of one, the first is taken from first.
@@ -144,36 +142,17 @@ def _taxes(invoice: Invoice, taken: Mapping[InvoiceLine, int]) -> list[InvoiceTa
     nets: dict[Decimal, int] = defaultdict(int)
     for line, net in taken.items():
         nets[line.tax_rate] += net
+    original = taxes_read(invoice.taxes.all())
+    credited = taxes_read(InvoiceTax.objects.filter(invoice__corrects=invoice))
     taxes = []
-    for original in invoice.taxes.all():
-        credited = InvoiceTax.objects.filter(
-            invoice__corrects=invoice,
-            country=original.country,
-            rate=original.rate,
-            is_reverse_charge=original.is_reverse_charge,
-        ).aggregate(net=Sum("net", default=0), tax=Sum("tax", default=0), home=Sum("home_tax"))
-        net = min(nets[original.rate], original.net + credited["net"])
-        nets[original.rate] -= net
+    for tax in original:
+        before = [one for one in credited if one.taxation == tax.taxation]
+        left = tax.net + sum(one.net for one in before)
+        net = min(nets[tax.taxation.rate], left)
+        nets[tax.taxation.rate] -= net
         if net:
-            taxes.append(_tax(original, net=net, credited=credited))
-    if any(nets[tax.rate] for tax in invoice.taxes.all()):
+            currency = invoice.currency
+            taxes.append(credit_tax_of(original=tax, credited=before, currency=currency, net=net))
+    if any(nets[tax.taxation.rate] for tax in original):
         raise Refused(_("That is more than is left of the invoice."))
     return taxes
-
-
-def _tax(original: InvoiceTax, *, net: int, credited: Mapping[str, int | None]) -> InvoiceTax:
-    """Return what is taken back of one tax with so much of its net.
-
-    In the issuer's own currency it is the same share of what the invoice said there.
-    """
-    net_left = original.net + (credited["net"] or 0) - net
-    tax_left = rounded(net_left * original.rate / 100) if original.tax else 0
-    tax = copy(original)
-    tax.pk, tax._state.adding = None, True
-    tax.net = -net
-    tax.tax = tax_left - original.tax - (credited["tax"] or 0)
-    if original.home_tax is not None:
-        share = Decimal(tax_left) / original.tax if original.tax else Decimal(0)
-        home_left = rounded(original.home_tax * share)
-        tax.home_tax = home_left - original.home_tax - (credited["home"] or 0)
-    return tax

@@ -1,5 +1,6 @@
 """Credit notes: what they take back, by the line and by the tax, and never more than is left."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -33,7 +34,8 @@ def taxed(invoice: Invoice, *, rate: str, tax: int, home_tax: int | None = None)
     InvoiceTax.objects.filter(invoice=invoice).delete()
     InvoiceTax.objects.create(
         invoice=invoice, name="Tax", rate=Decimal(rate), net=invoice.subtotal, tax=tax,
-        home_tax=home_tax,
+        home_currency="JPY" if home_tax else "", home_tax=home_tax,
+        home_rate=Decimal(150) if home_tax else None, home_rate_on=date(2026, 12, 1),
     )  # fmt: skip
     invoice.refresh_from_db()
 
@@ -118,7 +120,7 @@ class TestTax:
         assert parts == [(-35, -4), (-35, -3), (-35, -4)]
         assert (invoice.amount_credited, invoice.amount_due) == (116, 0)
 
-    def test_the_tax_at_home_comes_back_in_the_same_shares(self, tenant: Tenant) -> None:
+    def test_the_tax_at_home_comes_back_by_the_originals_rate(self, tenant: Tenant) -> None:
         """11.00 of tax is 1,650 yen; a third of it off leaves 7.33, which is 1,100 yen (1099.5)."""
         invoice = issued(tenant, 110_00)
         taxed(invoice, rate="10", tax=11_00, home_tax=1650)

@@ -17,7 +17,7 @@ from billing.taxes import (
     Tax,
     Taxation,
     TaxTables,
-    credit_taxes_of,
+    credit_tax_of,
     taxation_of,
     taxes_of,
 )
@@ -172,32 +172,26 @@ class TestHomeCurrency:
 
 
 class TestCredit:
-    def credit(self, original: list[Tax], *amounts: int) -> list[Tax]:
+    def credit(self, original: Tax, *nets: int, currency: str = "JPY") -> list[Tax]:
         """Credit so much, one note after the other; return their taxes."""
         credited: list[Tax] = []
-        for amount in amounts:
-            credited += credit_taxes_of(
-                original=original, credited=credited, currency="JPY", lines=[L(-amount)]
+        for net in nets:
+            credited.append(
+                credit_tax_of(original=original, credited=credited, currency=currency, net=net)
             )
         return credited
 
     def test_the_last_one_takes_what_is_left(self) -> None:
-        original = [Tax(JP10, 999, 100)]
         # left 666: 67, so 33; left 333: 33, so 34; left nothing: 33.
-        assert [tax.tax for tax in self.credit(original, 333, 333, 333)] == [-33, -34, -33]
+        taxes = self.credit(Tax(JP10, 999, 100), 333, 333, 333)
+        assert [(tax.net, tax.tax) for tax in taxes] == [(-333, -33), (-333, -34), (-333, -33)]
 
-    def test_more_than_was_billed_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="more than what is left"):
-            self.credit([Tax(JP10, 999, 100)], 998, 2)
-
-    def test_what_was_not_billed_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="was not billed"):
-            credit_taxes_of(
-                original=[Tax(JP10, 999, 100)], credited=[], currency="JPY", lines=[L(-1, DE19)]
-            )
-
-    def test_without_tax_there_is_none_to_credit(self) -> None:
-        assert self.credit([], 500) == []
+    def test_in_the_home_currency_by_the_originals_rate(self) -> None:
+        original = Tax(JP10, 29_00, 2_90, TTM, 439)
+        taxes = self.credit(original, 10_00, 19_00, currency="USD")
+        # left 19.00: 1.90 × 151.23 = 287.3, so 152
+        assert [(tax.tax, tax.home_tax) for tax in taxes] == [(-1_00, -152), (-1_90, -287)]
+        assert {tax.exchange for tax in taxes} == {TTM}
 
     @given(
         nets=st.lists(st.integers(1, 10**7), min_size=1, max_size=12),
@@ -213,12 +207,7 @@ class TestCredit:
             tables=tables(JAPAN, USD=exchange), buyer=buyer("JP"), currency="USD", on=DAY,
             lines=[L(net, taxation) for net in nets],
         )  # fmt: skip
-        credited: list[Tax] = []
-        for net in nets:
-            credited += credit_taxes_of(
-                original=original, credited=credited, currency="USD", lines=[L(-net, taxation)]
-            )
-            assert all(tax.tax <= 0 for tax in credited)
-        sums = [sum(tax.tax for tax in taxes) for taxes in (original, credited)]
-        assert sums[0] == -sums[1]
+        credited = [tax for whole in original for tax in self.credit(whole, *nets, currency="USD")]
+        assert all(tax.tax <= 0 for tax in credited)
+        assert sum(t.tax for t in original) == -sum(t.tax for t in credited)
         assert sum(t.home_tax or 0 for t in original) == -sum(t.home_tax or 0 for t in credited)
