@@ -1,0 +1,195 @@
+"""How long does it take to close a month? `python -m bench.billing [--subscriptions N]`
+
+Half of the subscriptions pay a flat fee, half by what they use, with 30 days of usage each. The
+month is closed as beat does it: on the 2nd, when fees are issued and usage is read, and six hours
+later, when it has settled. Beside it, the floor: Django's own bulk_create of the same finished
+rows. On SQLite or, where DATABASE_URL says so, PostgreSQL, in a database of its own.
+
+Prints seconds, their ratio, and how much memory was taken above what there was before; `--write`
+puts the line into docs/billing.md. Exits with 1 below a target.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import tests.env  # noqa: F401  (the settings' variables, before anything reads them)
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+import django
+
+django.setup()
+
+from django.db import connection, models, transaction  # noqa: E402
+from django.test.utils import setup_databases, teardown_databases  # noqa: E402
+
+from billing import services  # noqa: E402
+from billing.models import (  # noqa: E402
+    BilledUsage,
+    Customer,
+    Entry,
+    Invoice,
+    InvoiceLine,
+    Posting,
+    PriceVersion,
+    Subscription,
+    SubscriptionState,
+    UsageReading,
+)
+from tenants.models import GatewayPlan, Member, Meter, Role, Tenant, UsageDay, User  # noqa: E402
+
+DOCUMENT = Path("docs/billing.md")
+_BEGIN, _END = "<!-- bench.billing: begin -->\n", "<!-- bench.billing: end -->\n"
+MOST_TIMES = 2.0  # the floor
+MOST_MEMORY = 200_000_000  # bytes
+CHUNK = 1_000
+NOVEMBER = date(2026, 11, 1)
+SECOND = datetime(2026, 12, 2, 1, tzinfo=UTC)
+DAYS = 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subscriptions", type=int, default=100_000)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    databases = setup_databases(verbosity=0, interactive=False)
+    try:
+        is_met = measure(options.subscriptions, write=options.write)
+    finally:
+        teardown_databases(databases, verbosity=0)
+    sys.exit(0 if is_met else 1)
+
+
+def measure(count: int, *, write: bool) -> bool:
+    fill(count)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    before = _memory_peak_reset()
+    seconds, invoices = close()
+    grown = _memory_peak() - before
+    floor, rows = write_again()
+    ratio = seconds / floor
+    line = (
+        f"| {connection.vendor} | {count:,} | {seconds:.1f} s | {count / seconds:,.0f} "
+        f"| {floor:.1f} s | {ratio:.2f} | {grown / 1e6:.0f} MB |\n"
+    )
+    print(f"{invoices:,} invoices, {rows:,} rows")
+    print("| database | subscriptions | close | a second | floor | times the floor | memory |")
+    print(line, end="")
+    if write:
+        _note(line)
+    return ratio <= MOST_TIMES and grown <= MOST_MEMORY
+
+
+def fill(count: int) -> None:
+    """Write tenants with an owner, their subscriptions, and what they used in November."""
+    services.seed(now=SECOND)
+    prices = [
+        PriceVersion.objects.select_related("plan").get(plan__code=code, currency="USD")
+        for code in ("starter", "payg")
+    ]
+    for start in range(0, count, CHUNK):
+        numbers = range(start, min(start + CHUNK, count))
+        with transaction.atomic():
+            _fill_chunk(prices, numbers)
+    GatewayPlan.objects.update(read_at=SECOND)
+
+
+def _fill_chunk(prices: list[PriceVersion], numbers: Iterable[int]) -> None:
+    mine = [(number, prices[number % 2]) for number in numbers]
+    tenants = Tenant.objects.bulk_create(
+        Tenant(name=f"Tenant {number}", usage_plan_id=price.plan.usage_plan_id, created_at=SECOND)
+        for number, price in mine
+    )
+    users = User.objects.bulk_create(User(email=f"{number}@example.org") for number, _ in mine)
+    Member.objects.bulk_create(
+        Member(tenant=tenant, user=user, role=Role.OWNER, created_at=SECOND)
+        for tenant, user in zip(tenants, users, strict=True)
+    )
+    Customer.objects.bulk_create(Customer(tenant=tenant, currency="USD") for tenant in tenants)
+    Subscription.objects.bulk_create(
+        Subscription(
+            tenant=tenant,
+            plan=price.plan,
+            price=price,
+            state=SubscriptionState.ACTIVE,
+            created_at=SECOND,
+            starts_on=NOVEMBER,
+            fee_from=date(2026, 12, 1),
+        )
+        for tenant, (_, price) in zip(tenants, mine, strict=True)
+    )
+    mirror = GatewayPlan.objects.get(usage_plan__plans__code="payg", slot="primary")
+    UsageDay.objects.bulk_create(
+        UsageDay(
+            tenant=tenant,
+            gateway_plan=mirror,
+            meter=Meter.REQUESTS,
+            day=NOVEMBER + timedelta(days=offset),
+            used=100 + number % 9_000,
+            read_at=SECOND,
+        )
+        for tenant, (number, price) in zip(tenants, mine, strict=True)
+        if price.plan.code == "payg"
+        for offset in range(DAYS)
+    )
+
+
+def close() -> tuple[float, int]:
+    """Close November in two runs; return how long they took, and how many invoices they issued."""
+    seconds, invoices = 0.0, 0
+    for now in (SECOND, SECOND + timedelta(hours=6)):
+        GatewayPlan.objects.update(read_at=now)
+        begun = time.perf_counter()
+        run = services.close_month(now=now)
+        seconds += time.perf_counter() - begun
+        invoices += run.invoices
+    return seconds, invoices
+
+
+FINISHED: tuple[type[models.Model], ...] = (
+    Invoice, InvoiceLine, Posting, Entry, BilledUsage, UsageReading,
+)  # fmt: skip
+
+
+def write_again() -> tuple[float, int]:
+    """Take all rows of the close away, and write them again; return the seconds of writing."""
+    rows: list[list[models.Model]] = [list(model._base_manager.all()) for model in FINISHED]
+    for model in reversed(FINISHED):
+        model._base_manager.all()._raw_delete(connection.alias)  # type: ignore[attr-defined]
+    begun = time.perf_counter()
+    for model, found in zip(FINISHED, rows, strict=True):
+        model._base_manager.bulk_create(found, batch_size=CHUNK)
+    return time.perf_counter() - begun, sum(map(len, rows))
+
+
+def _memory_peak_reset() -> int:
+    """Begin to note the peak anew; return what is taken now, in bytes. 0 where nobody tells."""
+    if not Path("/proc/self/clear_refs").exists():
+        return 0
+    Path("/proc/self/clear_refs").write_text("5")
+    return _memory_peak()
+
+
+def _memory_peak() -> int:
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def _note(line: str) -> None:
+    """Put the line in the place of the same database's in the document."""
+    head, _, rest = DOCUMENT.read_text().partition(_BEGIN)
+    table, _, tail = rest.partition(_END)
+    kept = [row for row in table.splitlines(keepends=True) if connection.vendor not in row]
+    DOCUMENT.write_text(f"{head}{_BEGIN}{''.join(kept)}{line}{_END}{tail}")
+
+
+if __name__ == "__main__":
+    main()
