@@ -162,7 +162,7 @@ def write_again() -> tuple[float, int]:
     """Take all rows of the close away, and write them again; return the seconds of writing."""
     rows: list[list[models.Model]] = [list(model._base_manager.all()) for model in FINISHED]
     for model in reversed(FINISHED):
-        model._base_manager.all()._raw_delete(connection.alias)  # type: ignore[attr-defined]
+        model._base_manager.all()._raw_delete(connection.alias)
     begun = time.perf_counter()
     for model, found in zip(FINISHED, rows, strict=True):
         model._base_manager.bulk_create(found, batch_size=CHUNK)

@@ -72,6 +72,12 @@ def close_month() -> None:
 
 
 @shared_task
+def months_correct() -> None:
+    """Note what the gateway tells otherwise of months that are closed."""
+    services.months_correct(now=timezone.now())
+
+
+@shared_task
 def collect() -> None:
     """Charge what is open to the saved cards."""
     services.collect(now=timezone.now())

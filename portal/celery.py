@@ -73,6 +73,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
     "close the month": ("billing.tasks.close_month", 3600),
+    "correct closed months": ("billing.tasks.months_correct", 12 * 3600),
     "collect open invoices": ("billing.tasks.collect", 3600),
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
     "read the live meter": ("conversions.tasks.live_poll", settings.LIVE_POLL_SECONDS),

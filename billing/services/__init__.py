@@ -21,6 +21,7 @@ fee_lines.py  lines of fees
 close_month.py the month's close: its batches, and what becomes of one that fails
 close_batch.py one batch: read all, reckon, write all
 close_read.py  who is due, their terms, their usage
+corrections.py closed months that the gateway told otherwise later
 close_settle.py when a month's usage has settled
 collect.py    charge an open invoice to the saved card
 collect_all.py charge all of them
@@ -35,6 +36,7 @@ from billing.services.checkout import checkout_start, order_check, order_refund
 from billing.services.close_month import close_month
 from billing.services.collect import invoice_collect, invoice_retry
 from billing.services.collect_all import collect
+from billing.services.corrections import months_correct
 from billing.services.events import event_process, webhook_receive
 from billing.services.notices import notice_send_again
 from billing.services.orders import card_order, extension_order
@@ -56,6 +58,7 @@ __all__ = [
     "extension_order",
     "invoice_collect",
     "invoice_retry",
+    "months_correct",
     "notice_send_again",
     "order_check",
     "order_refund",

@@ -19,6 +19,12 @@ from billing.services.close_read import (
     usage_read,
 )
 from billing.services.close_settle import settled
+from billing.services.corrections import (
+    Correction,
+    corrections_lines,
+    corrections_pending,
+    corrections_take,
+)
 from billing.services.fee_lines import month_line, setup_line
 from billing.services.issuing import Draft, invoices_draft, invoices_issue
 from tenants.models import Meter
@@ -49,9 +55,15 @@ def batch_close(*, ids: Collection[int], close: Close, cache: TermsCache) -> Wri
     subscriptions = subscriptions_locked(ids)
     terms = cache.get(subscription.price_id for subscription in subscriptions)
     closings = _closings(subscriptions, terms, close, dry_run=False)
-    drafts = _fees(subscriptions, terms, close) + _usages(closings, close)
+    usages = _usages(closings, close)
+    fees = _fees(subscriptions, terms, close)
+    drafts = [*fees, *(draft for draft, _ in usages)]
     invoices = invoices_issue(drafts=drafts, now=close.now)
     _billed_usage_write(closings, invoices, close)
+    for (_, corrections), invoice in zip(usages, invoices[len(fees) :], strict=True):
+        for correction in corrections:
+            correction.revision.invoice = invoice
+            correction.revision.save(update_fields=["invoice"])
     return list(zip(invoices, drafts, strict=True))
 
 
@@ -60,7 +72,8 @@ def batch_would_close(*, ids: Collection[int], close: Close, cache: TermsCache) 
     subscriptions = subscriptions_read(ids)
     terms = cache.get(subscription.price_id for subscription in subscriptions)
     closings = _closings(subscriptions, terms, close, dry_run=True)
-    drafts = _fees(subscriptions, terms, close) + _usages(closings, close)
+    usages = _usages(closings, close)
+    drafts = [*_fees(subscriptions, terms, close), *(draft for draft, _ in usages)]
     drafted = invoices_draft(drafts=drafts, now=close.now)
     return [(each.invoice, each.draft) for each in drafted]
 
@@ -141,19 +154,33 @@ def _closing(subscription: Subscription, terms: Terms, used: Used) -> _Closing:
     return _Closing(subscription, terms, used, lines)
 
 
-def _usages(closings: Iterable[_Closing], close: Close) -> list[Draft]:
-    """Return the invoices of usage in arrears; nothing that comes to zero."""
-    drafts = (
-        _draft(
+def _usages(closings: Sequence[_Closing], close: Close) -> list[tuple[Draft, Sequence[Correction]]]:
+    """Return the invoices of usage in arrears, with what they correct of earlier months.
+
+    Nothing that comes to zero.
+    """
+    pending = corrections_pending(
+        tenants=[closing.subscription.tenant for closing in closings], since=close.month.start
+    )
+    lines = corrections_lines([each for found in pending.values() for each in found], close.now)
+    usages: list[tuple[Draft, Sequence[Correction]]] = []
+    for closing in closings:
+        subtotal = sum(line.amount for line in closing.all_lines)
+        corrections = corrections_take(
+            pending.get(closing.subscription.tenant_id, []),
+            subtotal=subtotal,
+            currency=closing.terms.price.currency,
+        )
+        draft = _draft(
             closing.subscription,
             InvoiceKind.USAGE,
-            closing.all_lines,
+            [*closing.all_lines, *(lines[each.revision.pk] for each in corrections)],
             {closing.subscription.price_id: closing.terms},
             close,
         )
-        for closing in closings
-    )
-    return [draft for draft in drafts if draft.subtotal]
+        if draft.subtotal:
+            usages.append((draft, corrections))
+    return usages
 
 
 def _draft(
