@@ -37,6 +37,7 @@ from billing.money import display, display_unit
 from billing.pdf import invoice_pdf
 from billing.usage_prices import steps_of
 from tenants.admin_tools import ReadOnly, operator
+from tenants.errors import Refused
 from tenants.models import Tenant
 
 
@@ -157,7 +158,15 @@ class OrderAdmin(ReadOnly, ModelAdmin):
                      "payment_intent_id"]  # fmt: skip
     list_select_related = ["tenant"]
     date_hierarchy = "created_at"
-    actions = ["ask_stripe"]
+    actions = ["ask_stripe", "take_back"]
+
+    @admin.action(description=_("Take these packs back, and pay back those unused"))
+    def take_back(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
+        for order in orders.select_related("tenant"):
+            try:
+                services.order_take_back(order=order, actor=operator(request), now=timezone.now())
+            except Refused as refusal:
+                self.message_user(request, f"{order}: {refusal}", messages.ERROR)
 
     @admin.display(description=_("tenant"))
     def tenant_link(self, order: Order) -> str:

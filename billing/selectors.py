@@ -1,7 +1,7 @@
 """What pages read of billing, ready to show. Every query about a tenant starts from it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 import tenants.selectors
 from billing import tiers
-from billing.declines import in_words
 from billing.models import (
     Currency,
     Customer,
@@ -177,28 +176,6 @@ def cards(*, tenant: Tenant) -> QuerySet[SavedCard]:
     return saved.select_related("customer")
 
 
-def extension_orders(
-    *, tenant: Tenant, period_start: date | None = None
-) -> list[dict[str, object]]:
-    """Return the packs that a tenant ordered, newest first; those never paid are left out."""
-    orders = Order.objects.filter(tenant=tenant, purpose=OrderPurpose.EXTENSION)
-    orders = orders.exclude(state=OrderState.EXPIRED).select_related("pack")
-    if period_start is not None:
-        orders = orders.filter(period_start=period_start)
-    return [
-        {
-            "name": order.pack.name if order.pack else order.description,
-            "requests": order.requests,
-            "state": order.state,
-            "state_label": order.get_state_display(),
-            "bought_at": order.fulfilled_at,
-            "reason": in_words(order.decline_code, order.decline_message),
-            "uuid": order.uuid,
-        }
-        for order in orders[:100]
-    ]
-
-
 def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
     """Return the packs on sale, priced in the tenant's currency, and what they are with tax."""
     taxation = taxation_today(tenant=tenant, now=now)
@@ -212,6 +189,7 @@ def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
             "code": price.pack.code,
             "name": price.pack.name,
             "requests": price.pack.requests,
+            "unused": price.pack.get_unused_display(),
             "price_display": display(price.amount, price.currency),
             "with_tax": with_tax(net=price.amount, currency=price.currency, taxation=taxation),
         }

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from billing import payments, services
 from billing.models import Notice, Order, Refund, SavedCard, StripeEvent
-from billing.services import cards, checkout, events, notices, refunds
+from billing.services import cards, checkout, events, notices, refunds, taking_back
 from billing.services import top_up as topping
 from tenants import queue
 
@@ -33,6 +33,12 @@ def events_sweep() -> None:
 def orders_sweep() -> None:
     """Look up orders that wait for a webhook that may never come; pay back what is due."""
     checkout.orders_sweep(now=timezone.now())
+
+
+@shared_task
+def packs_take_back() -> None:
+    """Pay the packs back that were given back unused, and restore those that were not."""
+    taking_back.taking_back_run(now=timezone.now())
 
 
 @shared_task

@@ -70,6 +70,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
     "finish refunds": ("billing.tasks.refunds_sweep", settings.SWEEP_SECONDS),
     "buy packs that run low": ("billing.tasks.top_up", settings.SWEEP_SECONDS),
+    "take packs back": ("billing.tasks.packs_take_back", settings.SWEEP_SECONDS),
     "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
     "close the month": ("billing.tasks.close_month", 3600),

@@ -4,6 +4,7 @@ catalog.py    seed, and set prices
 sign_up.py    a new tenant with its subscription, and what it has to pay first
 orders.py     buy: write the order, renew its offer
 fulfilment.py what Stripe says of an order becomes what it is
+taking_back.py packs that are given back
 top_up.py     buy packs by themselves, to the saved card
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
@@ -41,6 +42,7 @@ from billing.services.events import event_process, webhook_receive
 from billing.services.notices import notice_send_again
 from billing.services.orders import card_order, extension_order
 from billing.services.sign_up import SignUp, sign_up
+from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "notice_send_again",
     "order_check",
     "order_refund",
+    "order_take_back",
     "price_set",
     "seed",
     "sign_up",

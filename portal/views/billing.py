@@ -1,4 +1,4 @@
-"""Billing pages: the plan, packs to buy, the way to Checkout and back, invoices and their PDFs.
+"""Billing pages: the plan, the way to Checkout and back, invoices and their PDFs.
 
 Only two views wait for Stripe: the one that sends a buyer to Checkout, and, once, the one that they
 come back to, in case the webhook is late.
@@ -15,10 +15,9 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 import tenants.selectors
-from billing import declines, payments, pdf, selectors, services
+from billing import declines, extensions, payments, pdf, selectors, services
 from billing.models import Order, OrderPurpose, OrderState
 from portal.views.access import TenantRequest, tenant_required
 from tenants.errors import Refused
@@ -31,52 +30,17 @@ LATEST = 5
 def overview(request: TenantRequest) -> HttpResponse:
     tenant = request.member.tenant
     now = timezone.now()
-    period = tenants.selectors.current_period(tenant=tenant, now=now)
+    current, _earlier = extensions.current_and_earlier(tenant=tenant, now=now)
     latest = selectors.invoices(tenant=tenant)[:LATEST]
     context = {
         "nav": "billing",
         "subscription": selectors.subscription_row(tenant=tenant, now=now),
         "cards": selectors.cards(tenant=tenant),
-        "extensions": selectors.extension_orders(tenant=tenant, period_start=period.start),
+        "extensions": current,
         "invoices": [_invoice(invoice) for invoice in latest],
         "token": uuid.uuid4().hex,
     }
     return render(request, "portal/billing/overview.html", context)
-
-
-@tenant_required
-def extensions(request: TenantRequest) -> HttpResponse:
-    tenant = request.member.tenant
-    context = {
-        "nav": "billing",
-        "packs": selectors.packs(tenant=tenant, now=timezone.now()),
-        "usage": tenants.selectors.usage_now(tenant=tenant, now=timezone.now()),
-        "orders": selectors.extension_orders(tenant=tenant),
-        "token": uuid.uuid4().hex,
-    }
-    return render(request, "portal/billing/extensions.html", context)
-
-
-@require_POST
-@tenant_required
-def extension_buy(request: TenantRequest) -> HttpResponse:
-    """Write the order; the same form sent twice finds the first one."""
-    if not may(request.member, Act.BUY):
-        messages.error(request, _("Your role may not buy."))
-        return redirect("billing-extensions")
-    pack_code = request.POST.get("pack", "")
-    try:
-        order = services.extension_order(
-            tenant=request.member.tenant,
-            pack_code=pack_code,
-            token=form_token(request, pack_code),
-            actor=request.user,
-            now=timezone.now(),
-        )
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-        return redirect("billing-extensions")
-    return redirect("billing-checkout", order_uuid=order.uuid)
 
 
 def form_token(request: TenantRequest, what: str) -> str:
@@ -85,7 +49,7 @@ def form_token(request: TenantRequest, what: str) -> str:
     return f"{token}-{what}"[:64] if token else ""
 
 
-def _order_or_404(request: TenantRequest, order_uuid: uuid.UUID) -> Order:
+def order_or_404(request: TenantRequest, order_uuid: uuid.UUID) -> Order:
     order = selectors.order_by_uuid(tenant=request.member.tenant, order_uuid=order_uuid)
     if order is None:
         raise Http404
@@ -95,7 +59,7 @@ def _order_or_404(request: TenantRequest, order_uuid: uuid.UUID) -> Order:
 @tenant_required
 def checkout(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
     """Send the buyer to Checkout. Where Stripe is away the order waits, and the page says so."""
-    order = _order_or_404(request, order_uuid)
+    order = order_or_404(request, order_uuid)
     if not may(request.member, Act.BUY):
         messages.error(request, _("Your role may not buy."))
         return redirect(_cancel_path(order))
@@ -127,7 +91,7 @@ def _cancel_path(order: Order) -> str:
 @tenant_required
 def checkout_return(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
     """Where a buyer comes back to. It asks Stripe once itself; after that it reads our rows."""
-    order = _order_or_404(request, order_uuid)
+    order = order_or_404(request, order_uuid)
     if not request.htmx and order.state == OrderState.PENDING:  # type: ignore[attr-defined]
         with suppress(payments.PaymentError):  # the webhook, or the sweep, will tell
             order = services.order_check(order=order, now=timezone.now())
@@ -151,6 +115,8 @@ def _order(order: Order) -> dict[str, Any]:
         else:
             is_applied = tenants.selectors.is_in_step(tenant=order.tenant)
         state = "applied" if is_applied else "paid"
+    elif order.taking_back_since is not None:
+        error = _("You gave it back. The money follows once it is certain that it was not used.")
     elif order.state in {OrderState.REFUND_DUE, OrderState.REFUNDED}:
         error = _("It was paid too late for the period it was for. You get your money back.")
     elif order.state == OrderState.EXPIRED:
@@ -181,8 +147,6 @@ def invoice_pdf(request: TenantRequest, number: str) -> HttpResponse:
 
 urlpatterns = [
     path("billing/", overview, name="billing"),
-    path("billing/extensions/", extensions, name="billing-extensions"),
-    path("billing/extensions/buy/", extension_buy, name="billing-extension-buy"),
     path("billing/checkout/<uuid:order_uuid>/", checkout, name="billing-checkout"),
     path(
         "billing/checkout/<uuid:order_uuid>/return/",

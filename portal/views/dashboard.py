@@ -56,7 +56,12 @@ def _figures(tenant: Tenant) -> dict[str, Any]:
     today = now.astimezone(UTC).date()
     rows = selectors.usage_days(tenant=tenant, start=usage.period_start, end=today, now=now)
     limit = None if usage.unlimited else usage.limit
-    return {"usage": usage, "rows": rows[::-1], "chart": _chart(rows, limit)}
+    return {
+        "usage": usage,
+        "granted_left": selectors.granted_left(tenant=tenant, now=now),
+        "rows": rows[::-1],
+        "chart": _chart(rows, limit),
+    }
 
 
 def _first_call(value: str) -> str:

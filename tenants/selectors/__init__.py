@@ -27,6 +27,7 @@ from tenants.periods import Period, period_of
 from tenants.selectors.grants import GrantRow as GrantRow
 from tenants.selectors.grants import GrantState as GrantState
 from tenants.selectors.grants import grant_rows as grant_rows
+from tenants.selectors.grants import granted_left as granted_left
 from tenants.selectors.grants import grants_in_order as grants_in_order
 from tenants.selectors.live import live_as_of as live_as_of
 from tenants.selectors.live import live_lossy as live_lossy

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import models
-from django.db.models import Case, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Prefetch, Q, QuerySet, Sum, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from tenants.grants import used_of_each
@@ -56,18 +56,28 @@ def grants_in_order(*, entitlement: Entitlement) -> QuerySet[QuotaGrant]:
 
     What was rolled over is the oldest, whenever it came; the others go by age.
     """
+    return _in_order(entitlement.grants.all())
+
+
+def _in_order(grants: QuerySet[QuotaGrant]) -> QuerySet[QuotaGrant]:
     rolled_first = Case(When(kind=GrantKind.ROLL_OVER, then=Value(0)), default=Value(1))
-    return entitlement.grants.order_by(rolled_first, "granted_at", "id")
+    return grants.order_by(rolled_first, "granted_at", "id")
 
 
 def grant_rows(*, tenant: Tenant, now: datetime) -> list[GrantRow]:
     """Return a tenant's grants, the newest period first, and within it in the order of use."""
     granted = Entitlement.objects.filter(tenant=tenant, grants__isnull=False).distinct()
+    entitlements = granted.order_by("-period_start", "-id")[:MOST_PERIODS]
+    ordered = Prefetch("grants", queryset=_in_order(QuotaGrant.objects.all()))
     rows: list[GrantRow] = []
-    for entitlement in granted.order_by("-period_start", "-id")[:MOST_PERIODS]:
-        grants = list(grants_in_order(entitlement=entitlement))
-        rows += _rows(entitlement, grants, now)
+    for entitlement in entitlements.prefetch_related(ordered):
+        rows += _rows(entitlement, list(entitlement.grants.all()), now)
     return rows
+
+
+def granted_left(*, tenant: Tenant, now: datetime) -> int:
+    """Return how many requests are left of what a tenant was granted for the current period."""
+    return sum(row.left for row in grant_rows(tenant=tenant, now=now))
 
 
 def _rows(entitlement: Entitlement, grants: list[QuotaGrant], now: datetime) -> Iterable[GrantRow]:

@@ -72,7 +72,12 @@ class TestBuying:
         assert strangers.get(f"/api/v1/invoices/{row['number']}/").status_code == 404
         assert strangers.get(row["pdf_url"]).status_code == 404
         bought = browser.get(reverse("billing")).context["extensions"][0]
-        assert (bought["requests"], bought["state"]) == (100, "fulfilled")
+        assert (bought.requests, bought.left, bought.state) == (100, 100, "applying")
+        (extension,) = browser.get("/api/v1/extensions/").json()
+        assert (extension["name"], extension["left"], extension["state"]) == (
+            bought.name, 100, "applying",
+        )  # fmt: skip
+        assert strangers.get("/api/v1/extensions/").json() == []
 
     def test_pressed_twice_it_is_one_order(self, browser: Client) -> None:
         assert press_buy(browser) == press_buy(browser)
