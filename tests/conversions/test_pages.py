@@ -371,6 +371,26 @@ def test_each_variant_is_shown_as_it_is(cast: Cast, alice: Client) -> None:
     assert "saved 95 %" in page
 
 
+@pytest.mark.parametrize(
+    ("declared_type", "format", "awaited"),
+    [
+        ("image/png", "", ["thumb", "web", "avif"]),
+        ("", "", ["thumb", "web", "avif"]),
+        ("application/pdf", "", ["pdf-page"]),
+        ("text/csv", "", ["utf8", "json", "csv"]),
+        ("application/json", "", ["utf8", "json", "csv"]),
+        ("text/csv", "PNG", ["thumb", "web", "avif"]),  # its bytes know better
+    ],
+)  # fmt: skip
+def test_what_a_file_is_said_to_be_tells_which_variants_to_await(
+    cast: Cast, alice: Client, declared_type: str, format: str, awaited: list[str]
+) -> None:
+    services.presets_seed(now=timezone.now())
+    an_upload(cast.alice_corp, UploadState.PROCESSING, declared_type=declared_type, format=format)
+    page = alice.get(reverse("uploads")).content.decode()
+    assert re.findall(r'id="variant-[0-9a-f-]{36}-([a-z0-9-]+)"', page) == awaited
+
+
 def test_a_variant_that_is_made_anew_is_shown_until_the_new_one_is_there(
     cast: Cast, alice: Client
 ) -> None:

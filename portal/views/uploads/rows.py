@@ -29,6 +29,7 @@ SHOWN_BY_BROWSERS = {
     "BMP": "image/bmp",
 }
 TEXTS = frozenset({"txt", "csv", "json"})
+DECLARED_KINDS = {"application/pdf": AppliesTo.PDF, "application/json": AppliesTo.TEXT}
 SHAPE = 4, 3  # of a variant whose preset does not say
 
 
@@ -151,10 +152,11 @@ def _row(
     ]
     if not tiles and not upload.is_finished:
         # Until it is known what will be made, what most likely will: so that nothing jumps.
+        kind = _likely_kind(upload)
         tiles = [
             _awaited(preset.code, preset)
             for preset in presets.values()
-            if preset.is_active and preset.applies_to == upload.file_type
+            if preset.is_active and preset.applies_to == kind
         ]
     # Of what is still the same: a picture of a page is not a smaller document.
     is_alike = upload.file_type == AppliesTo.IMAGE and upload.bytes is not None
@@ -168,6 +170,15 @@ def _row(
         views=sum(views.get(tile.code, 0) for tile in tiles if tile.conversion),
         kept_until=kept_until,
     )
+
+
+def _likely_kind(upload: Upload) -> str:
+    """Return what a file is; where nobody has looked into it yet, what its sender says."""
+    if upload.format:
+        return upload.file_type
+    if upload.declared_type.startswith("text/"):
+        return AppliesTo.TEXT
+    return DECLARED_KINDS.get(upload.declared_type, upload.file_type)
 
 
 def _newest(conversions: Iterable[Conversion]) -> dict[str, Conversion]:
