@@ -1,23 +1,36 @@
-"""An invoice as a PDF: the same bytes for the same invoice, since it says only what was frozen.
+"""An invoice or credit note as a PDF, in the buyer's language: the same bytes for the same row.
 
-The font is Noto Sans CJK from a package of its own, so that names in them can be printed.
+It says only what was frozen at issue, and what was paid and credited since. Of a Japanese issuer it
+is a qualified invoice (適格請求書), or a qualified return invoice (適格返還請求書), with what the
+Consumption Tax Act, Art. 57-4, asks for: issuer and registration number, dates, what was supplied,
+sums and tax per rate, and the buyer.
 """
 
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
+from itertools import groupby
 
 from django.utils.translation import gettext as _
-from django.utils.translation import override
-from fpdf import FPDF
-from fpdf.enums import XPos, YPos
+from django.utils.translation import gettext_lazy, override
 
-from billing.models import Invoice, InvoiceState
+from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, InvoiceTax, LineGroup
 from billing.money import display, display_unit
+from billing.pdf_page import MUTED, Page
+from billing.tax_numbers import country_name
+from billing.tax_tables import issuer_day
+from billing.tax_words import percent, tax_name
 
-FONT = Path(str(files("cvttf_NotoSansCJK_Regular") / "NotoSansCJKtc-Regular.otf"))
-LEFT, WIDTH = 20, 170  # millimetres, on A4
-INK, MUTED, RULE = (28, 30, 48), (104, 108, 128), (216, 218, 228)
+_EXPLAINED = {
+    LineGroup.FEE: gettext_lazy("In advance; of a first month the days that are left of it."),
+    LineGroup.SETUP: gettext_lazy("Once, with the first month."),
+    LineGroup.PRORATION: gettext_lazy(
+        "For the days that are left of the month: the new plan's fee, less that of the old one."
+    ),
+    LineGroup.EXTENSION: gettext_lazy("Extra requests for the quota period."),
+    LineGroup.USAGE: gettext_lazy("In arrears. Each step of the price is a line of its own."),
+    LineGroup.CORRECTION: gettext_lazy(
+        "The count of a month that was billed already has been revised since."
+    ),
+}
 
 
 def invoice_pdf(invoice: Invoice) -> bytes:
@@ -26,94 +39,159 @@ def invoice_pdf(invoice: Invoice) -> bytes:
         return bytes(_document(invoice).output())
 
 
-def _document(invoice: Invoice) -> FPDF:
-    pdf = FPDF(format="A4")
-    pdf.set_creation_date(invoice.issued_at)
-    pdf.set_title(_("Invoice %(number)s") % {"number": invoice.number})
-    pdf.set_margins(LEFT, 22, LEFT)
-    pdf.add_font("sans", "", FONT)
-    pdf.add_page()
-    _head(pdf, invoice)
-    _parties(pdf, invoice)
-    _lines(pdf, invoice)
-    _totals(pdf, invoice)
-    return pdf
+def _document(invoice: Invoice) -> Page:
+    title = f"{_title(invoice)} {invoice.number}"
+    page = Page(foot=f"{title}   {invoice.issuer.get('name', '')}")
+    page.set_creation_date(invoice.issued_at)
+    page.set_title(title)
+    _head(page, invoice)
+    page.columns(
+        (_("Issued by"), _issuer(invoice.issuer)),
+        (_("Billed to"), _buyer(invoice.buyer)),
+    )
+    _lines(page, invoice)
+    _totals(page, invoice)
+    _notes(page, invoice)
+    return page
 
 
-def _text(pdf: FPDF, size: float, colour: tuple[int, int, int] = INK) -> None:
-    pdf.set_font("sans", size=size)
-    pdf.set_text_color(*colour)
+def _is_japanese(invoice: Invoice) -> bool:
+    return invoice.issuer.get("country") == "JP" and bool(invoice.issuer.get("tax_id"))
 
 
-def _row(pdf: FPDF, left: str, right: str, *, size: float = 10, height: float = 7) -> None:
-    """Print a text, over several lines where it is long, and what it comes to."""
-    _text(pdf, size)
-    wide = WIDTH * 0.7
-    needed: Any = pdf.multi_cell(wide, height, left, dry_run=True, output="HEIGHT")
-    if pdf.will_page_break(needed):
-        pdf.add_page()
-    top = pdf.get_y()
-    pdf.set_x(LEFT + wide)
-    pdf.cell(WIDTH - wide, height, right, align="R")
-    pdf.set_xy(LEFT, top)
-    pdf.multi_cell(wide, height, left, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+def _title(invoice: Invoice) -> str:
+    if invoice.kind == InvoiceKind.CREDIT_NOTE:
+        return _("Qualified return invoice") if _is_japanese(invoice) else _("Credit note")
+    return _("Qualified invoice") if _is_japanese(invoice) else _("Invoice")
 
 
-def _rule(pdf: FPDF) -> None:
-    pdf.set_draw_color(*RULE)
-    pdf.line(LEFT, pdf.get_y() + 1, LEFT + WIDTH, pdf.get_y() + 1)
-    pdf.ln(3)
+def _day(invoice: Invoice) -> str:
+    return f"{issuer_day(invoice.issued_at):%Y-%m-%d}" if invoice.issued_at else ""
 
 
-def _head(pdf: FPDF, invoice: Invoice) -> None:
-    _text(pdf, 22)
-    pdf.cell(0, 12, _("Invoice"), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    _text(pdf, 10, MUTED)
-    issued = f"{invoice.issued_at:%Y-%m-%d}" if invoice.issued_at else ""
-    pdf.cell(0, 6, f"{invoice.number}   {issued}", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    pdf.ln(8)
+def _head(page: Page, invoice: Invoice) -> None:
+    page.text_line(_title(invoice), size=22, height=12)
+    facts = [(_("Number"), invoice.number), (_("Date of issue"), _day(invoice))]
+    original = invoice.corrects
+    if original is not None:
+        facts += [(_("Corrects invoice"), original.number), (_("Issued on"), _day(original))]
+        facts += [(_("Reason"), invoice.note)] if invoice.note else []
+    elif invoice.due_on and invoice.state == InvoiceState.OPEN:
+        facts += [(_("Due by"), f"{invoice.due_on:%Y-%m-%d}")]
+    last_day = invoice.period_end - timedelta(days=1)
+    facts += [(_("Period"), f"{invoice.period_start:%Y-%m-%d} – {last_day:%Y-%m-%d}")]
+    if invoice.buyer.get("reference"):
+        facts += [(_("Your reference"), invoice.buyer["reference"])]
+    for label, value in facts:
+        page.text_line(f"{label}: {value}", size=9, colour=MUTED, height=5)
+    page.ln(6)
 
 
-def _parties(pdf: FPDF, invoice: Invoice) -> None:
-    """Print issuer and buyer side by side, as they were at issue."""
-    top = pdf.get_y()
-    issuer = [invoice.issuer.get("name", ""), invoice.issuer.get("address", "")]
-    buyer = [invoice.buyer.get("name", ""), invoice.buyer.get("email", "")]
-    bottom = top
-    for offset, label, texts in ((0, _("From"), issuer), (WIDTH / 2, _("To"), buyer)):
-        pdf.set_xy(LEFT + offset, top)
-        _text(pdf, 8, MUTED)
-        pdf.cell(WIDTH / 2, 5, label)
-        pdf.set_xy(LEFT + offset, top + 5)
-        _text(pdf, 10)
-        pdf.multi_cell(WIDTH / 2 - 5, 5.5, "\n".join(text for text in texts if text))
-        bottom = max(bottom, pdf.get_y())
-    pdf.set_xy(LEFT, bottom + 10)
+def _issuer(issuer: dict[str, str]) -> list[str]:
+    label = _("Registration number") if issuer.get("country") == "JP" else _("VAT number")
+    number = f"{label}: {issuer['tax_id']}" if issuer.get("tax_id") else ""
+    return [issuer.get("name", ""), issuer.get("address", ""), number]
 
 
-def _lines(pdf: FPDF, invoice: Invoice) -> None:
-    _text(pdf, 8, MUTED)
-    pdf.cell(WIDTH * 0.7, 5, _("Description"))
-    pdf.cell(WIDTH * 0.3, 5, _("Amount"), align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    _rule(pdf)
-    for line in invoice.lines.all():
-        _row(pdf, line.description, display(line.amount, invoice.currency))
-        if line.quantity != 1:
-            unit = display_unit(line.unit_amount, invoice.currency)
-            _text(pdf, 8, MUTED)
-            pdf.cell(0, 5, f"{line.quantity:,} × {unit}", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    _rule(pdf)
+def _buyer(buyer: dict[str, str]) -> list[str]:
+    number = f"{_('Tax number')}: {buyer['tax_id']}" if buyer.get("tax_id") else ""
+    country = country_name(buyer["country"]) if buyer.get("country") else ""
+    return [
+        buyer.get("name", ""),
+        buyer.get("address", ""),
+        country,
+        number,
+        buyer.get("email", ""),
+    ]
 
 
-def _totals(pdf: FPDF, invoice: Invoice) -> None:
-    if invoice.tax:
-        _row(pdf, _("Subtotal"), display(invoice.subtotal, invoice.currency))
-        _row(pdf, _("Tax"), display(invoice.tax, invoice.currency))
-    _row(pdf, _("Total"), display(invoice.total, invoice.currency), size=13, height=10)
-    pdf.ln(4)
-    _text(pdf, 9, MUTED)
+def _lines(page: Page, invoice: Invoice) -> None:
+    """Print the lines by group; what a group comes to, where there are several."""
+    page.row(_("Description"), _("Amount before tax"), size=8, colour=MUTED, height=5)
+    page.rule()
+    order = list(LineGroup)
+    lines = sorted(invoice.lines.all(), key=lambda line: order.index(LineGroup(line.group)))
+    groups = [(key, list(found)) for key, found in groupby(lines, key=lambda line: line.group)]
+    for key, found in groups:
+        group = LineGroup(key)
+        page.keep_together(26)  # a heading stays with its first line
+        page.text_line(str(group.label).capitalize(), size=11)
+        page.text_line(str(_EXPLAINED[group]), size=8, colour=MUTED, height=5)
+        for line in found:
+            _line(page, invoice, line)
+        if len(groups) > 1:
+            amount = sum(line.amount for line in found)
+            label = _("Subtotal: %(group)s") % {"group": group.label}
+            page.row(label, display(amount, invoice.currency), size=9, colour=MUTED)
+        page.rule()
+
+
+def _line(page: Page, invoice: Invoice, line: InvoiceLine) -> None:
+    details = []
+    if line.quantity != 1:
+        details.append(f"{line.quantity:,} × {display_unit(line.unit_amount, invoice.currency)}")
+    if line.tax_rate:
+        details.append(_("tax %(rate)s %%") % {"rate": percent(line.tax_rate)})
+    page.row(line.description, display(line.amount, invoice.currency))
+    if details:
+        page.row("   ".join(details), "", size=8, colour=MUTED, height=5)
+
+
+def _totals(page: Page, invoice: Invoice) -> None:
+    """Print the sums: before tax, each rate's net and tax, in all, and what is still due."""
+    currency = invoice.currency
+    taxes = list(invoice.taxes.all())
+    page.keep_together(40)
+    if taxes:
+        page.row(_("Subtotal"), display(invoice.subtotal, currency))
+    for tax in taxes:
+        words = {"tax": _tax_name(tax), "net": display(tax.net, currency)}
+        page.row(_("%(tax)s on %(net)s") % words, display(tax.tax, currency))
+    page.row(_("Total"), display(invoice.total, currency), size=13, height=10)
+    for tax in taxes:
+        if tax.home_tax is not None and tax.home_rate is not None:
+            page.row(_home(tax, currency), display(tax.home_tax, tax.home_currency), size=9)
+    if invoice.kind == InvoiceKind.CREDIT_NOTE:
+        return
+    if invoice.amount_credited:
+        page.row(_("Credited"), display(-invoice.amount_credited, currency))
+    page.row(_("Paid"), display(invoice.amount_paid, currency))
+    page.row(_("Amount due"), display(max(invoice.amount_due, 0), currency), size=12, height=9)
+
+
+def _tax_name(tax: InvoiceTax) -> str:
+    return _("reverse charge") if tax.is_reverse_charge else tax_name(tax.name, tax.rate)
+
+
+def _home(tax: InvoiceTax, currency: str) -> str:
+    """Say what a tax is in the issuer's own currency, and by which rate."""
+    return _("%(tax)s in %(home)s, at %(rate)s for 1 %(currency)s (%(source)s, %(day)s)") % {
+        "tax": _tax_name(tax),
+        "home": tax.home_currency,
+        "rate": f"{tax.home_rate.normalize():f}" if tax.home_rate else "",
+        "currency": currency,
+        "source": tax.home_rate_source,
+        "day": f"{tax.home_rate_on:%Y-%m-%d}",
+    }
+
+
+def _notes(page: Page, invoice: Invoice) -> None:
+    page.ln(4)
+    if any(tax.is_reverse_charge for tax in invoice.taxes.all()):
+        page.text_line(
+            _(
+                "Reverse charge: the customer is liable for the VAT (Directive 2006/112/EC, "
+                "Art. 44 and 196)."
+            ),
+            size=9,
+        )
+    if invoice.kind == InvoiceKind.CREDIT_NOTE:
+        return
     if invoice.state == InvoiceState.PAID and invoice.paid_at:
-        text = _("Paid on %(day)s.") % {"day": f"{invoice.paid_at:%Y-%m-%d}"}
+        text = _("Paid on %(day)s.") % {"day": f"{issuer_day(invoice.paid_at):%Y-%m-%d}"}
+    elif invoice.issuer.get("bank"):
+        text = _("Charged to the saved card, or to be transferred to:")
+        text += "\n" + invoice.issuer["bank"].replace("\\n", "\n")
     else:
         text = _("To be charged to the saved card.")
-    pdf.cell(0, 6, text)
+    page.text_line(text, size=9, colour=MUTED, height=5)

@@ -4,6 +4,7 @@ Whether a number exists, and whose it is, only a register says (in the EU VIES).
 """
 
 import re
+from collections.abc import Mapping
 
 from babel import Locale
 from django.utils.translation import get_language
@@ -24,13 +25,21 @@ _NO_COUNTRIES = frozenset(
 
 def countries() -> list[tuple[str, str]]:
     """Return the countries of ISO 3166-1, code and name, by their names in the language in use."""
-    names = Locale.parse((get_language() or "en").replace("-", "_")).territories
     found = [
         (code, name)
-        for code, name in names.items()
+        for code, name in _names().items()
         if re.fullmatch("[A-Z]{2}", code) and code not in _NO_COUNTRIES
     ]
     return sorted(found, key=lambda country: country[1])
+
+
+def country_name(code: str) -> str:
+    return str(_names().get(code, code))
+
+
+def _names() -> Mapping[str, str]:
+    """Return the names that CLDR has for territories, in the language in use."""
+    return Locale.parse((get_language() or "en").replace("-", "_")).territories
 
 
 def bare_number(number: str) -> str:

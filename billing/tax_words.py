@@ -20,8 +20,12 @@ _NAMES = {
 
 def tax_name(name: str, rate: Decimal) -> str:
     """Return what a tax of a rate is called, such as “VAT 25.5 %”."""
-    percent = number_format(f"{Decimal(rate).normalize():f}")
-    return f"{_NAMES.get(name, name)} {percent} %"
+    return f"{_NAMES.get(name, name)} {percent(rate)} %"
+
+
+def percent(rate: Decimal) -> str:
+    """Return a rate without needless zeros, as the language writes decimals."""
+    return str(number_format(f"{Decimal(rate).normalize():f}"))
 
 
 def with_tax(*, net: int, currency: str, taxation: Taxation) -> str:
