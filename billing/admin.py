@@ -15,8 +15,11 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
+from billing.admin_invoice_acts import InvoiceActs
+from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
 from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
 from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
+from billing.balances import credit_display
 from billing.forms import NewPriceForm
 from billing.models import (
     Customer,
@@ -147,7 +150,12 @@ class CustomerAdmin(ReadOnly, ModelAdmin):
     search_fields = ["tenant__uuid", "tenant__name", "stripe_id"]
     list_select_related = ["tenant"]
     exclude = ["payment_method_id"]
+    readonly_fields = ["credit"]
     inlines = [SavedCardInline]
+
+    @admin.display(description=_("credit"))
+    def credit(self, customer: Customer) -> str:
+        return credit_display(tenant=customer.tenant) or "–"
 
 
 @admin.register(Order)
@@ -196,7 +204,7 @@ class PaymentInline(ReadOnly, TabularInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnly, ModelAdmin):
+class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
     list_display = ["number", "tenant_link", "kind", "total_display", "state", "issued_at", "pdf"]
     list_filter = ["state", "kind", "currency", "year"]
     search_fields = ["tenant__uuid", "tenant__name", "sequence"]

@@ -11,6 +11,7 @@ from billing.models import (
     PaymentState,
     RefundState,
 )
+from billing.money import display
 from tenants.models import Tenant
 
 
@@ -19,6 +20,12 @@ def credit_balances(*, tenant: Tenant) -> dict[str, int]:
     rows = Entry.objects.filter(account=Account.CREDIT, posting__tenant=tenant)
     sums = rows.values_list("posting__currency").annotate(total=Sum("amount"))
     return {currency: -total for currency, total in sums.order_by("posting__currency") if total}
+
+
+def credit_display(*, tenant: Tenant) -> str:
+    """Write a tenant's credit in all of its currencies; empty where there is none."""
+    credit = credit_balances(tenant=tenant)
+    return " + ".join(display(amount, currency) for currency, amount in credit.items())
 
 
 def credit_balance(*, tenant: Tenant, currency: str) -> int:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 import tenants.selectors
 from billing import declines, extensions, payments, pdf, selectors, services
+from billing.balances import credit_display
 from billing.models import Order, OrderPurpose, OrderState
 from portal.views.access import TenantRequest, tenant_required
 from tenants.errors import Refused
@@ -36,6 +37,7 @@ def overview(request: TenantRequest) -> HttpResponse:
         "nav": "billing",
         "subscription": selectors.subscription_row(tenant=tenant, now=now),
         "cards": selectors.cards(tenant=tenant),
+        "credit": credit_display(tenant=tenant),
         "extensions": current,
         "invoices": [_invoice(invoice) for invoice in latest],
         "token": uuid.uuid4().hex,

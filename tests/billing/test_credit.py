@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from billing.balances import credit_balance
 from billing.models import Customer, Invoice, InvoiceState, Payment, PaymentMethod, PaymentState
@@ -11,7 +13,7 @@ from billing.services.bank import bank_transfer_record
 from billing.services.collect import invoices_to_collect
 from billing.services.credit import credit_spend
 from tenants.errors import Refused
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tests.billing.books import NOW, balances, booked, issued
 from tests.billing.conftest import SignUpCall, subscribe
 
@@ -114,3 +116,12 @@ class TestCredit:
         assert invoice_retry(invoice=invoice, now=NOW) == PaymentState.SUCCEEDED
         paid = invoice.payments.filter(state=PaymentState.SUCCEEDED).order_by("attempt")
         assert list(paid.values_list("method", "amount")) == [("credit", 10_00), ("card", 20_00)]
+
+    def test_the_page_shows_it(self, tenant: Tenant, client: Client, owner: User) -> None:
+        client.force_login(owner)
+        page = reverse("billing")
+        assert "It pays your next invoice" not in client.get(page).content.decode()
+        self.with_credit(tenant, 12_34)
+        shown = client.get(page).content.decode()
+        assert "It pays your next invoice" in shown
+        assert "$12.34" in shown
