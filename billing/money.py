@@ -21,6 +21,14 @@ def major(amount: int | Decimal, currency: str) -> Decimal:
     return Decimal(amount).scaleb(-get_currency_precision(currency))
 
 
+def minor(amount: Decimal, currency: str) -> int:
+    """Turn a currency's own units into minor ones. Raise ValueError for a part of one."""
+    units = amount.scaleb(get_currency_precision(currency))
+    if not units.is_finite() or units != int(units):
+        raise ValueError(f"{amount} {currency} is no whole number of minor units")
+    return int(units)
+
+
 def display(amount: int, currency: str, *, language: str | None = None) -> str:
     """Write an amount as people of the language do."""
     return format_currency(

@@ -10,6 +10,7 @@ from billing.models import Notice, Order, Refund, SavedCard, StripeEvent
 from billing.services import cards, checkout, events, notices, refunds, taking_back
 from billing.services import top_up as topping
 from tenants import queue
+from tenants.models import Tenant
 
 
 @shared_task
@@ -81,6 +82,18 @@ def close_month() -> None:
 def months_correct() -> None:
     """Note what the gateway tells otherwise of months that are closed."""
     services.months_correct(now=timezone.now())
+
+
+@shared_task
+def cap_follow(event_id: int, tenant_id: int, payload: dict[str, str]) -> None:
+    """Reckon a spending cap anew for a tenant whose plan has changed."""
+    services.cap_follow(tenant=Tenant.objects.get(pk=tenant_id), now=timezone.now())
+
+
+@shared_task
+def caps_sweep() -> None:
+    """Reckon the spending caps anew that another price has made wrong."""
+    services.caps_sweep(now=timezone.now())
 
 
 @shared_task

@@ -54,7 +54,7 @@ app.autodiscover_tasks(["portal", "tenants", "billing", "conversions"])
 RECEIVERS: dict[str, list[str]] = {
     "key.active": ["conversions.tasks.key_publish"],
     "key.revoked": ["conversions.tasks.key_publish"],
-    "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
+    "tenant.plan_changed": ["conversions.tasks.tenant_publish", "billing.tasks.cap_follow"],
     "quota.changed": ["conversions.tasks.tenant_publish"],
     "tenant.updated": ["conversions.tasks.tenant_publish"],
 }
@@ -75,6 +75,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
     "close the month": ("billing.tasks.close_month", 3600),
     "correct closed months": ("billing.tasks.months_correct", 12 * 3600),
+    "reckon spending caps": ("billing.tasks.caps_sweep", 3600),
     "collect open invoices": ("billing.tasks.collect", 3600),
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
     "read the live meter": ("conversions.tasks.live_poll", settings.LIVE_POLL_SECONDS),

@@ -19,6 +19,7 @@ from portal.views import (
     live,
     organisation,
     public,
+    spending,
     uploads,
     webhooks,
 )
@@ -33,6 +34,7 @@ urlpatterns = [
     path("", include(billing_details.urlpatterns)),
     path("", include(cards.urlpatterns)),
     path("", include(extensions.urlpatterns)),
+    path("", include(spending.urlpatterns)),
     path("", include(uploads.urlpatterns)),
     path("", include(organisation.urlpatterns)),
     path("", include(webhooks.urlpatterns)),

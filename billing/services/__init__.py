@@ -22,6 +22,7 @@ fee_lines.py  lines of fees
 close_month.py the month's close: its batches, and what becomes of one that fails
 close_batch.py one batch: read all, reckon, write all
 close_read.py  who is due, their terms, their usage
+caps.py       spending caps, as requests
 corrections.py closed months that the gateway told otherwise later
 close_settle.py when a month's usage has settled
 collect.py    charge an open invoice to the saved card
@@ -31,6 +32,7 @@ cards.py      saved cards: the one that is charged, and removed ones
 notices.py    mails about money
 """
 
+from billing.services.caps import cap_follow, cap_lift, cap_set, caps_sweep
 from billing.services.cards import card_detach, card_make_default, card_remove
 from billing.services.catalog import price_set, seed
 from billing.services.checkout import checkout_start, order_check, order_refund
@@ -49,6 +51,10 @@ __all__ = [
     "SignUp",
     "auto_top_up_set",
     "auto_top_up_stop",
+    "cap_follow",
+    "cap_lift",
+    "cap_set",
+    "caps_sweep",
     "card_detach",
     "card_make_default",
     "card_order",

@@ -20,6 +20,7 @@ import tenants.selectors
 from billing import declines, extensions, payments, pdf, selectors, services
 from billing.balances import credit_display
 from billing.models import Order, OrderPurpose, OrderState
+from billing.spending import cap_row
 from portal.views.access import TenantRequest, tenant_required
 from tenants.errors import Refused
 from tenants.permissions import Act, may
@@ -36,6 +37,7 @@ def overview(request: TenantRequest) -> HttpResponse:
     context = {
         "nav": "billing",
         "subscription": selectors.subscription_row(tenant=tenant, now=now),
+        "cap": cap_row(tenant=tenant),
         "cards": selectors.cards(tenant=tenant),
         "credit": credit_display(tenant=tenant),
         "extensions": current,
