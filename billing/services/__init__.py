@@ -22,6 +22,7 @@ fee_lines.py  lines of fees
 close_month.py the month's close: its batches, and what becomes of one that fails
 close_batch.py one batch: read all, reckon, write all
 close_read.py  who is due, their terms, their usage
+forecast.py   what is to be billed, so far and likely
 caps.py       spending caps, as requests
 corrections.py closed months that the gateway told otherwise later
 close_settle.py when a month's usage has settled
@@ -41,6 +42,7 @@ from billing.services.collect import invoice_collect, invoice_retry
 from billing.services.collect_all import collect
 from billing.services.corrections import months_correct
 from billing.services.events import event_process, webhook_receive
+from billing.services.forecast import Forecast, forecast
 from billing.services.notices import notice_send_again
 from billing.services.orders import card_order, extension_order
 from billing.services.sign_up import SignUp, sign_up
@@ -48,6 +50,7 @@ from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
 
 __all__ = [
+    "Forecast",
     "SignUp",
     "auto_top_up_set",
     "auto_top_up_stop",
@@ -64,6 +67,7 @@ __all__ = [
     "collect",
     "event_process",
     "extension_order",
+    "forecast",
     "invoice_collect",
     "invoice_retry",
     "months_correct",

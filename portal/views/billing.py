@@ -22,6 +22,7 @@ from billing.balances import credit_display
 from billing.models import Order, OrderPurpose, OrderState
 from billing.spending import cap_row
 from portal.views.access import TenantRequest, tenant_required
+from portal.views.spending import next_invoice
 from tenants.errors import Refused
 from tenants.permissions import Act, may
 
@@ -38,6 +39,7 @@ def overview(request: TenantRequest) -> HttpResponse:
         "nav": "billing",
         "subscription": selectors.subscription_row(tenant=tenant, now=now),
         "cap": cap_row(tenant=tenant),
+        "next_invoice": next_invoice(tenant, now),
         "cards": selectors.cards(tenant=tenant),
         "credit": credit_display(tenant=tenant),
         "extensions": current,

@@ -1,5 +1,6 @@
-"""The spending cap of the billing page."""
+"""What the billing page says of money to come: the next invoice so far, and the spending cap."""
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from django.contrib import messages
@@ -11,10 +12,32 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from billing import services
-from billing.money import minor
+from billing.money import display, display_unit, minor
 from portal.views.access import TenantRequest, tenant_required
 from tenants.errors import Refused
+from tenants.models import Tenant
 from tenants.permissions import Act, may
+
+
+def next_invoice(tenant: Tenant, now: datetime) -> dict[str, object] | None:
+    """Return the next invoice so far, ready to show; None where none is to come."""
+    found = services.forecast(tenant=tenant, now=now)
+    if found is None:
+        return None
+    currency = found.currency
+    return {
+        "lines": [
+            {
+                "description": line.description,
+                "quantity": line.quantity,
+                "unit": display_unit(line.unit_amount, currency),
+                "amount": display(line.amount, currency),
+            }
+            for line in found.lines
+        ],
+        "total": display(found.total, currency),
+        "expected": display(found.expected, currency),
+    }
 
 
 @require_POST

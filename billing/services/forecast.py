@@ -1,0 +1,150 @@
+"""The next invoices as they stand: what the close would bill now, and what it is likely to bill.
+
+Usage goes on as in the last seven full days (UTC), or as many as the plan was held; it is never
+less than what is used, nor more than a spending cap allows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import tenants.selectors
+from billing import tiers
+from billing.dues import Terms, month_of, terms_of, usage_days, usage_lines
+from billing.lines import Line
+from billing.models import (
+    ChangeState,
+    PlanChange,
+    PriceMove,
+    PriceVersion,
+    SpendingCap,
+    Subscription,
+    SubscriptionState,
+)
+from billing.money import rounded
+from billing.proration import Share, fee_for_month
+from billing.services.corrections import corrections_lines, corrections_pending
+from billing.services.fee_lines import month_line
+from tenants.models import Meter, Tenant
+from tenants.periods import Period
+
+AVERAGE_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Lines so far, before tax, with their sum, and the sum to expect, in minor units."""
+
+    currency: str
+    lines: list[Line]
+    total: int
+    expected: int
+
+
+def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
+    """Return what is to come; None where nothing is, as on a free plan.
+
+    The lines are in the language that is active.
+    """
+    active = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.ACTIVE)
+    subscription = active.select_related("plan", "price__plan").first()
+    if subscription is None:
+        return None
+    today = now.astimezone(UTC).date()
+    month = month_of(today)
+    terms = terms_of(subscription.price)
+    days = usage_days(subscription, month)
+    used = _used(tenant, terms, days) if days else {}
+    by_meter = usage_lines(terms, days, used) if days else {}
+    usage = [line for lines in by_meter.values() for line in lines]
+    pending = corrections_pending(tenants=[tenant], since=month.start).get(tenant.pk, [])
+    corrections = list(corrections_lines(pending, now).values())
+    lines = [*_fee(subscription, month_of(month.end)), *usage, *corrections]
+    if not lines and not terms.steps:
+        return None
+    more = 0
+    if days:
+        expected = _expected(tenant, terms, days, used, today)
+        more = _price(terms, expected) - _price(terms, used)
+    total = sum(line.amount for line in lines)
+    return Forecast(subscription.price.currency, lines, total, total + more)
+
+
+def _price(terms: Terms, used: Mapping[Meter, int]) -> int:
+    return sum(tiers.price(steps, used[meter]) for meter, steps in terms.steps.items())
+
+
+def _used(tenant: Tenant, terms: Terms, days: Period) -> dict[Meter, int]:
+    return {
+        meter: tenants.selectors.usage_total(
+            tenant=tenant, meter=meter, start=days.start, end=days.end
+        )
+        for meter in terms.steps
+    }
+
+
+def _expected(
+    tenant: Tenant, terms: Terms, days: Period, used: Mapping[Meter, int], today: date
+) -> dict[Meter, int]:
+    """Return what each meter is likely to come to by the month's end."""
+    since = max(days.start, today - timedelta(days=AVERAGE_DAYS))
+    full = (today - since).days
+    if full <= 0:
+        return dict(used)
+    before = _used(tenant, terms, Period(days.start, today))
+    lately = _used(tenant, terms, Period(since, today))
+    left = (days.end - today).days
+    expected = {
+        meter: max(count, before[meter] + rounded(Decimal(lately[meter] * left) / full))
+        for meter, count in used.items()
+    }
+    cap = SpendingCap.objects.filter(tenant=tenant).first()
+    if cap is not None and Meter.REQUESTS in expected:
+        most = max(cap.requests, used[Meter.REQUESTS])
+        expected[Meter.REQUESTS] = min(expected[Meter.REQUESTS], most)
+    return expected
+
+
+def _fee(subscription: Subscription, ahead: Period) -> list[Line]:
+    """Return the fee of the month ahead, by the plan and the price that it will have."""
+    change = _scheduled_change(subscription, ahead)
+    if change is not None:
+        fee = change.monthly_fee
+        share: Share | None = Share(ahead.start, ahead.days, ahead.days, fee)
+        plan = change.plan
+    else:
+        share = fee_for_month(
+            fee=_price_ahead(subscription, ahead).monthly_fee,
+            fee_from=subscription.fee_from,
+            fee_until=subscription.fee_until,
+            month=ahead,
+        )
+        plan = subscription.plan
+    return [month_line(plan, share)] if share and share.amount else []
+
+
+def _scheduled_change(subscription: Subscription, ahead: Period) -> PriceVersion | None:
+    change = (
+        PlanChange.objects.filter(
+            tenant=subscription.tenant_id,
+            state=ChangeState.SCHEDULED,
+            takes_effect_on__lte=ahead.start,
+        )
+        .select_related("price__plan")
+        .first()
+    )
+    return change.price if change else None
+
+
+def _price_ahead(subscription: Subscription, ahead: Period) -> PriceVersion:
+    move = (
+        PriceMove.objects.filter(
+            subscription=subscription,
+            state=ChangeState.SCHEDULED,
+            takes_effect_on__lte=ahead.start,
+        )
+        .select_related("price")
+        .first()
+    )
+    return move.price if move else subscription.price

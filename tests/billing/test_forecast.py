@@ -1,0 +1,89 @@
+"""The next invoice so far, and what the month is likely to come to; worked by hand."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from billing import services
+from billing.models import SpendingCap
+from billing.services import Forecast, forecast
+from tenants.models import Tenant, User
+from tests.billing.months import at, held, tenant_new, used
+
+NOW = at("11-21", hour=12)
+
+
+@pytest.fixture
+def tenant(db: None) -> Tenant:
+    services.seed(now=timezone.now())
+    return tenant_new()
+
+
+def found(tenant: Tenant) -> Forecast:
+    result = forecast(tenant=tenant, now=NOW)
+    assert result is not None
+    return result
+
+
+def lines(result: Forecast) -> list[tuple[str, int]]:
+    return [(line.description, line.amount) for line in result.lines]
+
+
+def test_usage_goes_on_as_in_the_last_seven_full_days(tenant: Tenant) -> None:
+    held(tenant, "payg", "10-01")
+    used(tenant, "payg", {"11-01": 2_000, "11-14": 7_000, "11-20": 7_000, "11-21": 500})
+    result = found(tenant)
+    assert lines(result) == [
+        ("Requests 1 to 1,000, 2026-11", 0),
+        ("Requests 1,001 to 16,500, 2026-11", 31_00),
+    ]
+    # 16,000 before today, and 2,000 a day for the ten days from today on.
+    assert (result.total, result.expected) == (31_00, (36_000 - 1_000) * 2 // 10)
+
+
+def test_it_is_never_less_than_what_is_used(tenant: Tenant) -> None:
+    held(tenant, "payg", "10-01")
+    used(tenant, "payg", {"11-21": 6_000})
+    result = found(tenant)
+    assert (result.total, result.expected) == (10_00, 10_00)
+
+
+@pytest.mark.parametrize(("requests", "expected"), [(20_000, 38_00), (10_000, 31_00)])
+def test_nor_more_than_a_cap_allows(tenant: Tenant, requests: int, expected: int) -> None:
+    held(tenant, "payg", "10-01")
+    used(tenant, "payg", {"11-01": 2_000, "11-14": 7_000, "11-20": 7_000, "11-21": 500})
+    SpendingCap.objects.create(
+        tenant=tenant, currency="USD", amount=1, requests=requests, set_at=NOW
+    )
+    assert found(tenant).expected == expected
+
+
+def test_a_plan_of_yesterday_goes_on_as_yesterday(tenant: Tenant) -> None:
+    held(tenant, "payg", "11-20")
+    used(tenant, "payg", {"11-19": 90_000, "11-20": 3_000})
+    result = found(tenant)
+    assert (result.total, result.expected) == (4_00, (3_000 + 30_000 - 1_000) * 2 // 10)
+
+
+def test_a_fee_is_that_of_the_next_month(tenant: Tenant) -> None:
+    held(tenant, "starter", "10-01")
+    result = found(tenant)
+    assert lines(result) == [("Starter, 2026-12", 29_00)]
+    assert (result.total, result.expected) == (29_00, 29_00)
+
+
+def test_a_free_plan_has_none(tenant: Tenant) -> None:
+    held(tenant, "free", "10-01")
+    assert forecast(tenant=tenant, now=NOW) is None
+
+
+def test_the_page_shows_its_arithmetic(tenant: Tenant, client: Client) -> None:
+    today = timezone.now().date()
+    held(tenant, "payg", today.replace(day=1).isoformat())
+    used(tenant, "payg", {today.isoformat(): 2_500})
+    client.force_login(User.objects.get())
+    page = client.get(reverse("billing")).content.decode()
+    assert "Requests 1,001 to 2,500" in page
+    assert 'data-testid="next-invoice"><strong>$3.00' in page
+    assert "daily average of the last seven full days" in page
