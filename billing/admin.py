@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
+from billing.admin_export import export_csv, export_json
 from billing.admin_invoice_acts import InvoiceActs
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
 from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
@@ -211,7 +212,7 @@ class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
     list_select_related = ["tenant"]
     date_hierarchy = "issued_at"
     inlines = [InvoiceLineInline, PaymentInline]
-    actions = ["collect"]
+    actions = ["collect", export_csv, export_json]
 
     @admin.display(description=_("tenant"))
     def tenant_link(self, invoice: Invoice) -> str:

@@ -43,8 +43,22 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
     amount = serializers.IntegerField()
 
 
+class InvoiceTaxSerializer(serializers.Serializer[Any]):
+    """The tax of one rate, in percent, on `net`; `home_tax`: the same in the issuer's currency."""
+
+    country = serializers.CharField()
+    name = serializers.CharField()
+    rate = serializers.DecimalField(max_digits=5, decimal_places=2)
+    is_reverse_charge = serializers.BooleanField()
+    net = serializers.IntegerField()
+    tax = serializers.IntegerField()
+    home_currency = serializers.CharField()
+    home_tax = serializers.IntegerField(allow_null=True)
+
+
 class InvoiceDetailSerializer(InvoiceSerializer):
     lines = InvoiceLineSerializer(many=True)
+    taxes = InvoiceTaxSerializer(many=True)
 
 
 class ExtensionSerializer(serializers.Serializer[Any]):

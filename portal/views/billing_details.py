@@ -1,12 +1,14 @@
-"""What a tenant's invoices say of it, and which tax is added to its prices for that."""
+"""What a tenant's invoices say of it, which tax that adds, and all of them for its bookkeeper."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from billing import selectors
+from billing.export import CONTENT_TYPES, export
 from billing.models import TaxDetails
 from billing.services.taxes import tax_details_save
 from billing.tax_words import how_taxed
@@ -40,4 +42,18 @@ def billing_details(request: TenantRequest) -> HttpResponse:
     return render(request, template, context, status=400 if is_bad else 200)
 
 
-urlpatterns = [path("billing/details/", billing_details, name="billing-details")]
+@tenant_required
+def invoices_export(request: TenantRequest, format_: str) -> StreamingHttpResponse:
+    """All invoices of the tenant, a row per line and per tax, as CSV or JSON."""
+    return StreamingHttpResponse(
+        export(selectors.invoices(tenant=request.member.tenant), format_=format_),
+        content_type=CONTENT_TYPES[format_],
+        headers={"Content-Disposition": f'attachment; filename="invoices.{format_}"'},
+    )
+
+
+urlpatterns = [
+    path("billing/details/", billing_details, name="billing-details"),
+    path("billing/invoices.csv", invoices_export, {"format_": "csv"}, "billing-invoices-csv"),
+    path("billing/invoices.json", invoices_export, {"format_": "json"}, "billing-invoices-json"),
+]
