@@ -9,7 +9,7 @@ from portal.demo.gateway import EXCEEDED, Caller
 from portal.demo.story import QUOTA
 from portal.supervisor.stack import Stack
 from tests.browser.chromium import Visitor
-from tests.browser.test_story import sign_up
+from tests.browser.test_story import calls_until_known, sign_up
 
 
 @pytest.fixture
@@ -35,8 +35,7 @@ def test_a_tenant_tries_the_api_with_a_key_of_theirs(
     sign_up(page, organization="Try Works")
     value = page.get_by_test_id("api-key-value").inner_text()
     expect(page.locator("#key-state")).to_contain_text("Active")
-    while caller.answer(value) != "200":  # until the functions know the key, too
-        page.reload()
+    calls_until_known(caller, value)
 
     page.goto("/docs/")
     choice, field = (page.get_by_label(label, exact=True) for label in ("Key", "Value"))

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from portal.demo.gateway import Caller
 from portal.supervisor.stack import Stack
-from tests.browser.test_story import sign_up
+from tests.browser.test_story import calls_until_known, sign_up
 
 HIDE = "is => Object.defineProperty(document, 'hidden', {configurable: true, get: () => is})"
 # Resolves at the panel's next poll, with whether it was kept back.
@@ -43,7 +43,7 @@ def test_an_open_table_stays_open_and_keeps_the_focus(
     sign_up(page, organization="Readers Ltd")
     key = page.get_by_test_id("api-key-value").inner_text()
     caller = Caller(stack.environment["API_BASE_URL"])
-    assert caller.patient(key) == "200"
+    calls_until_known(caller, key)
     caller.close()
     expect(page.locator("canvas#live-chart")).to_be_visible(timeout=60_000)
     table = page.locator("#live-panel details")

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.demo.gateway import EXCEEDED, Caller
+from portal.demo.expect import wait_for
+from portal.demo.gateway import EXCEEDED, FORBIDDEN, THROTTLED, Caller
 from portal.demo.story import DECLINED_CARD, GOOD_CARD, PASSWORD, QUOTA
 from portal.supervisor.stack import Stack
 
 MEMBERS = ("billing", "billing/extensions", "billing/invoices", "keys", "usage", "team", "settings")
+
+pytestmark = pytest.mark.database  # not in this process, but in all of the installation's
+PATIENCE = 30  # seconds that workers may take for what is theirs
 
 Visit = Callable[..., Page]
 Check = Callable[[Page], None]
@@ -33,6 +37,22 @@ def sign_up(page: Page, *, organization: str, plan: str = "free") -> None:
     page.locator("[name=organization]").fill(organization)
     page.locator("[name=plan]").select_option(plan)
     page.get_by_role("button", name="Create account").click()
+    page.wait_for_url(lambda url: "/accounts/signup/" not in url)
+
+
+def calls_until_known(caller: Caller, key: str) -> int:
+    """Call until the functions know a new key, too; return how many calls its quota lost by that.
+
+    Between the gateway and them, calls are let in and answered by 503.
+    """
+    answers: list[str] = []
+
+    def call() -> str:
+        answers.append(caller.answer(key))
+        return answers[-1]
+
+    wait_for("the answer to a call with the new key", call, "200", seconds=PATIENCE)
+    return sum(answer not in {FORBIDDEN, THROTTLED} for answer in answers)
 
 
 def pay(page: Page, card: str) -> None:
@@ -57,11 +77,11 @@ def test_a_tenant_signs_up_runs_dry_and_buys_more(
     axe(page)
     # Active at once, or once htmx has asked often enough.
     expect(page.locator("#key-state")).to_contain_text("Active")
-    assert caller.answer(key) == "200"
+    used = calls_until_known(caller, key)
     page.reload()
     expect(page.get_by_test_id("api-key-value")).to_have_count(0)
 
-    assert 1 + caller.exhaust(key, most=QUOTA) == QUOTA
+    assert used + caller.exhaust(key, most=QUOTA) == QUOTA
     # Beat reads usage every ten seconds, and the page asks for it: no command and no reload.
     expect(page.get_by_test_id("used-period")).to_have_text(str(QUOTA), timeout=30_000)
     expect(page.get_by_test_id("remaining")).to_have_text("0")
@@ -103,13 +123,15 @@ def test_a_key_is_created_and_revoked(visit: Visit, axe: Check, caller: Caller) 
     page.get_by_role("button", name="Create").click()
     value = page.get_by_test_id("api-key-value").inner_text()
     axe(page)
+    calls_until_known(caller, value)
 
     page.get_by_role("button", name="Revoke production").click()
     axe(page)
     page.get_by_role("button", name="Revoke key").click()
 
     expect(page.get_by_text("“production” was revoked")).to_be_visible()
-    assert caller.answer(value) == "403 Forbidden"
+    revoked = "the answer to a call with the revoked key"
+    wait_for(revoked, lambda: caller.answer(value), FORBIDDEN, seconds=PATIENCE)
 
 
 def test_a_paid_plan_begins_at_checkout(visit: Visit, axe: Check) -> None:
@@ -137,8 +159,7 @@ def test_a_picture_becomes_three_variants(visit: Visit, axe: Check, picture: Pat
     expect(page.get_by_test_id("variant")).to_have_count(3, timeout=30_000)  # without a reload
     for image in page.locator(".variant img").all():
         image.scroll_into_view_if_needed()
-        expect(image).to_have_js_property("complete", True)
-        assert image.evaluate("image => image.naturalWidth") > 0
+        expect(image).not_to_have_js_property("naturalWidth", 0)
     axe(page)
 
 
