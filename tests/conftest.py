@@ -18,6 +18,10 @@ import httpx
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.color import Style
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck
@@ -46,6 +50,34 @@ hypothesis_settings.load_profile("patient")
 def _fast_passwords() -> Iterator[None]:
     """Hash passwords in no time: a real hash is slow on purpose, and no test is about it."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _types_kept() -> Iterator[None]:
+    """Keep content types and permissions, which are the same for all, when a test's rows go.
+
+    Django deletes them, too, and has them made anew after each test that commits: that takes longer
+    than most such tests.
+    """
+    kept = {ContentType._meta.db_table, Permission._meta.db_table}
+
+    def sql_flush(
+        style: Style, connection: BaseDatabaseWrapper, *, reset_sequences: bool, allow_cascade: bool
+    ) -> list[str]:
+        names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        return connection.ops.sql_flush(
+            style,
+            sorted(set(names) - kept),
+            reset_sequences=reset_sequences,
+            allow_cascade=allow_cascade,
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.core.management.commands.flush.sql_flush", sql_flush)
+        patch.setattr(
+            "django.core.management.commands.flush.emit_post_migrate_signal", lambda *_, **__: None
+        )
         yield
 
 
