@@ -27,6 +27,7 @@ from billing.models import (
     ExtensionPack,
     Invoice,
     InvoiceLine,
+    InvoiceTax,
     Order,
     PackPrice,
     Payment,
@@ -199,6 +200,11 @@ class InvoiceLineInline(ReadOnly, TabularInline):
     extra = 0
 
 
+class InvoiceTaxInline(ReadOnly, TabularInline):
+    model = InvoiceTax
+    extra = 0
+
+
 class PaymentInline(ReadOnly, TabularInline):
     model = Payment
     extra = 0
@@ -211,7 +217,7 @@ class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
     search_fields = ["tenant__uuid", "tenant__name", "sequence"]
     list_select_related = ["tenant"]
     date_hierarchy = "issued_at"
-    inlines = [InvoiceLineInline, PaymentInline]
+    inlines = [InvoiceLineInline, InvoiceTaxInline, PaymentInline]
     actions = ["collect", export_csv, export_json]
 
     @admin.display(description=_("tenant"))

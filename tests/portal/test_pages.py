@@ -17,7 +17,8 @@ from tests.cast import PASSWORD, Cast
 MEMBER_PAGES = (
     "/dashboard/", "/dashboard/usage/", "/dashboard/live/", "/dashboard/key/", "/keys/",
     "/usage/", "/usage.csv",
-    "/billing/", "/billing/extensions/", "/billing/invoices/", "/team/", "/settings/",
+    "/billing/", "/billing/extensions/", "/billing/invoices/", "/billing/details/",
+    "/billing/invoices.csv", "/team/", "/settings/",
     "/api/v1/keys/", "/api/v1/usage/", "/api/v1/invoices/",
 )  # fmt: skip
 PUBLIC_PAGES = ("/", "/plans/", "/plans/?currency=JPY", "/docs/", "/healthz", "/accounts/login/")
