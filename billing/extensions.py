@@ -121,7 +121,7 @@ def auto_top_up_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
     """Return a tenant's automatic top-up, what it may cost at most per period, and its history."""
     setting = AutoTopUp.objects.filter(tenant=tenant).select_related("pack").first()
     period = tenants.selectors.current_period(tenant=tenant, now=now)
-    bought = Order.objects.filter(tenant=tenant, is_top_up=True).select_related("invoice")
+    bought = Order.objects.filter(tenant=tenant, is_top_up=True).select_related("pack", "invoice")
     count = bought.filter(period_start=period.start, period_end=period.end)
     row: dict[str, object] = {
         "is_on": setting is not None and setting.is_on,
@@ -150,7 +150,7 @@ def _top_up(order: Order) -> dict[str, object]:
     invoice = getattr(order, "invoice", None)
     return {
         "at": order.created_at,
-        "description": order.description,
+        "name": order.pack.name if order.pack else order.description,
         "amount_display": display(order.amount, order.currency),
         "state": order.state,
         "state_label": _("not paid")
