@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
+from billing.admin_changes import move_to_newest_price
 from billing.admin_export import export_csv, export_json
 from billing.admin_invoice_acts import InvoiceActs
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
@@ -56,7 +57,7 @@ class PriceVersionInline(ReadOnly, TabularInline):
 
     model = PriceVersion
     extra = 0
-    fields = ["currency", "number", "fee", "tiers", "created_at"]
+    fields = ["currency", "number", "fee", "setup", "trial_days", "tiers", "created_at"]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
@@ -66,6 +67,10 @@ class PriceVersionInline(ReadOnly, TabularInline):
     @admin.display(description=_("monthly fee"))
     def fee(self, price: PriceVersion) -> str:
         return display(price.monthly_fee, price.currency)
+
+    @admin.display(description=_("setup fee"))
+    def setup(self, price: PriceVersion) -> str:
+        return display(price.setup_fee, price.currency)
 
     @admin.display(description=_("prices by tier"))
     def tiers(self, price: PriceVersion) -> str:
@@ -125,6 +130,7 @@ class SubscriptionAdmin(ReadOnly, ModelAdmin):
     list_filter = ["state", "plan"]
     search_fields = ["tenant__uuid", "tenant__name"]
     list_select_related = ["tenant", "plan", "price__plan"]
+    actions = [move_to_newest_price]
 
     @admin.display(description=_("tenant"))
     def tenant_link(self, subscription: Subscription) -> str:

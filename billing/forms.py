@@ -76,6 +76,22 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminIntegerFieldWidget,
         help_text=_("In minor units: 2900 is $29.00, 4500 is ¥4,500."),
     )
+    new_setup_fee = forms.IntegerField(
+        label=_("New setup fee"),
+        min_value=0,
+        max_value=10**12,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=_("In minor units, once per tenant, with the first month. Empty: none."),
+    )
+    new_trial_days = forms.IntegerField(
+        label=_("New trial days"),
+        min_value=0,
+        max_value=365,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=_("For tenants who never had another plan than “free”. Empty: none."),
+    )
     new_tiers = TiersField(
         label=_("New prices of requests by tier"),
         required=False,
@@ -105,8 +121,9 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         currency, has_fee = data.get("new_currency"), data.get("new_monthly_fee") is not None
-        has_tiers = any(data.get(name) for name in self.TIERS.values())
-        if bool(currency) != has_fee or (has_tiers and not currency):
+        more = (*self.TIERS.values(), "new_setup_fee", "new_trial_days")
+        has_more = any(data.get(name) for name in more)
+        if bool(currency) != has_fee or (has_more and not currency):
             raise ValidationError(_("A new price needs both a currency and a fee."))
         overage = data.get("overage", self.instance.overage)
         if currency and overage == Overage.PRICED and Meter.REQUESTS not in self._steps(currency):
@@ -130,6 +147,8 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
                 currency=currency,
                 monthly_fee=self.cleaned_data["new_monthly_fee"],
                 steps=self._steps(currency),
+                setup_fee=self.cleaned_data.get("new_setup_fee") or 0,
+                trial_days=self.cleaned_data.get("new_trial_days") or 0,
                 actor=actor,
                 now=now,
             )

@@ -1,7 +1,7 @@
 """What pages read of billing, ready to show. Every query about a tenant starts from it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 import tenants.selectors
 from billing import tiers
 from billing.models import (
+    ChangeState,
     Currency,
     Customer,
     ExtensionPack,
@@ -21,6 +22,7 @@ from billing.models import (
     OrderState,
     PackPrice,
     Plan,
+    PlanChange,
     PriceVersion,
     SavedCard,
     Subscription,
@@ -125,7 +127,7 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
     active = subscriptions.filter(state=SubscriptionState.ACTIVE).first()
     waiting = Order.objects.filter(
         tenant=tenant,
-        purpose=OrderPurpose.SUBSCRIPTION,
+        purpose__in=[OrderPurpose.SUBSCRIPTION, OrderPurpose.CHANGE],
         subscription__state=SubscriptionState.INCOMPLETE,
         state__in=[OrderState.PENDING, OrderState.EXPIRED],  # checkout begins an expired one again
     )
@@ -133,6 +135,7 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
     month = period_of(QuotaPeriod.MONTH, now)
     row: dict[str, object] = {
         "pending": pending,
+        "change": _plan_change(tenant),
         "period_start": month.start,
         "period_end": month.end - timedelta(days=1),
     }
@@ -141,6 +144,8 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
         steps = priced(active.plan, active.price)
         row |= {
             "plan_name": active.plan.name,
+            "plan_code": active.plan.code,
+            "trial_ends_on": _after(active.trial_ends_on, now),
             "state": active.state,
             "state_label": active.get_state_display(),
             "price_display": (_("%(fee)s a month, plus usage") if steps else _("%(fee)s a month"))
@@ -148,6 +153,17 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
             "usage": _usage_rows(active, month),
         }
     return row
+
+
+def _plan_change(tenant: Tenant) -> PlanChange | None:
+    """Return the change of plan that is to come, if any."""
+    scheduled = PlanChange.objects.filter(tenant=tenant, state=ChangeState.SCHEDULED)
+    return scheduled.select_related("plan").first()
+
+
+def _after(day: date | None, now: datetime) -> date | None:
+    """Return a UTC day that is still to come."""
+    return day if day is not None and day > now.astimezone(UTC).date() else None
 
 
 def _usage_rows(subscription: Subscription, month: Period) -> list[dict[str, object]]:
@@ -176,11 +192,16 @@ def cards(*, tenant: Tenant) -> QuerySet[SavedCard]:
     return saved.select_related("customer")
 
 
+def currency_of(*, tenant: Tenant) -> str:
+    """Return the currency that a tenant is charged in."""
+    customer = Customer.objects.filter(tenant=tenant).first()
+    return customer.currency if customer else Currency.USD
+
+
 def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
     """Return the packs on sale, priced in the tenant's currency, and what they are with tax."""
     taxation = taxation_today(tenant=tenant, now=now)
-    customer = Customer.objects.filter(tenant=tenant).first()
-    currency = customer.currency if customer else Currency.USD
+    currency = currency_of(tenant=tenant)
     prices = PackPrice.objects.filter(
         currency=currency, pack__in=ExtensionPack.objects.filter(is_active=True)
     )

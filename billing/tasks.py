@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from billing import payments, services
 from billing.models import Notice, Order, Refund, SavedCard, StripeEvent
-from billing.services import cards, checkout, events, notices, refunds, taking_back
+from billing.services import cards, checkout, events, notices, refunds, taking_back, trials
 from billing.services import top_up as topping
 from tenants import queue
 from tenants.models import Tenant
@@ -70,6 +70,18 @@ def refunds_sweep() -> None:
     """Queue the refunds that nobody knows the end of."""
     for refund in refunds.refunds_waiting():
         queue.send("billing.tasks.refund_send", refund.pk, queue="default")
+
+
+@shared_task
+def changes_apply() -> None:
+    """Make the changes of plan and price that are due."""
+    services.changes_apply(now=timezone.now())
+
+
+@shared_task
+def trials_announce() -> None:
+    """Tell the tenants whose trial is about to end."""
+    trials.trials_announce(now=timezone.now())
 
 
 @shared_task

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Overage, Plan, PriceVersion
-from billing.money import display_unit
+from billing.money import display, display_unit
 from billing.tiers import Tier
 from tenants.models import Meter
 
@@ -63,6 +64,14 @@ _WORDS = {
         then_until=_("then %(cost)s a conversion up to %(count)s"),
     ),
 }
+
+
+def price_in_words(plan: Plan, price: PriceVersion) -> str:
+    """Return a price as one line: the fee, then the steps of what is metered."""
+    fee = gettext("%(fee)s a month") % {"fee": display(price.monthly_fee, price.currency)}
+    steps = priced(plan, price)
+    texts = [text for meter in steps for text in in_words(meter, steps[meter], price.currency)]
+    return ", ".join([fee, *texts])
 
 
 def in_words(meter: Meter, tiers: Sequence[Tier], currency: str) -> list[str]:

@@ -73,6 +73,8 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "take packs back": ("billing.tasks.packs_take_back", settings.SWEEP_SECONDS),
     "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
+    "change plans and prices": ("billing.tasks.changes_apply", 60),
+    "tell whose trial ends": ("billing.tasks.trials_announce", 3600),
     "close the month": ("billing.tasks.close_month", 3600),
     "correct closed months": ("billing.tasks.months_correct", 12 * 3600),
     "reckon spending caps": ("billing.tasks.caps_sweep", 3600),

@@ -239,6 +239,7 @@ ISSUER_TAX_ID = env.str(
 )
 ISSUER_BANK = env.str("ISSUER_BANK", "")
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", 14)
+PRICE_NOTICE_DAYS = env.int("PRICE_NOTICE_DAYS", 30)
 
 # --- Mail and operators ---
 

@@ -11,6 +11,7 @@ from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
 from portal.views import (
     billing_details,
+    billing_plan,
     cards,
     dashboard,
     docs,
@@ -32,6 +33,7 @@ urlpatterns = [
     path("", include(keys.urlpatterns)),
     path("", include(billing_pages.urlpatterns)),
     path("", include(billing_details.urlpatterns)),
+    path("", include(billing_plan.urlpatterns)),
     path("", include(cards.urlpatterns)),
     path("", include(extensions.urlpatterns)),
     path("", include(spending.urlpatterns)),

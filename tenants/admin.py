@@ -2,19 +2,22 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tenants import selectors, services
 from tenants.admin_live import LiveDayAdmin, LiveMeterAdmin  # noqa: F401  (they register)
-from tenants.admin_tools import ReadOnly, operator
+from tenants.admin_tools import ReadOnly, ask, is_answered, operator
 from tenants.models import (
     ApiKeyVersion,
     AuditEntry,
@@ -57,6 +60,17 @@ class UserAdmin(ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # people sign up; operators are made by `createsuperuser`
+
+
+class StopForm(forms.Form):
+    """Why an operator stops a tenant."""
+
+    note = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Shown to the tenant."),
+    )
 
 
 @admin.register(Tenant)
@@ -115,11 +129,22 @@ class TenantAdmin(ModelAdmin):
         return format_html(" · ".join(["{}"] * len(parts)), *parts)
 
     @admin.action(description=_("Stop all calls (operator's hold)"))
-    def stop(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+    def stop(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> TemplateResponse | None:
+        """Ask for the reason, which the tenants are shown, then stop them."""
+        form = StopForm(request.POST if is_answered(request) else None)
+        if not form.is_valid():
+            return ask(
+                self,
+                request,
+                form=form,
+                title=gettext("Stop all calls (operator's hold)"),
+                explanation=gettext("No key of theirs passes until the hold is lifted."),
+            )
         for tenant in tenants:
             services.hold_place(
                 tenant=tenant,
                 reason=HoldReason.OPERATOR,
+                note=form.cleaned_data["note"],
                 actor=operator(request),
                 now=timezone.now(),
             )
@@ -128,6 +153,7 @@ class TenantAdmin(ModelAdmin):
             len(tenants),
             ngettext("%d tenant stopped.", "%d tenants stopped.", len(tenants)),
         )
+        return None
 
     @admin.action(description=_("Lift the operator's hold"))
     def resume(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
 from tenants.models import User
 
@@ -25,3 +29,31 @@ def operator(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionError("The admin was reached without signing in.")
     return request.user
+
+
+def is_answered(request: HttpRequest) -> bool:
+    """Say whether an action that asks first has come back with an answer."""
+    return request.POST.get("answered") == "yes"
+
+
+def ask(
+    model_admin: "admin.ModelAdmin[Any]",
+    request: HttpRequest,
+    *,
+    form: forms.Form,
+    title: str,
+    explanation: str,
+) -> TemplateResponse:
+    """Return the page on which an action asks what it needs; its form comes back to the action."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": title,
+        "explanation": explanation,
+        "form": form,
+        "action": request.POST["action"],
+        "select_across": request.POST.get("select_across", "0"),
+        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "back": request.get_full_path(),
+    }
+    return TemplateResponse(request, "admin/ask.html", context)

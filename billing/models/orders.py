@@ -31,6 +31,9 @@ class OrderState(models.TextChoices):
     REFUNDED = "refunded", _("refunded")
 
 
+UNPAID = frozenset({OrderState.PENDING, OrderState.EXPIRED})
+
+
 class Order(models.Model):
     """One purchase, paid at Stripe's Checkout; an automatic top-up, by the saved card then.
 

@@ -6,6 +6,13 @@ orders.py     buy: write the order, renew its offer
 fulfilment.py what Stripe says of an order becomes what it is
 taking_back.py packs that are given back
 top_up.py     buy packs by themselves, to the saved card
+offers.py     what a change of plan means today, and what it costs
+plan_changes.py, changes.py
+              change plan: at once or at the month's end; make the changes that are due
+price_moves.py, trials.py
+              move to the newest price, with notice; say that a trial ends
+subscriptions.py
+              one subscription ends, another begins
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
 ledger.py     the books: each event once, debits and credits
@@ -36,6 +43,7 @@ notices.py    mails about money
 from billing.services.caps import cap_follow, cap_lift, cap_set, caps_sweep
 from billing.services.cards import card_detach, card_make_default, card_remove
 from billing.services.catalog import price_set, seed
+from billing.services.changes import changes_apply
 from billing.services.checkout import checkout_start, order_check, order_refund
 from billing.services.close_month import close_month
 from billing.services.collect import invoice_collect, invoice_retry
@@ -44,13 +52,22 @@ from billing.services.corrections import months_correct
 from billing.services.events import event_process, webhook_receive
 from billing.services.forecast import Forecast, forecast
 from billing.services.notices import notice_send_again
+from billing.services.offers import FREE, Offer, has_card
 from billing.services.orders import card_order, extension_order
+from billing.services.plan_changes import plan_change, plan_keep, plan_offer
+from billing.services.price_moves import (
+    price_move_first_day,
+    price_move_withdraw,
+    price_moves_schedule,
+)
 from billing.services.sign_up import SignUp, sign_up
 from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
 
 __all__ = [
+    "FREE",
     "Forecast",
+    "Offer",
     "SignUp",
     "auto_top_up_set",
     "auto_top_up_stop",
@@ -62,12 +79,14 @@ __all__ = [
     "card_make_default",
     "card_order",
     "card_remove",
+    "changes_apply",
     "checkout_start",
     "close_month",
     "collect",
     "event_process",
     "extension_order",
     "forecast",
+    "has_card",
     "invoice_collect",
     "invoice_retry",
     "months_correct",
@@ -75,6 +94,12 @@ __all__ = [
     "order_check",
     "order_refund",
     "order_take_back",
+    "plan_change",
+    "plan_keep",
+    "plan_offer",
+    "price_move_first_day",
+    "price_move_withdraw",
+    "price_moves_schedule",
     "price_set",
     "seed",
     "sign_up",

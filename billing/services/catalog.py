@@ -30,25 +30,30 @@ def price_set(
     currency: str,
     monthly_fee: int,
     steps: Steps,
+    setup_fee: int = 0,
+    trial_days: int = 0,
     now: datetime,
     actor: User | None = None,
 ) -> PriceVersion:
     """Give a plan a new price: the next version. One that is the same already is left as it is.
 
-    `monthly_fee` is in minor units, `steps` are those of each meter that is priced. Existing
-    subscriptions keep the version that they have.
+    Fees are in minor units, `steps` are those of each meter that is priced. Existing subscriptions
+    keep the version that they have.
     """
     Plan.objects.select_for_update().get(pk=plan.pk)
     latest = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
     wanted = {meter: list(tiers) for meter, tiers in steps.items() if tiers}
-    if latest is not None and (latest.monthly_fee, steps_of(latest)) == (monthly_fee, wanted):
-        return latest
+    fees = {"monthly_fee": monthly_fee, "setup_fee": setup_fee, "trial_days": trial_days}
+    if latest is not None:
+        fees_before = {name: getattr(latest, name) for name in fees}
+        if (fees_before, steps_of(latest)) == (fees, wanted):
+            return latest
     price = PriceVersion.objects.create(
         plan=plan,
         currency=currency,
         number=latest.number + 1 if latest else 1,
-        monthly_fee=monthly_fee,
         created_at=now,
+        **fees,
     )
     PriceTier.objects.bulk_create(
         PriceTier(price=price, meter=meter, up_to=tier.up_to, unit_amount=tier.unit_amount)
@@ -62,7 +67,7 @@ def price_set(
         now=now,
         target=f"{plan.code} {currency}",
         number=price.number,
-        monthly_fee=monthly_fee,
+        **fees,
     )
     return price
 

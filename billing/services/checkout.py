@@ -12,9 +12,10 @@ from django.db.models import F, Q
 
 from billing import payments
 from billing.models import Customer, Order, OrderState
+from billing.models.orders import UNPAID
 from billing.services.fulfilment import order_settle
 from billing.services.ledger import order_refund_post
-from billing.services.orders import UNPAID, is_current, order_renew
+from billing.services.orders import is_current, order_renew
 from billing.services.top_up import top_up_charge
 from tenants.models import Role
 

@@ -5,6 +5,9 @@ killed anywhere: an invoice is unique by subscription, month and kind, what a ba
 whole, and the next run finds what is still due. What is due is asked of the database, so that a run
 with nothing to do costs two queries a month. One tenant's failure never stops another's: a batch
 that fails is done again one by one.
+
+Changes of plan and price that are due come first; while one is not made, its tenant is not billed,
+for a month's fee is that of the plan which holds on its 1st.
 """
 
 from collections.abc import Callable, Collection
@@ -15,6 +18,7 @@ import structlog
 
 from billing.dues import month_before, month_of
 from billing.models import Invoice, Subscription
+from billing.services.changes import changes_apply
 from billing.services.close_batch import Written, batch_close, batch_would_close
 from billing.services.close_read import Close, TermsCache, due
 from billing.services.issuing import Draft
@@ -52,6 +56,8 @@ def close_month(
     after each batch, in subscriptions.
     """
     run = CloseRun()
+    if not dry_run:
+        run.failed |= changes_apply(now=now).failed
     today = now.astimezone(UTC).date()
     if month is not None:
         months = [month_of(month)]

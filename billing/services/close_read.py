@@ -20,6 +20,7 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
+from billing.services.changes import is_decided
 from tenants.models import Meter
 from tenants.periods import Period
 
@@ -40,7 +41,7 @@ class Close:
 def due(close: Close) -> QuerySet[Subscription]:
     """Return the subscriptions of which something may be due that is not billed yet."""
     begun = Subscription.objects.exclude(state=SubscriptionState.INCOMPLETE)
-    return begun.filter(_fee_is_due(close) | _usage_is_due(close))
+    return begun.filter(_fee_is_due(close) | _usage_is_due(close), is_decided(day=close.as_of))
 
 
 def _fee_is_due(close: Close) -> Q:

@@ -4,8 +4,7 @@ Fulfilment is one transaction that locks the order first: however often and from
 called (webhook, return page, sweep), an order is fulfilled once. No network.
 """
 
-from datetime import UTC, date, datetime
-from typing import TypeGuard
+from datetime import UTC, datetime
 
 from django.db import transaction
 
@@ -15,18 +14,19 @@ from billing.models import (
     OrderPurpose,
     OrderState,
     Subscription,
-    SubscriptionState,
 )
-from billing.money import prorated
+from billing.models.orders import UNPAID
 from billing.payments import Card, CheckoutState, IntentState
 from billing.services.cards import card_keep
+from billing.services.changes import tenant_at_its_plan
 from billing.services.invoices import order_invoice_issue
 from billing.services.ledger import order_held_post
-from billing.services.orders import UNPAID, subscription_order
+from billing.services.offers import offer_at
+from billing.services.plan_changes import subscription_begin
+from billing.services.plan_orders import is_awaited, plan_order_again
 from tenants import queue
 from tenants.errors import NotInThisState
-from tenants.models import GrantKind, QuotaPeriod, UsagePlan
-from tenants.periods import Period, period_of
+from tenants.models import GrantKind
 
 
 @transaction.atomic
@@ -92,9 +92,9 @@ def _fulfil(
         order_held_post(order=order, amount=amount, currency=currency, now=now)
         queue.on_commit("billing.tasks.order_refund", order.pk, queue="default")
     order.save()
-    if order.state == OrderState.REFUND_DUE and _is_awaited(order.subscription):
+    if order.state == OrderState.REFUND_DUE and is_awaited(order.subscription):
         # The plan can still be had, at today's share: its page leads to this one.
-        subscription_order(subscription=order.subscription, actor=order.created_by, now=now)
+        plan_order_again(order=order, subscription=order.subscription, now=now)
     if order.state == OrderState.FULFILLED:
         if card is not None:
             card_keep(tenant=order.tenant, card=card, now=now)
@@ -119,63 +119,28 @@ def _deliver(order: Order, now: datetime) -> bool:
                 )
             except NotInThisState:
                 return False
-        case OrderPurpose.SUBSCRIPTION:
-            today = now.astimezone(UTC).date()
-            is_in_period = order.period_start <= today < order.period_end
-            is_offered = is_in_period or not order.amount  # saving a card is for no period
-            if not (is_offered and _is_awaited(order.subscription)):
-                return False
-            _subscription_start(order.subscription, today, now)
-            if order.amount:
-                _credit_days_before(order, order.subscription.plan.usage_plan, today, now)
+        case OrderPurpose.SUBSCRIPTION | OrderPurpose.CHANGE:
+            return order.subscription is not None and _plan_begin(order, order.subscription, now)
     return True
 
 
-def _is_awaited(subscription: Subscription | None) -> TypeGuard[Subscription]:
-    """Say whether a subscription waits for its first payment."""
-    return subscription is not None and subscription.state == SubscriptionState.INCOMPLETE
+def _plan_begin(order: Order, begins: Subscription, now: datetime) -> bool:
+    """Begin the plan that was paid for, unless the month is over, or another plan has begun.
 
-
-def _subscription_start(subscription: Subscription, today: date, now: datetime) -> None:
-    """Begin a subscription that was waiting for its payment; the one before it ends.
-
-    This month was paid for: the month's run bills the fee from the next on.
+    Where Checkout was open over midnight (UTC) it begins on the day that was paid.
     """
-    Subscription.objects.filter(tenant=subscription.tenant, state=SubscriptionState.ACTIVE).update(
-        state=SubscriptionState.CANCELLED, ends_on=today
+    tenant = tenant_at_its_plan(tenant=order.tenant, now=now)
+    begins.refresh_from_db()  # now that the tenant is locked
+    today = now.astimezone(UTC).date()
+    is_in_period = order.period_start <= today < order.period_end
+    is_offered = is_in_period or not order.amount  # saving a card is for no period
+    if not (is_offered and is_awaited(begins)):
+        return False
+    made = offer_at(tenant=tenant, plan=begins.plan, price=begins.price, now=now)
+    subscription_begin(
+        begins=begins, made=made, on=order.starts_on if order.amount else None, now=now
     )
-    subscription.state = SubscriptionState.ACTIVE
-    subscription.starts_on = today
-    subscription.fee_from = period_of(QuotaPeriod.MONTH, now).end
-    subscription.save(update_fields=["state", "starts_on", "fee_from"])
-    tenants.services.tenant_change_plan(
-        tenant=subscription.tenant, usage_plan=subscription.plan.usage_plan, now=now
-    )
-
-
-def _credit_days_before(order: Order, limits: UsagePlan, today: date, now: datetime) -> None:
-    """Give the quota of days that were paid but are over: Checkout was open over midnight (UTC).
-
-    The plan's own share counts from today; with this it is that of the days that were paid.
-    """
-    if order.starts_on is None or not limits.is_prorated:
-        return
-    month = Period(order.period_start, order.period_end)
-    if limits.quota_period != QuotaPeriod.MONTH or order.starts_on >= today:
-        return
-    paid, given = (
-        prorated(limits.quota_limit, days=(month.end - day).days, of=month.days)
-        for day in (order.starts_on, today)
-    )
-    if paid > given:
-        tenants.services.quota_grant(
-            tenant=order.tenant,
-            requests=paid - given,
-            kind=GrantKind.CREDIT,
-            source=f"order:{order.uuid}",
-            period_start=month.start,
-            now=now,
-        )
+    return True
 
 
 @transaction.atomic

@@ -6,66 +6,24 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
 import tenants.selectors
+from billing import selectors
 from billing.models import (
-    Currency,
-    Customer,
     ExtensionPack,
     Order,
     OrderPurpose,
     OrderState,
     PackPrice,
-    Subscription,
     Unused,
 )
-from billing.money import prorated
+from billing.models.orders import UNPAID
 from billing.services.invoices import order_lines
+from billing.services.plan_orders import is_awaited, plan_frozen
 from billing.tax_tables import priced, taxes_today
 from tenants.errors import Refused
 from tenants.models import QuotaPeriod, Tenant, User
 from tenants.periods import period_of
-
-UNPAID = frozenset({OrderState.PENDING, OrderState.EXPIRED})
-
-
-def subscription_order(*, subscription: Subscription, actor: User | None, now: datetime) -> Order:
-    """Write the order for a plan's first month, prorated by days, today included (UTC).
-
-    Of a plan without a fee it is an order over nothing, which saves a card.
-    """
-    return Order.objects.create(
-        tenant=subscription.tenant,
-        purpose=OrderPurpose.SUBSCRIPTION,
-        token=f"subscription-{subscription.pk}-{subscription.orders.count()}",
-        currency=subscription.price.currency,
-        subscription=subscription,
-        created_by=actor,
-        created_at=now,
-        **_first_month(subscription, now),
-    )
-
-
-def _first_month(subscription: Subscription, now: datetime) -> dict[str, Any]:
-    """Return what the first month of a plan is if it begins today: the order's frozen fields."""
-    month = period_of(QuotaPeriod.MONTH, now)
-    today = now.astimezone(UTC).date()
-    left = (month.end - today).days
-    with override(subscription.tenant.language):
-        description = _("%(plan)s, %(left)d of %(days)d days") % {
-            "plan": subscription.plan.name,
-            "left": left,
-            "days": month.days,
-        }
-    fee = prorated(subscription.price.monthly_fee, days=left, of=month.days)
-    return {
-        "description": description,
-        **priced(tenant=subscription.tenant, net=fee, now=now),
-        "starts_on": today,
-        "period_start": month.start,
-        "period_end": month.end,
-    }
 
 
 @transaction.atomic
@@ -89,7 +47,7 @@ def extension_order(
     if existing is not None:
         return existing
     pack = ExtensionPack.objects.filter(code=pack_code, is_active=True).first()
-    currency = _currency(tenant)
+    currency = selectors.currency_of(tenant=tenant)
     price = PackPrice.objects.filter(pack=pack, currency=currency).first()
     if pack is None or price is None:
         raise Refused(_("There is no pack “%(code)s” on sale.") % {"code": pack_code})
@@ -130,7 +88,7 @@ def card_order(*, tenant: Tenant, token: str, actor: User | None, now: datetime)
         defaults={
             "purpose": OrderPurpose.CARD,
             "description": _("Save a card"),
-            "currency": _currency(tenant),
+            "currency": selectors.currency_of(tenant=tenant),
             "amount": 0,
             "period_start": month.start,
             "period_end": month.end,
@@ -141,23 +99,25 @@ def card_order(*, tenant: Tenant, token: str, actor: User | None, now: datetime)
     return order
 
 
-def _currency(tenant: Tenant) -> str:
-    customer = Customer.objects.filter(tenant=tenant).first()
-    return customer.currency if customer else Currency.USD
-
-
 def is_current(*, order: Order, now: datetime) -> bool:
     """Say whether what an order froze may still be sold: its period runs, its share and its tax
     are today's.
     """
+    if order.subscription_id is not None and not is_awaited(order.subscription):
+        return False
     if not order.amount:
         return True
     match order.purpose:
         case OrderPurpose.EXTENSION if not _runs(order, now):
             return False
-        case OrderPurpose.SUBSCRIPTION if order.starts_on != now.astimezone(UTC).date():
+        case OrderPurpose.SUBSCRIPTION | OrderPurpose.CHANGE if not _is_todays(order, now):
             return False
     return bool(_taxed_today(order, now)["taxation"] == order.taxation)
+
+
+def _is_todays(order: Order, now: datetime) -> bool:
+    """Say whether the share of a month that an order is for is that of today (UTC)."""
+    return order.starts_on == now.astimezone(UTC).date()
 
 
 def _runs(order: Order, now: datetime) -> bool:
@@ -182,10 +142,10 @@ def _tax_check(order: Order, now: datetime) -> None:
 def order_renew(*, order: Order, now: datetime) -> Order:
     """Make an unpaid order ready for a new Checkout Session; its last one, if any, is over.
 
-    A first month is priced afresh when another day has come, anything when its tax is another.
-    Raise Refused for a pack whose period is over, as the buyer was shown another, and where the tax
-    cannot be stated. An order that is paid, or that another request has renewed meanwhile, is
-    returned as it is.
+    A plan is priced afresh when another day has come, anything when its tax is another. Raise
+    Refused for a pack whose period is over, and a change from a plan that was left, as the buyer
+    was shown another, and where the tax cannot be stated. An order that is paid, or that another
+    request has renewed meanwhile, is returned as it is.
     """
     over = order.checkout_session_id
     order = (
@@ -213,7 +173,9 @@ def order_renew(*, order: Order, now: datetime) -> Order:
 def _offer(order: Order, now: datetime) -> dict[str, Any]:
     """Return today's values of an order's frozen fields. Raise Refused where its period is over."""
     if order.subscription is not None:
-        return _first_month(order.subscription, now)
+        if not is_awaited(order.subscription):
+            raise Refused(_("Your plan has changed since. Please choose again."))
+        return plan_frozen(order.subscription, now)
     if not _runs(order, now):
         raise Refused(_("The period that this was for is over. Please choose again."))
     return _taxed_today(order, now)

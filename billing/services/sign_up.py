@@ -12,16 +12,14 @@ from billing.models import (
     Customer,
     Order,
     Plan,
-    PriceVersion,
     Subscription,
     SubscriptionState,
 )
-from billing.services.orders import subscription_order
+from billing.services.offers import FREE, price_latest
+from billing.services.plan_orders import subscription_order
 from billing.usage_prices import priced
 from tenants.errors import Refused
 from tenants.models import Tenant, User
-
-FREE = "free"
 
 
 @dataclass(frozen=True)
@@ -77,11 +75,3 @@ def sign_up(
         created_at=now,
     )
     return SignUp(tenant, subscription_order(subscription=wanted, actor=user, now=now))
-
-
-def price_latest(*, plan: Plan, currency: str) -> PriceVersion:
-    """Return the newest price of a plan. Raise Refused where it has none in the currency."""
-    price = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
-    if price is None:
-        raise Refused(_("This plan has no price in “%(currency)s”.") % {"currency": currency})
-    return price

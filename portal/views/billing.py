@@ -37,6 +37,7 @@ def overview(request: TenantRequest) -> HttpResponse:
     latest = selectors.invoices(tenant=tenant)[:LATEST]
     context = {
         "nav": "billing",
+        "holds": tenants.selectors.holds_standing(tenant=tenant),
         "subscription": selectors.subscription_row(tenant=tenant, now=now),
         "cap": cap_row(tenant=tenant),
         "next_invoice": next_invoice(tenant, now),

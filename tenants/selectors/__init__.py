@@ -297,8 +297,12 @@ def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:
 
 
 def holds_standing(*, tenant: Tenant) -> list[str]:
-    """Return why the tenant's keys are stopped, in words."""
-    return [str(hold.get_reason_display()) for hold in tenant.holds.filter(lifted_at=None)]
+    """Return why the tenant's keys are stopped, in words, with what whoever stopped them says."""
+    standing = tenant.holds.filter(lifted_at=None)
+    return [
+        f"{hold.get_reason_display()}: {hold.note}" if hold.note else str(hold.get_reason_display())
+        for hold in standing
+    ]
 
 
 def grant_is_applied(*, source: str) -> bool:

@@ -1,6 +1,6 @@
 """Tenants: sign up, change plan, rename."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -41,19 +41,25 @@ def tenant_create(
 
 @transaction.atomic
 def tenant_change_plan(
-    *, tenant: Tenant, usage_plan: UsagePlan, now: datetime, actor: User | None = None
+    *,
+    tenant: Tenant,
+    usage_plan: UsagePlan,
+    now: datetime,
+    on: date | None = None,
+    actor: User | None = None,
 ) -> Tenant:
-    """Move a tenant to another usage plan from today (UTC) on; the same one again does nothing.
+    """Move a tenant to another usage plan; the same one again does nothing.
 
-    What it has used in this period counts on: the entitlement is prorated by days, and the move
-    in the gateway sets what remains of it.
+    The plan is held from `on` (UTC, today without it), which may be past, but not before the day
+    on which the plan that is left began. What was used in this period counts on: the entitlement
+    is prorated by days, and the move in the gateway sets what remains of it.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     if tenant.usage_plan_id == usage_plan.pk:
         return tenant
-    today = now.astimezone(UTC).date()
-    PlanSpan.objects.filter(tenant=tenant, ends_on=None).update(ends_on=today)
-    PlanSpan.objects.create(tenant=tenant, usage_plan=usage_plan, starts_on=today)
+    day = on or now.astimezone(UTC).date()
+    PlanSpan.objects.filter(tenant=tenant, ends_on=None).update(ends_on=day)
+    PlanSpan.objects.create(tenant=tenant, usage_plan=usage_plan, starts_on=day)
     previous, tenant.usage_plan = tenant.usage_plan, usage_plan
     tenant.save(update_fields=["usage_plan"])
     entitlement_ensure(tenant=tenant, now=now)

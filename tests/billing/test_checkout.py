@@ -88,7 +88,6 @@ class TestFirstMonth:
         buy(first_month, now=SIGNED_UP)
         services.order_check(order=first_month, now=NEXT_DAY)
         entitlement = Entitlement.objects.get()
-        assert entitlement.plan_requests == 2_000  # 10,000 * 6 / 30
         assert entitlement.requests == 2_333  # 10,000 * 7 / 30
         services.order_check(order=first_month, now=NEXT_DAY)
         entitlement.refresh_from_db()

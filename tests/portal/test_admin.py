@@ -122,10 +122,19 @@ def test_a_new_price_is_a_new_version(operator: Client) -> None:
     assert [price.monthly_fee for price in fees] == [29_00, 39_00]
 
 
-def test_stopping_a_tenant_places_the_operators_hold(operator: Client, cast: Cast) -> None:
+def test_stopping_a_tenant_asks_for_the_reason_which_the_tenant_is_shown(
+    operator: Client, cast: Cast
+) -> None:
     address = reverse("admin:tenants_tenant_changelist")
-    chosen = {"_selected_action": [cast.alice_corp.pk]}
-    operator.post(address, {"action": "stop", **chosen})
+    chosen = {"action": "stop", "_selected_action": [cast.alice_corp.pk]}
+    assert "Reason" in operator.post(address, chosen).content.decode()
+    assert operator.post(address, {**chosen, "answered": "yes", "note": ""}).status_code == 200
+    assert not Hold.objects.exists()
+    operator.post(address, {**chosen, "answered": "yes", "note": "Stolen cards"})
     assert Hold.objects.get(lifted_at=None).reason == HoldReason.OPERATOR
-    operator.post(address, {"action": "resume", **chosen})
+    member = Client()
+    member.force_login(cast.alice)
+    for page in ("dashboard", "billing"):
+        assert "Stolen cards" in member.get(reverse(page)).content.decode()
+    operator.post(address, {**chosen, "action": "resume"})
     assert not Hold.objects.filter(lifted_at=None).exists()

@@ -13,6 +13,7 @@ NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 FREE = UsagePlan(code="free", quota_limit=100, is_prorated=False)
 STARTER = UsagePlan(code="starter", quota_limit=10_000)
 PRO = UsagePlan(code="pro", quota_limit=200_000)
+PAYG = UsagePlan(code="payg", quota_limit=10**9, is_prorated=False, is_unlimited=True)
 
 
 def span(plan: UsagePlan, start: tuple[int, int], end: tuple[int, int] | None = None) -> PlanSpan:
@@ -38,10 +39,20 @@ def span(plan: UsagePlan, start: tuple[int, int], end: tuple[int, int] | None = 
         # Going back and forth pays nothing.
         ([span(FREE, (11, 1), (11, 2)), span(STARTER, (11, 2), (11, 2)), span(FREE, (11, 2))], 100),
         ([span(FREE, (9, 1), (10, 31)), span(STARTER, (12, 1))], 0),
+        # One that is paid by use gives what is asked for, and nothing once it is left.
+        ([span(FREE, (10, 1), (11, 4)), span(PAYG, (11, 4))], 10**9),
+        ([span(PAYG, (10, 1), (11, 1)), span(FREE, (11, 1))], 100),
+        ([span(PAYG, (10, 1), (11, 16)), span(STARTER, (11, 16))], 5_000),
+        ([span(PAYG, (11, 16), (11, 16)), span(FREE, (11, 16))], 100),
     ],
 )
 def test_what_plans_give(spans: list[PlanSpan], expected: int) -> None:
     assert plan_requests(spans=spans, period=NOVEMBER) == expected
+
+
+def test_what_was_paid_by_use_is_not_taken_from_the_next_plan() -> None:
+    spans = [span(PAYG, (10, 1), (11, 16)), span(STARTER, (11, 16))]
+    assert plan_requests(spans=spans, period=NOVEMBER, paid_by_use=70_000) == 75_000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Orders for plans: a first month, or a change. Priced as of today, with what it takes back."""
+
+from datetime import datetime
+from typing import Any, TypeGuard
+
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from billing.models import Order, OrderPurpose, Subscription, SubscriptionState
+from billing.models.orders import UNPAID
+from billing.proration import rest_of_month
+from billing.services.fee_lines import days_line
+from billing.services.offers import Offer, offer_at
+from billing.tax_tables import priced
+from tenants.models import User
+
+
+def subscription_order(*, subscription: Subscription, actor: User | None, now: datetime) -> Order:
+    """Write the order for the first month of a plan that was signed up for.
+
+    Of a plan without a fee, or on trial, it is an order over nothing, which saves a card.
+    """
+    return _plan_order(subscription, OrderPurpose.SUBSCRIPTION, "", actor, now)
+
+
+def change_order(*, offer: Offer, token: str, actor: User | None, now: datetime) -> Order:
+    """Write the order for a change of plan; one that waits for the same price is used again.
+
+    Call it inside a transaction that has locked the tenant.
+    """
+    waiting, _is_new = Subscription.objects.get_or_create(
+        tenant=offer.replaces.tenant,
+        plan=offer.plan,
+        price=offer.price,
+        state=SubscriptionState.INCOMPLETE,
+        defaults={"created_at": now},
+    )
+    unpaid = waiting.orders.filter(state__in=UNPAID).order_by("-id").first()
+    return unpaid or _plan_order(waiting, OrderPurpose.CHANGE, token, actor, now)
+
+
+def plan_order_again(*, order: Order, subscription: Subscription, now: datetime) -> Order:
+    """Offer a plan once more whose order was paid too late: at today's share."""
+    purpose = OrderPurpose(order.purpose)
+    return _plan_order(subscription, purpose, "", order.created_by, now)
+
+
+def is_awaited(subscription: Subscription | None) -> TypeGuard[Subscription]:
+    """Say whether a subscription waits for its first payment: no other has begun since."""
+    return subscription is not None and subscription.state == SubscriptionState.INCOMPLETE
+
+
+def _plan_order(
+    subscription: Subscription,
+    purpose: OrderPurpose,
+    token: str,
+    actor: User | None,
+    now: datetime,
+) -> Order:
+    return Order.objects.create(
+        tenant=subscription.tenant,
+        purpose=purpose,
+        token=token or f"subscription-{subscription.pk}-{subscription.orders.count()}",
+        currency=subscription.price.currency,
+        subscription=subscription,
+        created_by=actor,
+        created_at=now,
+        **plan_frozen(subscription, now),
+    )
+
+
+def plan_frozen(subscription: Subscription, now: datetime) -> dict[str, Any]:
+    """Return what an order for a plan freezes if it begins today."""
+    offer = offer_at(
+        tenant=subscription.tenant, plan=subscription.plan, price=subscription.price, now=now
+    )
+    with override(subscription.tenant.language):
+        if offer.trial_ends_on:
+            description = _("%(plan)s, %(days)d days of trial") % {
+                "plan": subscription.plan.name,
+                "days": subscription.price.trial_days,
+            }
+        else:
+            share = rest_of_month(fee=0, day=offer.takes_effect_on, month=offer.month)
+            description = days_line(subscription.plan, share).description
+    return {
+        "description": description,
+        "lines": [
+            {
+                "description": line.description,
+                "quantity": line.quantity,
+                "unit_amount": str(line.unit_amount),
+                "amount": line.amount,
+                "group": str(line.group),
+            }
+            for line in offer.lines
+        ],
+        **priced(tenant=subscription.tenant, net=offer.net, now=now),
+        "starts_on": offer.takes_effect_on,
+        "period_start": offer.month.start,
+        "period_end": offer.month.end,
+    }

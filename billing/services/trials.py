@@ -1,0 +1,43 @@
+"""Trials: say in time that one ends. Its end itself is a day like others (proration.py)."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import F
+from django.utils.formats import date_format
+from django.utils.translation import override
+
+from billing.models import ChangeState, PlanChange, Subscription, SubscriptionState
+from billing.services.notices import notice_add
+from billing.usage_prices import price_in_words
+
+NOTICE = timedelta(days=3)
+
+
+def trials_announce(*, now: datetime) -> int:
+    """Tell the tenants whose trial ends within three days, once each; return how many there are.
+
+    Nobody is told who has cancelled, or changes plan on that day.
+    """
+    today = now.astimezone(UTC).date()
+    ending = Subscription.objects.filter(
+        state=SubscriptionState.ACTIVE,
+        trial_ends_on__gt=today,
+        trial_ends_on__lte=today + NOTICE,
+    )
+    leaving = PlanChange.objects.filter(state=ChangeState.SCHEDULED).values("tenant_id")
+    ending = ending.exclude(tenant__in=leaving).select_related("tenant", "plan", "price")
+    told = 0
+    for trial in ending.order_by(F("trial_ends_on"), "id"):
+        assert trial.trial_ends_on is not None  # noqa: S101  (the filter above)
+        with override(trial.tenant.language):
+            context = {
+                "plan": trial.plan.name,
+                "day": date_format(trial.trial_ends_on, "DATE_FORMAT"),
+                "price": price_in_words(trial.plan, trial.price),
+            }
+        notice_add(
+            tenant=trial.tenant, kind="trial_ends", key=f"trial_ends:{trial.pk}", context=context,
+            now=now,
+        )  # fmt: skip
+        told += 1
+    return told

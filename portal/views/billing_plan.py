@@ -1,0 +1,124 @@
+"""Pages to change plan: the choices, and what one of them means, before anything is done."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from billing import selectors, services
+from billing.money import display
+from billing.services import Offer
+from portal.views.access import TenantRequest, tenant_required
+from tenants.errors import Refused
+from tenants.permissions import Act, may
+
+
+@tenant_required
+def choices(request: TenantRequest) -> HttpResponse:
+    """Show the public plans beside today's."""
+    tenant = request.member.tenant
+    row = selectors.subscription_row(tenant=tenant, now=timezone.now())
+    context = {
+        "nav": "billing",
+        "subscription": row,
+        "plans": selectors.plans_public(currency=selectors.currency_of(tenant=tenant)),
+    }
+    return render(request, "portal/billing/plans.html", context)
+
+
+@tenant_required
+def change(request: TenantRequest, code: str) -> HttpResponse:
+    """Say what a change means, to the cent; with POST, make it."""
+    tenant = request.member.tenant
+    if request.method == "POST":
+        return _change(request, code)
+    try:
+        offer = services.plan_offer(tenant=tenant, plan_code=code, now=timezone.now())
+    except Refused as refusal:
+        if code not in dict(selectors.plan_choices()):
+            raise Http404 from refusal
+        messages.info(request, str(refusal))
+        return redirect("billing-plan")
+    is_card_missing = offer.needs_card and not services.has_card(tenant=tenant)
+    context = {
+        "nav": "billing",
+        "offer": _offer(offer),
+        "is_card_missing": is_card_missing,
+        "token": uuid.uuid4().hex,
+    }
+    return render(request, "portal/billing/plan_change.html", context)
+
+
+def _offer(offer: Offer) -> dict[str, object]:
+    """Return an offer for the page: amounts as people read them, and the one that is sent back."""
+    currency = offer.price.currency
+    return {
+        "code": offer.plan.code,
+        "plan": offer.plan.name,
+        "replaces": offer.replaces.plan.name,
+        "is_now": offer.is_now,
+        "is_free": offer.plan.code == services.FREE,
+        "takes_effect_on": offer.takes_effect_on,
+        "trial_ends_on": offer.trial_ends_on,
+        "fee": display(offer.price.monthly_fee, currency),
+        "old_fee": display(offer.replaces.price.monthly_fee, currency),
+        "setup_fee": display(offer.price.setup_fee, currency) if offer.owes_setup else "",
+        "lines": [(line.description, display(line.amount, currency)) for line in offer.lines],
+        "tax": display(offer.tax, currency) if offer.tax else "",
+        "amount": offer.amount,
+        "amount_display": display(offer.amount, currency),
+    }
+
+
+def _change(request: TenantRequest, code: str) -> HttpResponse:
+    """Make a change, or lead to the payment that it waits for."""
+    tenant = request.member.tenant
+    if not may(request.member, Act.BUY):
+        messages.error(request, _("Your role may not change the plan."))
+        return redirect("billing")
+    shown = request.POST.get("amount", "")
+    try:
+        order = services.plan_change(
+            tenant=tenant,
+            plan_code=code,
+            shown=int(shown) if shown.isdecimal() else -1,
+            token=request.POST.get("token", "")[:64],
+            actor=request.user,
+            now=timezone.now(),
+        )
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("billing-plan-change", code=code)
+    if order is not None:
+        return redirect("billing-checkout", order_uuid=order.uuid)
+    row = selectors.subscription_row(tenant=tenant, now=timezone.now())
+    if row["plan_code"] == code:
+        messages.success(request, _("You are on %(plan)s now.") % {"plan": row["plan_name"]})
+    else:
+        messages.success(request, _("Your plan will change. Until then you can keep it."))
+    return redirect("billing")
+
+
+@require_POST
+@tenant_required
+def keep(request: TenantRequest) -> HttpResponse:
+    """Take back a change that is to come, or one that waits for its payment."""
+    if not may(request.member, Act.BUY):
+        messages.error(request, _("Your role may not change the plan."))
+    elif services.plan_keep(tenant=request.member.tenant, now=timezone.now()):
+        messages.success(request, _("You keep your plan."))
+    else:
+        messages.info(request, _("There is no change to take back."))
+    return redirect("billing")
+
+
+urlpatterns = [
+    path("billing/plan/", choices, name="billing-plan"),
+    path("billing/plan/<slug:code>/", change, name="billing-plan-change"),
+    path("billing/keep-plan/", keep, name="billing-plan-keep"),
+]

@@ -1,0 +1,112 @@
+"""The pages to change plan: what is shown is what is charged."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import resolve, reverse
+from django.utils import timezone
+
+from billing import services
+from billing.models import Order, PlanChange
+from tenants.models import Member, Role, Tenant, User
+from tests.billing.conftest import SignUpCall, buy
+from tests.billing.test_change import plan_of
+from tests.billing.test_pages import said
+from tests.cast import PASSWORD
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CHOICES, KEEP = reverse("billing-plan"), reverse("billing-plan-keep")
+
+
+def page_of(plan: str) -> str:
+    return reverse("billing-plan-change", args=[plan])
+
+
+@pytest.fixture
+def tenant(sign_up: SignUpCall) -> Tenant:
+    """A tenant that has just begun on `starter`."""
+    signed_up = sign_up("starter")
+    assert signed_up.order is not None
+    services.order_check(order=buy(signed_up.order), now=timezone.now())
+    return signed_up.tenant
+
+
+@pytest.fixture
+def browser(tenant: Tenant, owner: User, client: Client) -> Client:
+    client.force_login(owner)
+    return client
+
+
+def press(browser: Client, plan: str, **more: str) -> Any:
+    """Look at a change, and press its button."""
+    context = browser.get(page_of(plan)).context
+    form = {"token": context["token"], "amount": str(context["offer"]["amount"])}
+    return browser.post(page_of(plan), form | more)
+
+
+def test_the_choices_show_todays_plan_beside_the_others(browser: Client) -> None:
+    html = browser.get(CHOICES).content.decode()
+    assert page_of("pro") in html
+    assert page_of("free") in html
+    assert page_of("starter") not in html
+
+
+def test_what_is_shown_is_ordered_and_paid(browser: Client, tenant: Tenant) -> None:
+    shown = browser.get(page_of("pro")).context["offer"]
+    answer = press(browser, "pro")
+    found = resolve(answer["Location"])
+    assert found.url_name == "billing-checkout"
+    order = Order.objects.get(uuid=found.kwargs["order_uuid"])
+    assert order.amount == shown["amount"] > 0
+    # The tab is closed: the way to the payment is on the overview.
+    assert reverse("billing-checkout", args=[order.uuid]) in overview(browser)
+    services.order_check(order=buy(order), now=timezone.now())
+    assert plan_of(tenant) == "pro"
+    assert order.invoice.total == shown["amount"]
+    assert reverse("billing-checkout", args=[order.uuid]) not in overview(browser)
+
+
+def overview(browser: Client) -> str:
+    return browser.get(reverse("billing")).content.decode()
+
+
+def test_another_amount_is_not_charged(browser: Client) -> None:
+    answer = press(browser, "pro", amount="1")
+    assert answer["Location"] == page_of("pro")
+    assert "amount has changed" in said(browser.get(answer["Location"]))
+    assert not Order.objects.filter(purpose="change").exists()
+
+
+def test_a_change_to_come_is_shown_and_can_be_taken_back(browser: Client, tenant: Tenant) -> None:
+    assert "plan will change" in said(press_followed(browser, "free"))
+    assert KEEP in overview(browser)
+    assert "keep your plan" in said(browser.post(KEEP, follow=True))
+    assert KEEP not in overview(browser)
+    assert "no change to take back" in said(browser.post(KEEP, follow=True))
+    assert plan_of(tenant) == "starter"
+
+
+def press_followed(browser: Client, plan: str) -> Any:
+    return browser.get(press(browser, plan)["Location"])
+
+
+def test_an_order_that_waits_can_be_taken_back(browser: Client) -> None:
+    press(browser, "pro")
+    browser.post(KEEP)
+    assert KEEP not in overview(browser)
+
+
+def test_only_those_who_may_buy_change_it(browser: Client, tenant: Tenant) -> None:
+    bob = User.objects.create_user("bob@example.com", PASSWORD)
+    Member.objects.create(tenant=tenant, user=bob, role=Role.DEVELOPER, created_at=timezone.now())
+    browser.force_login(bob)
+    assert "may not change" in said(press_followed(browser, "free"))
+    assert "may not change" in said(browser.post(KEEP, follow=True))
+    assert not PlanChange.objects.exists()
+
+
+def test_an_unknown_plan_is_not_there_and_ones_own_is_named(browser: Client) -> None:
+    assert browser.get(page_of("gold")).status_code == 404
+    answer = browser.get(page_of("starter"), follow=True)
+    assert "is your plan already" in said(answer)
