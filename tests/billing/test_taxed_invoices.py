@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from billing import services
@@ -129,16 +130,17 @@ def test_usage_is_taxed_by_the_rate_of_its_month(japan: None, sign_up: SignUpCal
     TaxRate.objects.create(
         country="JP", name="Consumption tax", rate=12, valid_from=date(2026, 12, 1)
     )
-    fee, usage = (
-        services.invoices.invoice_issue(
-            tenant=tenant, kind=kind, currency="JPY", period=period, now=FIRST,
-            lines=[services.invoices.Line("x", 1, Decimal(100), 100)],
-        )
-        for kind, period in (
-            (InvoiceKind.FEE, (date(2026, 12, 1), date(2027, 1, 1))),
-            (InvoiceKind.USAGE, (date(2026, 11, 1), date(2026, 12, 1))),
-        )
-    )  # fmt: skip
+    with transaction.atomic():
+        fee, usage = (
+            services.invoices.invoice_issue(
+                tenant=tenant, kind=kind, currency="JPY", period=period, now=FIRST,
+                lines=[services.invoices.Line("x", 1, Decimal(100), 100)],
+            )
+            for kind, period in (
+                (InvoiceKind.FEE, (date(2026, 12, 1), date(2027, 1, 1))),
+                (InvoiceKind.USAGE, (date(2026, 11, 1), date(2026, 12, 1))),
+            )
+        )  # fmt: skip
     assert (fee.tax, usage.tax) == (12, 10)
 
 
