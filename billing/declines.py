@@ -61,8 +61,7 @@ _WORDS: dict[str, Promise] = {
     "transaction_not_allowed": _UNSUITABLE,
     "currency_not_supported": _CURRENCY,
     "amount_too_small": _("This is too small an amount to be charged to a card."),
-    "resource_missing": _("The saved card cannot be charged. Please save another."),
-    "payment_method_unexpected_state": _("The saved card cannot be charged. Please save another."),
+    "refused": _("The saved card cannot be charged. Please save another."),  # ours, not the bank's
 }
 
 

@@ -70,7 +70,10 @@ class Card:
 
 @dataclass(frozen=True)
 class CheckoutState:
-    """A Checkout Session. `is_paid` is true for a paid one, and for a completed setup."""
+    """A Checkout Session; `metadata` is what we gave it.
+
+    `is_paid` is true for a paid one, and for a completed setup.
+    """
 
     id: str
     url: str
@@ -78,7 +81,7 @@ class CheckoutState:
     is_paid: bool
     amount: int
     currency: str
-    order: str
+    metadata: dict[str, str]
     payment_intent_id: str
     card: Card | None
     decline_code: str
@@ -172,8 +175,9 @@ def customer_create(*, tenant_uuid: str, name: str, email: str) -> str:
 
 def checkout_create(
     *,
-    order: str,
-    attempt: int,
+    reference: str,
+    metadata: dict[str, str],
+    idempotency_key: str,
     customer_id: str,
     description: str,
     currency: str,
@@ -182,14 +186,15 @@ def checkout_create(
     cancel_url: str,
     locale: str,
 ) -> CheckoutState:
-    """Open a Checkout Session for an order; the same one in a repeat of the same attempt.
+    """Open a Checkout Session; the same one in a repeat of the same key.
 
     An amount of 0 saves a card (mode `setup`); otherwise the card is saved for later charges too.
+    `metadata` is the session's and its PaymentIntent's.
     """
     params: dict[str, Any] = {
         "customer": customer_id,
-        "client_reference_id": order,
-        "metadata": {"order": order},
+        "client_reference_id": reference,
+        "metadata": metadata,
         "success_url": success_url,
         "cancel_url": cancel_url,
         "locale": locale,
@@ -204,7 +209,7 @@ def checkout_create(
             "mode": "payment",
             "line_items": [{"price_data": price, "quantity": 1}],
             "payment_intent_data": {
-                "metadata": {"order": order},
+                "metadata": metadata,
                 "setup_future_usage": "off_session",
             },
         }
@@ -214,7 +219,7 @@ def checkout_create(
         "create checkout session",
         lambda: _client().v1.checkout.sessions.create(
             params,  # type: ignore[arg-type]
-            options={"idempotency_key": f"order-{order}-{attempt}"},
+            options={"idempotency_key": idempotency_key},
         ),
     )
     return _checkout_state(session)
@@ -252,7 +257,7 @@ def _checkout_state(session: Any) -> CheckoutState:
         is_paid=session.payment_status == "paid" or is_setup,
         amount=session.amount_total or 0,
         currency=(session.currency or "").upper(),
-        order=session.client_reference_id or "",
+        metadata=session.metadata.to_dict() if session.metadata else {},
         payment_intent_id=intent if isinstance(intent, str) else getattr(intent, "id", ""),
         card=_card(method),
         decline_code=(error.decline_code or error.code or "") if error else "",

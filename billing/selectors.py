@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 import tenants.selectors
 from billing import tiers
+from billing.declines import in_words
 from billing.models import (
     ChangeState,
     Currency,
@@ -21,6 +22,7 @@ from billing.models import (
     OrderPurpose,
     OrderState,
     PackPrice,
+    PaymentMethod,
     Plan,
     PlanChange,
     PriceVersion,
@@ -242,6 +244,17 @@ def invoice_row(invoice: Invoice) -> dict[str, object]:
         "state": invoice.state,
         "state_label": invoice.get_state_display(),
         "note": invoice.note if invoice.state == InvoiceState.OPEN else "",
+        "is_payable": invoice.state == InvoiceState.OPEN and invoice.amount_due > 0,
+    }
+
+
+def invoice_to_pay(invoice: Invoice) -> dict[str, object]:
+    """Return an invoice for the page where it is paid: what is due, and why it is not paid yet."""
+    last = invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
+    return {
+        **invoice_row(invoice),
+        "due_display": display(invoice.amount_due, invoice.currency),
+        "reason": in_words(last.failure_code, last.failure_message) if last else "",
     }
 
 

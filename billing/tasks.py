@@ -143,3 +143,9 @@ def cards_sweep() -> None:
     """Detach removed cards that are still attached, and mail about those that soon expire."""
     cards.cards_detach()
     cards.cards_expiring_tell(now=timezone.now())
+
+
+@shared_task
+def dun() -> None:
+    """Take the steps that are due about invoices that could not be collected."""
+    services.dun(now=timezone.now())

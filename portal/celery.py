@@ -72,6 +72,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "buy packs that run low": ("billing.tasks.top_up", settings.SWEEP_SECONDS),
     "take packs back": ("billing.tasks.packs_take_back", settings.SWEEP_SECONDS),
     "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),
+    "dun what could not be collected": ("billing.tasks.dun", 600),
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
     "change plans and prices": ("billing.tasks.changes_apply", 60),
     "tell whose trial ends": ("billing.tasks.trials_announce", 3600),

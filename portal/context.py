@@ -4,7 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
+from billing.overdue import banner
 from portal.views.access import member_of
 from tenants import selectors
 from tenants.permissions import acts_of
@@ -19,6 +21,10 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_url": settings.SITE_URL,
         "member": member,
         "tenant": member.tenant if member else None,
+        # A function: pages of members ask.
+        "overdue_banner": lambda: (
+            banner(tenant=member.tenant, now=timezone.now()) if member else None
+        ),
         "memberships": selectors.memberships(user=member.user) if member else [],
         "may": acts_of(member) if member else {},
     }

@@ -69,14 +69,15 @@ class DunningOutcome(models.TextChoices):
 class DunningDone(models.Model):
     """A step that was begun in a case, on the schedule's day, with what came of it.
 
-    `attempt` is the number of the invoice's attempt that a retry makes, frozen before it does.
+    `after_attempt` is the number of the invoice's last attempt (0: none) when a retry was begun, so
+    that a repeat is the same retry.
     """
 
     case = models.ForeignKey(DunningCase, on_delete=models.PROTECT, related_name="done")
     day = models.PositiveSmallIntegerField(_("day"))
     act = models.CharField(_("what is done"), max_length=7, choices=DunningAct)
     done_at = models.DateTimeField(_("done at"))
-    attempt = models.PositiveSmallIntegerField(_("attempt"), null=True, blank=True)
+    after_attempt = models.PositiveSmallIntegerField(_("after attempt"), null=True, blank=True)
     outcome = models.CharField(
         _("outcome"),
         max_length=12,

@@ -36,12 +36,17 @@ close_settle.py when a month's usage has settled
 collect.py    charge an open invoice to the saved card
 collect_all.py charge all of them
 taxes.py      seed rates, keep tenants' tax details, an invoice's taxes as rows
+attempts.py   attempts to pay an invoice by card, and what Stripe says of each
+pay.py        pay an open invoice at Checkout
+cases.py      open, pause, give up and close the dunning of an invoice
+dunning.py    take the steps of the schedule that are due
 cards.py      saved cards: the one that is charged, and removed ones
 notices.py    mails about money
 """
 
 from billing.services.caps import cap_follow, cap_lift, cap_set, caps_sweep
 from billing.services.cards import card_detach, card_make_default, card_remove
+from billing.services.cases import case_give_up, case_pause
 from billing.services.catalog import price_set, seed
 from billing.services.changes import changes_apply
 from billing.services.checkout import checkout_start, order_check, order_refund
@@ -49,11 +54,13 @@ from billing.services.close_month import close_month
 from billing.services.collect import invoice_collect, invoice_retry
 from billing.services.collect_all import collect
 from billing.services.corrections import months_correct
+from billing.services.dunning import dun
 from billing.services.events import event_process, webhook_receive
 from billing.services.forecast import Forecast, forecast
 from billing.services.notices import notice_send_again
 from billing.services.offers import FREE, Offer, has_card
 from billing.services.orders import card_order, extension_order
+from billing.services.pay import invoice_check, invoice_checkout
 from billing.services.plan_changes import plan_change, plan_keep, plan_offer
 from billing.services.price_moves import (
     price_move_first_day,
@@ -79,14 +86,19 @@ __all__ = [
     "card_make_default",
     "card_order",
     "card_remove",
+    "case_give_up",
+    "case_pause",
     "changes_apply",
     "checkout_start",
     "close_month",
     "collect",
+    "dun",
     "event_process",
     "extension_order",
     "forecast",
     "has_card",
+    "invoice_check",
+    "invoice_checkout",
     "invoice_collect",
     "invoice_retry",
     "months_correct",

@@ -10,6 +10,8 @@ from django.db import transaction
 import tenants.services
 from billing.models import (
     Currency,
+    DunningAct,
+    DunningStep,
     ExtensionPack,
     Overage,
     PackPrice,
@@ -120,13 +122,20 @@ _PACKS = (
     ("extra-1k", "Extra 1,000", 1_000, {Currency.USD: 5_00, Currency.JPY: 750}),
     ("extra-10k", "Extra 10,000", 10_000, {Currency.USD: 40_00, Currency.JPY: 6_000}),
 )
+_DUNNING = (
+    (1, DunningAct.RETRY),
+    (3, DunningAct.RETRY),
+    (5, DunningAct.RETRY),
+    (7, DunningAct.RETRY),
+    (14, DunningAct.SUSPEND),
+)
 
 
 @transaction.atomic
 def seed(*, now: datetime) -> list[UsagePlan]:
-    """Create the plans, packs and tax rates of a new installation; return its new usage plans.
+    """Create the plans, packs, tax rates and dunning steps of a new installation.
 
-    What is there already is left alone.
+    What is there already is left alone. Return the new usage plans.
     """
     tax_rates_seed()
     new = []
@@ -168,4 +177,6 @@ def seed(*, now: datetime) -> list[UsagePlan]:
         if is_new:
             for currency, amount in amounts.items():
                 PackPrice.objects.create(pack=pack, currency=currency, amount=amount)
+    if not DunningStep.objects.exists():
+        DunningStep.objects.bulk_create(DunningStep(day=day, act=act) for day, act in _DUNNING)
     return new

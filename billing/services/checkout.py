@@ -17,7 +17,7 @@ from billing.services.fulfilment import order_settle
 from billing.services.ledger import order_refund_post
 from billing.services.orders import is_current, order_renew
 from billing.services.top_up import top_up_charge
-from tenants.models import Role
+from tenants.models import Role, Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -50,11 +50,11 @@ def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: date
     order = order_renew(order=order, now=now)
     if order.state not in UNPAID:
         return ""
-    customer_id = _customer_id(order)
     session = payments.checkout_create(
-        order=str(order.uuid),
-        attempt=order.attempt,
-        customer_id=customer_id,
+        reference=str(order.uuid),
+        metadata={"order": str(order.uuid)},
+        idempotency_key=f"order-{order.uuid}-{order.attempt}",
+        customer_id=customer_id(tenant=order.tenant, currency=order.currency),
         description=order.description,
         currency=order.currency,
         amount=order.amount,
@@ -69,16 +69,16 @@ def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: date
     return session.url
 
 
-def _customer_id(order: Order) -> str:
+def customer_id(*, tenant: Tenant, currency: str) -> str:
     """Return Stripe's customer of the tenant, created where there is none yet."""
     customer, _is_new = Customer.objects.get_or_create(
-        tenant=order.tenant, defaults={"currency": order.currency}
+        tenant=tenant, defaults={"currency": currency}
     )
     if not customer.stripe_id:
-        owner = order.tenant.members.filter(role=Role.OWNER).select_related("user").first()
+        owner = tenant.members.filter(role=Role.OWNER).select_related("user").first()
         customer.stripe_id = payments.customer_create(
-            tenant_uuid=str(order.tenant.uuid),
-            name=order.tenant.name,
+            tenant_uuid=str(tenant.uuid),
+            name=tenant.name,
             email=owner.user.email if owner else "",
         )
         customer.save(update_fields=["stripe_id"])

@@ -13,7 +13,7 @@ from django.db import transaction
 from billing import payments
 from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
 from billing.payments import StripeRefund
-from billing.services.collect import payment_check
+from billing.services.attempts import payment_check, session_check
 from billing.services.fulfilment import order_decline, order_settle
 from billing.services.refunds import refund_settle
 from billing.services.top_up import top_up_settle
@@ -69,9 +69,13 @@ def _process(event: StripeEvent, now: datetime) -> EventStatus:
 
 
 def _process_session(session_id: str, now: datetime) -> EventStatus:
-    """Settle the order by this very session, whether or not we had noted that it is its own."""
+    """Settle what this very session is for, whether or not we had noted that it is its own."""
     checkout = payments.checkout_get(session_id=session_id)
-    order = _order(checkout.order)
+    payment = _payment(checkout.metadata)
+    if payment is not None:
+        session_check(payment=payment, checkout=checkout, now=now)
+        return EventStatus.PROCESSED
+    order = _order(checkout.metadata.get("order", ""))
     if order is None:
         return EventStatus.IGNORED
     order_settle(order=order, checkout=checkout, now=now)
@@ -80,13 +84,10 @@ def _process_session(session_id: str, now: datetime) -> EventStatus:
 
 def _process_intent(intent_id: str, now: datetime) -> EventStatus:
     intent = payments.intent_get(intent_id=intent_id)
-    invoice_uuid = _uuid(intent.metadata.get("invoice", ""))
-    attempt = intent.metadata.get("attempt", "")
-    if invoice_uuid and attempt.isdecimal():
-        payment = Payment.objects.filter(invoice__uuid=invoice_uuid, attempt=int(attempt)).first()
-        if payment is not None:
-            payment_check(payment=payment, intent=intent, now=now)
-            return EventStatus.PROCESSED
+    payment = _payment(intent.metadata)
+    if payment is not None:
+        payment_check(payment=payment, intent=intent, now=now)
+        return EventStatus.PROCESSED
     order = _order(intent.metadata.get("order", ""))
     if order is None:
         return EventStatus.IGNORED
@@ -107,6 +108,15 @@ def _process_refunds(found: Iterable[StripeRefund], now: datetime) -> EventStatu
             refund_settle(refund=refund, found=one, now=now)
             status = EventStatus.PROCESSED
     return status
+
+
+def _payment(metadata: dict[str, str]) -> Payment | None:
+    """Return the attempt to pay an invoice that this metadata names."""
+    invoice_uuid = _uuid(metadata.get("invoice", ""))
+    attempt = metadata.get("attempt", "")
+    if not (invoice_uuid and attempt.isdecimal()):
+        return None
+    return Payment.objects.filter(invoice__uuid=invoice_uuid, attempt=int(attempt)).first()
 
 
 def _order(text: str) -> Order | None:

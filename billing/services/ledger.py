@@ -7,6 +7,7 @@ from billing.models import (
     Account,
     Entry,
     Invoice,
+    InvoiceState,
     Order,
     Payment,
     PaymentMethod,
@@ -107,7 +108,9 @@ _FROM: dict[str, Account] = {
 def payment_post(*, payment: Payment, invoice: Invoice, now: datetime) -> Posting:
     """Note that a payment came in, before the invoice counts it. What it does not owe is credit."""
     used = min(payment.amount, max(invoice.amount_due, 0))
-    entries = {_FROM[payment.method]: payment.amount, Account.RECEIVABLE: -used}
+    is_written_off = invoice.state == InvoiceState.UNCOLLECTIBLE
+    owed = Account.LOSSES if is_written_off else Account.RECEIVABLE
+    entries = {_FROM[payment.method]: payment.amount, owed: -used}
     if payment.method != PaymentMethod.CREDIT:
         entries[Account.CREDIT] = used - payment.amount
     return post(

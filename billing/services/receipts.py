@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from billing.models import Invoice, InvoiceState, Payment
+from billing.services.cases import case_close
 from billing.services.ledger import payment_post
 
 
@@ -19,8 +20,10 @@ def payment_received(*, payment: Payment, invoice: Invoice, now: datetime) -> In
 
 
 def invoice_close(*, invoice: Invoice, now: datetime) -> Invoice:
-    """Note that an open invoice is paid, where nothing is due any more."""
-    if invoice.state == InvoiceState.OPEN and invoice.amount_due <= 0:
+    """Note that an invoice is paid, where nothing is due any more; one written off as well."""
+    is_unpaid = invoice.state in {InvoiceState.OPEN, InvoiceState.UNCOLLECTIBLE}
+    if is_unpaid and invoice.amount_due <= 0:
         invoice.state, invoice.paid_at, invoice.note = InvoiceState.PAID, now, ""
         invoice.save(update_fields=["state", "paid_at", "note"])
+        case_close(invoice=invoice, now=now)
     return invoice

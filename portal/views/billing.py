@@ -20,6 +20,7 @@ import tenants.selectors
 from billing import declines, extensions, payments, pdf, selectors, services
 from billing.balances import credit_display
 from billing.models import Order, OrderPurpose, OrderState
+from billing.overdue import overdue
 from billing.spending import cap_row
 from portal.views.access import TenantRequest, tenant_required
 from portal.views.spending import next_invoice
@@ -43,6 +44,7 @@ def overview(request: TenantRequest) -> HttpResponse:
         "next_invoice": next_invoice(tenant, now),
         "cards": selectors.cards(tenant=tenant),
         "credit": credit_display(tenant=tenant),
+        "overdue": overdue(tenant=tenant, now=now),
         "extensions": current,
         "invoices": [_invoice(invoice) for invoice in latest],
         "token": uuid.uuid4().hex,

@@ -16,7 +16,7 @@ from billing.models import (
     OrderState,
     Posting,
 )
-from billing.services.collect import payment_check
+from billing.services.attempts import payment_check
 from billing.services.ledger import post
 from tests.billing.conftest import SignUpCall, buy, close_and_collect, subscribe
 from tests.conftest import RunTasks

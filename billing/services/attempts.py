@@ -1,0 +1,156 @@
+"""Attempts to pay an invoice by card: one at a time, and what Stripe says of each. No network.
+
+An attempt's row is written before Stripe is asked. One that names no payment method is at Checkout,
+where its holder tries cards until one is good: it is over when its session is.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.formats import date_format
+from django.utils.translation import override
+
+from billing.declines import in_words
+from billing.models import Invoice, InvoiceState, Payment, PaymentMethod, PaymentState
+from billing.money import display
+from billing.payments import CheckoutState, IntentState
+from billing.services.cards import card_keep
+from billing.services.credit import attempt_next
+from billing.services.locks import invoice_locked
+from billing.services.notices import notice_add
+from billing.services.receipts import payment_received
+
+CONFIRM = "authentication_required"  # Stripe's code where the bank wants the cardholder
+
+
+def last_attempt(invoice: Invoice) -> Payment | None:
+    """Return the newest attempt by card, whatever came of it."""
+    return invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
+
+
+def is_at_checkout(payment: Payment) -> bool:
+    """Say whether an attempt's holder chooses a card at Checkout."""
+    return not payment.payment_method_id
+
+
+@transaction.atomic
+def attempt_begin(*, invoice: Invoice, card: str, after: int, now: datetime) -> Payment | None:
+    """Return the attempt under way; begin one where the last is number `after` (0: none yet).
+
+    None where there is nothing to try: the invoice is not open, or its last attempt is over.
+    """
+    invoice = invoice_locked(invoice.pk)
+    if invoice.state != InvoiceState.OPEN:
+        return None
+    last = last_attempt(invoice)
+    if (last.attempt if last else 0) != after:
+        return last if last and last.state == PaymentState.PENDING else None
+    if last and last.state == PaymentState.PENDING:
+        return last
+    return Payment.objects.create(
+        invoice=invoice,
+        attempt=attempt_next(invoice),
+        currency=invoice.currency,
+        amount=invoice.amount_due,
+        payment_method_id=card,
+        created_at=now,
+    )
+
+
+def payment_check(*, payment: Payment, intent: IntentState, now: datetime) -> PaymentState:
+    """Note what Stripe says of an attempt. Idempotent; a success is final, and is counted once."""
+    state = PaymentState.PENDING
+    match intent.status:
+        case "succeeded":
+            state = PaymentState.SUCCEEDED
+        case "canceled":
+            state = PaymentState.FAILED
+        case "requires_action" if not is_at_checkout(payment):
+            state = PaymentState.NEEDS_ACTION
+        case "requires_payment_method" if not is_at_checkout(payment):
+            asks = intent.decline_code == CONFIRM
+            state = PaymentState.NEEDS_ACTION if asks else PaymentState.FAILED
+    return attempt_note(
+        payment=payment,
+        state=state,
+        intent_id=intent.id,
+        code=intent.decline_code,
+        message=intent.decline_message,
+        now=now,
+    )
+
+
+@transaction.atomic
+def session_check(*, payment: Payment, checkout: CheckoutState, now: datetime) -> PaymentState:
+    """Note what Checkout says of an attempt, and keep the card that paid. Idempotent."""
+    state = PaymentState.PENDING
+    if checkout.is_paid:
+        state = PaymentState.SUCCEEDED
+    elif checkout.status == "expired":
+        state = PaymentState.FAILED
+    state = attempt_note(
+        payment=payment,
+        state=state,
+        intent_id=checkout.payment_intent_id,
+        code=checkout.decline_code,
+        message=checkout.decline_message,
+        now=now,
+    )
+    if checkout.is_paid and checkout.card is not None:
+        card_keep(tenant=payment.invoice.tenant, card=checkout.card, now=now)
+    return state
+
+
+@transaction.atomic
+def attempt_note(
+    *,
+    payment: Payment,
+    state: PaymentState,
+    intent_id: str = "",
+    code: str = "",
+    message: str = "",
+    now: datetime,
+) -> PaymentState:
+    """Write what became of an attempt; return it. One that succeeded stays so.
+
+    Where the bank wants the cardholder, the tenant is told where to go.
+    """
+    invoice = invoice_locked(payment.invoice_id)
+    payment = Payment.objects.select_for_update().get(pk=payment.pk)
+    if payment.state == PaymentState.SUCCEEDED:
+        return PaymentState.SUCCEEDED
+    payment.state = state
+    payment.payment_intent_id = intent_id or payment.payment_intent_id
+    if state == PaymentState.SUCCEEDED:
+        payment.failure_code = payment.failure_message = ""
+    elif code or message:
+        payment.failure_code, payment.failure_message = code[:60], message[:300]
+    if state in {PaymentState.SUCCEEDED, PaymentState.FAILED}:
+        payment.settled_at = now
+    payment.save()
+    if state == PaymentState.SUCCEEDED:
+        payment_received(payment=payment, invoice=invoice, now=now)
+    elif invoice.state == InvoiceState.OPEN:
+        with override(invoice.tenant.language):
+            invoice.note = in_words(payment.failure_code, payment.failure_message)[:300]
+        invoice.save(update_fields=["note"])
+        if state == PaymentState.NEEDS_ACTION:
+            _ask_cardholder(payment, invoice, now)
+    return state
+
+
+def _ask_cardholder(payment: Payment, invoice: Invoice, now: datetime) -> None:
+    """Mail where to confirm the payment, once per attempt. The invoice waits."""
+    with override(invoice.tenant.language):
+        context = {
+            "number": invoice.number,
+            "amount": display(payment.amount, payment.currency),
+            "day": date_format(now.date()),
+        }
+    notice_add(
+        tenant=invoice.tenant,
+        kind="payment_confirm",
+        key=f"payment-confirm:{invoice.uuid}:{payment.attempt}",
+        context=context,
+        now=now,
+    )

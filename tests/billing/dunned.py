@@ -1,0 +1,55 @@
+"""An invoice that cannot be collected, and what its tenant's cards were charged."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from billing import services
+from billing.lines import Line
+from billing.models import Customer, Invoice, InvoiceKind
+from billing.services.invoices import invoice_issue
+from tenants.models import Tenant
+from tests.billing.conftest import SignUpCall, stripe_client, subscribe
+
+FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
+DECLINES, ASKS, GOOD = (
+    "pm_card_visa_chargeDeclinedInsufficientFunds",
+    "pm_card_authenticationRequired",
+    "pm_card_visa",
+)
+
+
+def use_card(tenant: Tenant, card: str) -> None:
+    Customer.objects.filter(tenant=tenant).update(payment_method_id=card)
+
+
+def issue(tenant: Tenant, amount: int = 29_00, month: int = 12) -> Invoice:
+    """Issue an invoice over a month's fee."""
+    with transaction.atomic():
+        return invoice_issue(
+            tenant=tenant,
+            kind=InvoiceKind.FEE,
+            currency="USD",
+            period=(date(2026, month, 1), date(2026, month, 28)),
+            lines=[Line("Starter, 2026-12", 1, Decimal(amount), amount)],
+            now=FIRST,
+            subscription=tenant.subscriptions.latest("id"),
+        )
+
+
+def uncollected(sign_up: SignUpCall, card: str = DECLINES) -> Invoice:
+    """Subscribe, and charge the month's fee to a card that does not pay; "" for none."""
+    tenant = subscribe(sign_up)
+    use_card(tenant, card)
+    invoice = issue(tenant)
+    services.invoice_collect(invoice=invoice, now=FIRST)
+    invoice.refresh_from_db()
+    return invoice
+
+
+def charges(tenant: Tenant) -> list[int]:
+    """Return what the tenant's cards were charged since it subscribed, oldest first."""
+    customer = Customer.objects.get(tenant=tenant).stripe_id
+    found = stripe_client().v1.charges.list({"customer": customer, "limit": 100})
+    return [charge.amount for charge in found if charge.paid][::-1][1:]

@@ -1,0 +1,134 @@
+"""An unpaid invoice in a browser: stopped, told why, paid with another card, at work again."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from portal.demo.gateway import FORBIDDEN, Caller
+from portal.demo.story import DECLINED_CARD, GOOD_CARD
+from portal.supervisor.stack import Stack
+from tests.browser.test_story import Check, pay, sign_up
+
+Visit = Callable[..., Page]
+ASKS_EVERY_TIME = "4000002760003184"
+
+# What a month does, at once: an invoice that the saved card does not pay, and `days` of dunning.
+UNPAID = """
+from datetime import date, timedelta
+from decimal import Decimal
+from django.db import transaction
+from django.utils import timezone
+from billing import services
+from billing.models import Customer, InvoiceKind
+from billing.lines import Line
+from billing.services.invoices import invoice_issue
+customer = Customer.objects.select_related("tenant").get(tenant__name={name!r})
+customer.payment_method_id = {card!r}
+customer.save()
+now = timezone.now()
+with transaction.atomic():
+    invoice = invoice_issue(
+        tenant=customer.tenant, kind=InvoiceKind.FEE, currency="USD",
+        period=(date(2030, 1, 1), date(2030, 2, 1)), now=now,
+        lines=[Line("Starter, 2030-01", 1, Decimal(2900), 2900)],
+        subscription=customer.tenant.subscriptions.latest("id"),
+    )
+services.invoice_collect(invoice=invoice, now=now)
+for day in range({days}):
+    services.dun(now=now + timedelta(days=day))
+"""
+
+UNTIL_SUSPENDED = """
+from datetime import timedelta
+from django.utils import timezone
+from billing import services
+for day in range(2, 16):
+    services.dun(now=timezone.now() + timedelta(days=day))
+"""
+
+
+@pytest.fixture
+def caller(stack: Stack) -> Iterator[Caller]:
+    caller = Caller(stack.environment["API_BASE_URL"])
+    yield caller
+    caller.close()
+
+
+def wait_for(caller: Caller, key: str, answer: str) -> None:
+    """Call until the gateway answers so: a worker tells it within seconds."""
+    until = time.monotonic() + 30
+    while (last := caller.patient(key)) != answer:
+        assert time.monotonic() < until, last
+
+
+def test_declined_dunned_suspended_paid_and_at_work_again(
+    visit: Visit, axe: Check, stack: Stack, caller: Caller
+) -> None:
+    page = visit()
+    sign_up(page, organization="Late Ltd")
+    key = page.get_by_test_id("api-key-value").inner_text()
+    expect(page.locator("#key-state")).to_contain_text("Active")
+    page.goto("/billing/")
+    expect(page.get_by_text("No card is saved")).to_be_visible()
+    axe(page)
+    page.get_by_role("button", name="Add a card").click()
+    pay(page, GOOD_CARD)
+    expect(page.get_by_text("Paid, and in effect")).to_be_visible()
+
+    script = UNPAID.format(name="Late Ltd", card="pm_card_visa_chargeDeclined", days=2)
+    stack.manage("shell", "-c", script)
+    page.goto("/billing/")
+    expect(page.get_by_text("An invoice could not be collected")).to_be_visible()
+    expect(page.get_by_text("The bank declined the card.").first).to_be_visible()
+    axe(page)
+    assert caller.patient(key) == "200"
+
+    stack.manage("shell", "-c", UNTIL_SUSPENDED)
+    page.goto("/keys/")
+    expect(page.get_by_text("Your API keys are stopped")).to_be_visible()
+    axe(page)
+    wait_for(caller, key, FORBIDDEN)
+
+    page.get_by_role("link", name="Pay it, and they work again within seconds").click()
+    expect(page.get_by_test_id("due")).to_have_text("$29.00")
+    axe(page)
+    page.get_by_role("button", name="Pay now").click()
+    pay(page, DECLINED_CARD)
+    expect(page.get_by_test_id("error")).to_contain_text("declined")
+    pay(page, GOOD_CARD)
+    expect(page.get_by_text("Paid. Thank you.")).to_be_visible()
+    axe(page)
+    wait_for(caller, key, "200")
+    page.goto("/keys/")
+    expect(page.get_by_text("Your API keys are stopped")).to_have_count(0)
+
+
+def test_a_bank_that_asks_every_time_is_answered_at_checkout(
+    visit: Visit, axe: Check, stack: Stack
+) -> None:
+    page = visit()
+    sign_up(page, organization="Careful Bank")
+    expect(page).to_have_url(re.compile(r"/dashboard/$"))
+    page.goto("/billing/")
+    page.get_by_role("button", name="Add a card").click()
+    pay(page, GOOD_CARD)
+    expect(page.get_by_text("Paid, and in effect")).to_be_visible()
+    script = UNPAID.format(name="Careful Bank", card="pm_card_authenticationRequired", days=0)
+    stack.manage("shell", "-c", script)
+
+    page.goto("/billing/invoices/")
+    page.get_by_role("link", name="Pay now").click()
+    expect(page.get_by_test_id("reason")).to_contain_text("wants you to confirm")
+    page.get_by_role("button", name="Pay now").click()
+    pay(page, ASKS_EVERY_TIME)
+    page.get_by_test_id("complete").click()
+    expect(page.get_by_text("Paid. Thank you.")).to_be_visible()
+
+    page.goto("/billing/")
+    page.get_by_role("button", name="Remove 3184").click()
+    axe(page)
+    page.get_by_role("button", name="Remove card").click()
+    expect(page.get_by_text("The card ending in 3184 was removed.")).to_be_visible()
