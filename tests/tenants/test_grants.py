@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.conf import LazySettings
 from django.db import transaction
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -361,9 +361,10 @@ class TestGivingBack:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["buy", "buy rolling", "use", "give back", "release", "decide", "end"]),
-        st.integers(1, 90),
+        st.integers(1, 150),
     ),
-    max_size=16,
+    min_size=6,
+    max_size=20,
 )
 
 
@@ -406,6 +407,7 @@ class Months:
             case "release":
                 self.lease_is(max(self.entitlement.requests, self.used()))
             case "decide":
+                Lease.objects.filter(pk=self.lease.pk).update(seen_at=self.now)
                 self.decide()
             case "end":
                 self.end()
@@ -457,6 +459,7 @@ class Months:
 
 
 @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(steps=[("buy", 50), ("give back", 1), ("decide", 1), ("use", 120)])
 @given(steps=STEPS)
 def test_no_request_is_given_twice_or_lost(
     lease: Lease, grant: Grant, steps: list[tuple[str, int]]
