@@ -443,7 +443,12 @@ class Months:
             grants = list(entitlement.grants.all())
             assert all(grant.closed_at for grant in grants)
             kept = [grant for grant in grants if grant.withdrawn_at is None]
-            used = entitlement.closing_used or 0
+            used = selectors.usage_total(
+                tenant=entitlement.tenant,
+                meter=Meter.REQUESTS,
+                start=entitlement.period_start,
+                end=entitlement.period_end,
+            )
             if not grants:
                 continue
             # Whoever got money back did not use what it was for.
