@@ -25,8 +25,8 @@ from billing.models import (
 )
 from billing.proof import prove
 from billing.services import invoice_collect, invoice_retry, ledger
+from billing.services.attempts import payment_check
 from billing.services.bank import bank_transfer_record
-from billing.services.collect import payment_check
 from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
 from billing.services.refunds import (
