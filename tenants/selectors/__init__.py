@@ -29,6 +29,8 @@ from tenants.selectors.grants import GrantState as GrantState
 from tenants.selectors.grants import grant_rows as grant_rows
 from tenants.selectors.grants import granted_left as granted_left
 from tenants.selectors.grants import grants_in_order as grants_in_order
+from tenants.selectors.limited import limited_requests as limited_requests
+from tenants.selectors.limited import paid_by_use as paid_by_use
 from tenants.selectors.live import live_as_of as live_as_of
 from tenants.selectors.live import live_lossy as live_lossy
 from tenants.selectors.live import live_meter as live_meter

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants.grants import used_of_each
 from tenants.models import Entitlement, GrantKind, Meter, QuotaGrant, Tenant, UsageDay
 from tenants.periods import Period
+from tenants.selectors.limited import limited_requests
 
 MOST_PERIODS = 24  # that a page looks back on: nothing costs more with a tenant's past
 
@@ -86,7 +87,7 @@ def _rows(entitlement: Entitlement, grants: list[QuotaGrant], now: datetime) -> 
     if any(grant.closed_at is None for grant in standing):
         used = _used(entitlement)
         each = used_of_each(
-            plan=entitlement.plan_requests,
+            plan=limited_requests(entitlement=entitlement),
             grants=[grant.requests for grant in standing],
             used=used,
         )

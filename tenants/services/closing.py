@@ -52,7 +52,7 @@ def _close(entitlement_id: int, now: datetime) -> bool:
         return False  # whoever withdrew it has to say first what became of it
     standing = [grant for grant in grants if grant.withdrawn_at is None]
     shares = used_of_each(
-        plan=entitlement.plan_requests,
+        plan=tenants.selectors.limited_requests(entitlement=entitlement),
         grants=[grant.requests for grant in standing],
         used=entitlement.closing_used or 0,
     )

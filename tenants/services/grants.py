@@ -42,7 +42,7 @@ def quota_grant_withdraw(*, source: str, now: datetime) -> QuotaGrant:
     entitlement = grant.entitlement
     if entitlement.period_end <= now.astimezone(UTC).date():
         raise NotInThisState(_("The quota period that this was bought for is over."))
-    if _used(entitlement) > entitlement.requests - grant.requests:
+    if _used(entitlement) > _given(entitlement) - grant.requests:
         raise NotInThisState(_("Requests of it have been used."))
     grant.withdrawn_at = now
     grant.save(update_fields=["withdrawn_at"])
@@ -78,17 +78,18 @@ def quota_grant_return(*, source: str, now: datetime) -> QuotaGrant:
 
 
 def grant_release(*, source: str, now: datetime) -> Release:
-    """Say whether a withdrawn grant was used: more than the entitlement is now, without it."""
+    """Say whether a withdrawn grant was used: more than what was given without it."""
     grant = QuotaGrant.objects.select_related("entitlement").get(source=source)
     entitlement = grant.entitlement
     if grant.withdrawn_at is None:
         return Release.UNKNOWN
-    if _used(entitlement) > entitlement.requests:
+    given = _given(entitlement)
+    if _used(entitlement) > given:
         return Release.USED
     if entitlement.period_end <= now.astimezone(UTC).date():
         return Release.UNUSED if entitlement.settled_at is not None else Release.UNKNOWN
     leases = list(entitlement.leases.all())
-    is_released = sum(map(_most, leases)) <= entitlement.requests
+    is_released = sum(map(_most, leases)) <= given
     if is_released and all(_is_read_since(lease, grant.withdrawn_at) for lease in leases):
         return Release.UNUSED
     return Release.UNKNOWN
@@ -110,6 +111,12 @@ def _entitle(grant: QuotaGrant, tenant: Tenant, by: int, action: str, now: datet
     audit_record(action=action, tenant=tenant, now=now, target=grant.source, requests=abs(by))
     outbox_publish(kind="quota.changed", tenant=tenant, now=now)
     reconcile_request(tenant=tenant, now=now)
+
+
+def _given(entitlement: Entitlement) -> int:
+    """Return what plans with a limit and standing grants gave, and what was paid by use on top."""
+    plans = tenants.selectors.limited_requests(entitlement=entitlement)
+    return plans + entitlement.granted_requests
 
 
 def _used(entitlement: Entitlement) -> int:

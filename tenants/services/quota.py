@@ -1,24 +1,21 @@
 """Entitlements, grants and caps: what a tenant may use in a period. Rules: docs/quota.md."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
+import tenants.selectors
 from tenants.entitlements import is_over_unlimited, plan_requests
 from tenants.errors import NotInThisState, Refused
 from tenants.models import (
     Entitlement,
     GrantKind,
-    Meter,
     PlanSpan,
     QuotaGrant,
     Tenant,
-    UsageDay,
 )
-from tenants.periods import Period, period_of
+from tenants.periods import period_of
 from tenants.services.audit import audit_record
 from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import reconcile_request
@@ -38,7 +35,11 @@ def entitlement_ensure(*, tenant: Tenant, now: datetime) -> Entitlement:
     ]
     values = {
         "plan_requests": plan_requests(
-            spans=spans, period=period, paid_by_use=_paid_by_use(tenant, spans, period)
+            spans=spans,
+            period=period,
+            paid_by_use=tenants.selectors.paid_by_use(
+                spans=filter(is_over_unlimited, spans), period=period
+            ),
         ),
         "advance_requests": plan.advance_requests,
     }
@@ -53,20 +54,6 @@ def entitlement_ensure(*, tenant: Tenant, now: datetime) -> Entitlement:
             setattr(entitlement, name, value)
         entitlement.save(update_fields=list(values))
     return entitlement
-
-
-def _paid_by_use(tenant: Tenant, spans: Sequence[PlanSpan], period: Period) -> int:
-    """Return what was used in a period on the days of unlimited plans that the tenant has left.
-
-    The day of a change is the new plan's.
-    """
-    days = Q()
-    for span in filter(is_over_unlimited, spans):
-        days |= Q(day__gte=max(span.starts_on, period.start), day__lt=span.ends_on)
-    if not days:
-        return 0
-    used = UsageDay.objects.filter(days, tenant=tenant, meter=Meter.REQUESTS)
-    return used.filter(day__lt=period.end).aggregate(total=Sum("used"))["total"] or 0
 
 
 def _standing_cap(tenant: Tenant) -> int | None:

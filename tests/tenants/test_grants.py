@@ -276,8 +276,57 @@ class TestPeriodsEnd:
             closing.periods_close(now=MIDNIGHT + timedelta(minutes=minutes))
         assert told(tenant, MIDNIGHT) == [("rolls", 0, 0, GrantState.EXPIRED)]
 
+    def test_what_was_used_before_a_plan_without_a_limit_does_not_roll(
+        self, lease: Lease, grant: Grant
+    ) -> None:
+        tenant = lease.entitlement.tenant
+        grant(50, "rolls", rolls=True)
+        use(lease, 130)
+        unlimited = pay_by_use(tenant, NOVEMBER + timedelta(days=1))
+        use(lease, 900, on=date(2026, 11, 25))
+        entitlement_ensure(tenant=tenant, now=NOVEMBER + timedelta(days=5))
+        assert Entitlement.objects.get().plan_requests == unlimited.quota_limit
+        small = UsagePlan.objects.get(code="small")
+        services.tenant_change_plan(tenant=tenant, usage_plan=small, now=MIDNIGHT)
+        for hour in (1, 2):
+            read(MIDNIGHT + timedelta(hours=hour))
+        closed = QuotaGrant.objects.get(source="rolls")
+        assert (closed.used_requests, closed.expired_requests) == (30, 0)
+        assert QuotaGrant.objects.get(kind=GrantKind.ROLL_OVER).requests == 20
+
+
+def pay_by_use(tenant: Tenant, now: datetime) -> UsagePlan:
+    """Change to a plan without a limit, at once."""
+    plan = UsagePlan(
+        code="payg", name="Payg", rate_limit=1, burst_limit=1, quota_limit=10**9,
+        is_prorated=False, is_unlimited=True, advance=0,
+    )  # fmt: skip
+    plan = services.usage_plan_save(usage_plan=plan, now=now)
+    services.tenant_change_plan(tenant=tenant, usage_plan=plan, now=now)
+    tenant.refresh_from_db()
+    return plan
+
 
 class TestGivingBack:
+    def test_what_was_used_before_a_plan_without_a_limit_cannot_be_taken_back(
+        self, lease: Lease, grant: Grant
+    ) -> None:
+        tenant = lease.entitlement.tenant
+        grant(50, "used")
+        grant(30, "unused")
+        use(lease, 150)
+        later = NOVEMBER + timedelta(days=1)
+        pay_by_use(tenant, later)
+        use(lease, 900, on=later.date())
+        entitlement_ensure(tenant=tenant, now=later)
+        assert [row[:3] for row in told(tenant, later)] == [("used", 50, 0), ("unused", 0, 30)]
+        services.quota_grant_withdraw(source="unused", now=later)
+        with pytest.raises(NotInThisState, match="used"):
+            services.quota_grant_withdraw(source="used", now=later)
+        assert services.grant_release(source="unused", now=later) is Release.UNKNOWN
+        use(lease, 151)
+        assert services.grant_release(source="unused", now=later) is Release.USED
+
     def test_it_counts_no_more_and_then_again(self, tenant: Tenant, grant: Grant) -> None:
         grant(50, "a")
         for _ in range(2):
