@@ -19,11 +19,21 @@ from django.db.models import (
     Sum,
     Value,
 )
-from django.db.models.functions import Abs, Cast, Coalesce, Concat, StrIndex, Substr
+from django.db.models.functions import Abs, Cast, Coalesce, Concat, Greatest, StrIndex, Substr
 from django.db.models.sql.compiler import SQLCompiler
 
-from billing.models import Entry, OrderState, Payment, PaymentState, Posting, Refund, RefundState
-from billing.proof.accounts import issued, undelivered
+from billing.models import (
+    Account,
+    Entry,
+    InvoiceState,
+    OrderState,
+    Payment,
+    PaymentState,
+    Posting,
+    Refund,
+    RefundState,
+)
+from billing.proof.accounts import OVER, billed, issued, undelivered
 from billing.proof.findings import Check
 
 
@@ -85,13 +95,21 @@ def posting_checks() -> Iterator[Check]:
 
 
 def _booked() -> Iterator[_Booked]:
-    """Yield what has postings. Where a refund failed, it may have been paid back before that."""
+    """Yield what has postings. Where a refund failed, it may have been paid back before that; what
+    was written off is what is still due, and what came in since.
+    """
     uuid, amount = _Dashed(F("uuid")), F("amount")
     yield _Booked("invoice", issued(), uuid, Abs("total"), "currency")
     attempt = Cast("attempt", CharField())
     payment = Concat(_Dashed(F("invoice__uuid")), Value(":"), attempt, output_field=CharField())
     payments = Payment.objects.filter(state=PaymentState.SUCCEEDED)
     yield _Booked("payment", payments, payment, amount, "currency")
+    losses = Entry.objects.filter(posting__invoice=OuterRef("pk"), account=Account.LOSSES)
+    since = losses.filter(amount__lt=0).order_by().values("posting__invoice")
+    came_in = Subquery(since.annotate(sum=Sum("amount")).values("sum"))
+    lost = billed().filter(Q(Exists(losses)) | Q(state=InvoiceState.UNCOLLECTIBLE))
+    was_due = Greatest(-OVER, 0, output_field=BigIntegerField()) - Coalesce(came_in, 0)
+    yield _Booked("written-off", lost, uuid, was_due, "currency")
     refunds = Refund.objects.all()
     failed = refunds.filter(state=RefundState.FAILED)
     key = Concat(Value("refund:"), uuid, output_field=CharField())

@@ -32,9 +32,9 @@ def bank_transfer_record(
     invoice = invoice_locked(invoice.pk)
     reference = reference.strip()
     if invoice.kind == InvoiceKind.CREDIT_NOTE or invoice.state not in {
-        InvoiceState.OPEN, InvoiceState.PAID,
+        InvoiceState.OPEN, InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE,
     }:  # fmt: skip
-        raise Refused(_("Only an invoice that is open or paid takes a transfer."))
+        raise Refused(_("Only an invoice that is open, paid or written off takes a transfer."))
     if amount <= 0 or not reference:
         raise Refused(_("A transfer has an amount and the bank's reference."))
     if received_on > now.date():

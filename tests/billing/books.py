@@ -6,7 +6,8 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Sum
 
-from billing.models import Currency, Customer, Entry, Invoice, InvoiceKind
+from billing.models import Currency, Customer, DunningCase, Entry, Invoice, InvoiceKind
+from billing.services import case_give_up
 from billing.services.invoices import Line, invoice_issue
 from tenants.models import Tenant
 
@@ -28,6 +29,13 @@ def issued(
             lines=lines,
             now=now,
         )
+
+
+def write_off(invoice: Invoice, *, now: datetime = NOW) -> None:
+    """Give an invoice up, as an operator does with its case."""
+    case, _is_new = DunningCase.objects.get_or_create(invoice=invoice, defaults={"opened_at": now})
+    member = invoice.tenant.members.select_related("user").earliest("id")
+    case_give_up(case=case, actor=member.user, now=now)
 
 
 def booked(key: str) -> dict[str, int]:

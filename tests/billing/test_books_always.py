@@ -37,7 +37,7 @@ from billing.services.refunds import (
 )
 from tenants.errors import Refused
 from tenants.models import Tenant
-from tests.billing.books import NOW, issued
+from tests.billing.books import NOW, issued, write_off
 from tests.billing.conftest import SignUpCall, stripe_client
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,6 +127,9 @@ class Books:
     def spend(self, at: int, amount: int) -> None:
         credit_spend(invoice=self.invoice(at), now=self.now)
 
+    def give_up(self, at: int, amount: int) -> None:
+        write_off(self.invoice(at), now=self.now)
+
     def sleep(self, at: int, amount: int) -> None:
         self.now += timedelta(hours=at * 6)
 
@@ -171,7 +174,7 @@ class Books:
 
 ACTS = (
     "issue", "collect", "tell_again", "confirm", "transfer", "credit", "pay_back_note", "pay_back",
-    "send", "come_back", "spend", "sleep",
+    "send", "come_back", "spend", "give_up", "sleep",
 )  # fmt: skip
 STEPS = st.lists(
     st.tuples(
@@ -205,6 +208,12 @@ def at_stripe(tenant: Tenant) -> dict[str, int]:
         ("issue", 0, 3000, None), ("collect", 0, 3000, "after"), ("collect", 0, 3000, None),
         ("credit", 0, 1001, None), ("pay_back_note", 0, 1, None), ("send", 0, 1, "after"),
         ("sleep", 5, 1, None), ("send", 0, 1, None), ("send", 0, 1, None),
+    ]
+)  # fmt: skip
+@example(
+    steps=[
+        ("issue", 0, 3000, None), ("transfer", 0, 1000, None), ("give_up", 0, 1, None),
+        ("transfer", 0, 501, None), ("transfer", 0, 2000, None), ("credit", 0, 4, None),
     ]
 )  # fmt: skip
 @given(steps=STEPS)

@@ -23,7 +23,7 @@ from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue
 from billing.services.refunds import credit_note_refund, refund_send
 from tenants.models import Tenant
-from tests.billing.books import NOW, issued
+from tests.billing.books import NOW, issued, write_off
 from tests.billing.conftest import SignUpCall, subscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def tenant(sign_up: SignUpCall) -> Tenant:
-    """A tenant with something of everything: paid by all three, open, credited, paid back."""
+    """A tenant with something of everything: paid by all three, open, credited, paid back,
+    written off.
+    """
     tenant = subscribe(sign_up)
     paid = issued(tenant, 30_00)
     invoice_collect(invoice=paid, now=NOW)
@@ -46,6 +48,11 @@ def tenant(sign_up: SignUpCall) -> Tenant:
         )  # fmt: skip
     invoice_collect(invoice=issued(tenant, 9_00), now=NOW)
     issued(tenant, 7_00)
+    lost = issued(tenant, 4_00)
+    write_off(lost)
+    bank_transfer_record(
+        invoice=lost, amount=1_00, reference="late", received_on=NOW.date(), actor=None, now=NOW
+    )
     return tenant
 
 
@@ -61,24 +68,27 @@ def test_what_it_says(tenant: Tenant) -> None:
     out = StringIO()
     call_command("ledger_prove", stdout=out)
     lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
-    assert lines[:10] == [
+    assert lines[:11] == [
         "USD receivable $7.00 = $7.00",
         "USD stripe $38.77 = $38.77",  # 6.77 + 30.00 - 5.00 + 7.00
-        "USD bank $12.00 = $12.00",
+        "USD bank $13.00 = $13.00",
         "USD held -$5.00 = -$5.00",
-        "USD revenue -$52.77 = -$52.77",  # 6.77 + 30.00 - 10.00 + 10.00 + 9.00 + 7.00
+        "USD revenue -$56.77 = -$56.77",  # 6.77 + 30.00 - 10.00 + 10.00 + 9.00 + 7.00 + 4.00
+        "USD losses $3.00 = $3.00",
         "JPY bank ¥1,200 = ¥1,200",
         "JPY credit -¥200 = -¥200",
         "JPY revenue -¥1,000 = -¥1,000",
-        "17 postings that balance",
-        "8 invoice: rows with their posting",
+        "20 postings that balance",
+        "9 invoice: rows with their posting",
     ]
     assert lines[-1] == "The books are proved."
 
 
 FAULTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "an entry says more": (
-        lambda: Entry.objects.filter(account="bank", posting__currency="USD").update(amount=13_00),
+        lambda: Entry.objects.filter(account="bank", amount=12_00, posting__currency="USD").update(
+            amount=13_00
+        ),
         {"USD bank", "postings that balance", "payment: rows with their posting"},
     ),
     "a posting is gone": (
@@ -108,6 +118,22 @@ FAULTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "an invoice is said to be paid": (
         lambda: Invoice.objects.filter(state=InvoiceState.OPEN).update(state=InvoiceState.PAID),
         {"USD receivable", "invoices that are paid once nothing is due"},
+    ),
+    "a write-off was not noted": (
+        lambda: [
+            Entry.objects.filter(posting__key__startswith="written-off:").delete(),
+            Posting.objects.filter(key__startswith="written-off:").delete(),
+        ],
+        {"USD receivable", "USD losses", "written-off: rows with their posting"},
+    ),
+    "more was written off than was due": (
+        lambda: [
+            Entry.objects.filter(posting__key__startswith="written-off:", account=account).update(
+                amount=amount
+            )
+            for account, amount in (("losses", 5_00), ("receivable", -5_00))
+        ],
+        {"USD receivable", "USD losses", "written-off: rows with their posting"},
     ),
     "more went back than was paid": (
         lambda: Refund.objects.filter(state=RefundState.PENDING).update(amount=26_00),
