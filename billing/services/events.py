@@ -14,6 +14,7 @@ from billing import payments
 from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
 from billing.payments import StripeRefund
 from billing.services.attempts import payment_check, session_check
+from billing.services.checkout import order_refund_settle
 from billing.services.fulfilment import order_decline, order_settle
 from billing.services.refunds import refund_settle
 from billing.services.top_up import top_up_settle
@@ -106,6 +107,9 @@ def _process_refunds(found: Iterable[StripeRefund], now: datetime) -> EventStatu
         mine = Refund.objects.filter(uuid=uuid) if uuid else Refund.objects.none()
         for refund in mine.select_related("payment"):
             refund_settle(refund=refund, found=one, now=now)
+            status = EventStatus.PROCESSED
+        for order in Order.objects.filter(refund_id=one.id):
+            order_refund_settle(order=order, found=one, now=now)
             status = EventStatus.PROCESSED
     return status
 

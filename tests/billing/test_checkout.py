@@ -1,5 +1,6 @@
 """Coming back to a payment: later, on another day, in another month, after Stripe was away."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,10 +8,21 @@ import httpx
 import pytest
 
 from billing import payments, selectors, services
-from billing.models import Customer, Invoice, Order, OrderState, Subscription, SubscriptionState
+from billing.models import (
+    Customer,
+    EventStatus,
+    Invoice,
+    Order,
+    OrderState,
+    StripeEvent,
+    Subscription,
+    SubscriptionState,
+)
+from billing.proof import prove
 from billing.services import checkout
 from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
+from tests.billing.books import balances
 from tests.billing.conftest import SignUpCall, buy, pay, start, stripe_client
 from tests.conftest import RunTasks
 
@@ -213,6 +225,55 @@ class TestRefund:
         due.refresh_from_db()
         assert due.state == OrderState.REFUNDED
         assert self.refunds(due) == [(due.refund_id, 100)]
+
+    def test_it_is_done_once_stripe_says_so(
+        self, due: Order, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = payments.refund_all
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                payments, "refund_all", lambda **p: replace(real(**p), status="pending")
+            )
+            due = services.order_refund(order=due, now=NEXT_MONTH)
+        ((refund_id, _amount),) = self.refunds(due)
+        assert (due.state, due.refund_id) == (OrderState.REFUND_DUE, refund_id)
+        assert balances() == {"held": -1_00, "stripe": 1_00}
+        assert prove().is_proved
+        told = StripeEvent.objects.create(
+            event_id="evt_1", type="refund.updated", object_id=refund_id, received_at=NEXT_MONTH
+        )
+        for _ in range(2):
+            assert services.event_process(event=told, now=NEXT_MONTH) == EventStatus.PROCESSED
+        due.refresh_from_db()
+        assert (due.state, due.refund_id) == (OrderState.REFUNDED, refund_id)
+        assert balances() == {}
+        assert prove().is_proved
+
+    def test_one_that_failed_stays_held_and_says_why_until_it_is_made_anew(
+        self, due: Order, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed = payments.StripeRefund("re_1", "failed", 100, {}, "lost_or_stolen_card")
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "refund_all", lambda **_: failed)
+            patched.setattr(payments, "refund_find", lambda **_: failed)
+            for _ in range(2):
+                checkout.orders_sweep(now=NEXT_MONTH)
+        due.refresh_from_db()
+        assert (due.state, due.refund_id) == (OrderState.REFUND_DUE, "re_1")
+        assert due.decline_message == "The refund failed: lost_or_stolen_card"
+        assert balances() == {"held": -1_00, "stripe": 1_00}
+        anew = stripe_client().v1.refunds.create({"payment_intent": due.payment_intent_id})
+        checkout.orders_sweep(now=NEXT_MONTH)
+        due.refresh_from_db()
+        assert (due.state, due.refund_id) == (OrderState.REFUNDED, anew.id)
+        assert (due.decline_message, balances()) == ("", {})
+
+    def test_one_that_a_bank_sends_back_later_says_so(self, due: Order) -> None:
+        due = services.order_refund(order=due, now=NEXT_MONTH)
+        failed = payments.StripeRefund(due.refund_id, "failed", 100, {}, "unknown")
+        checkout.order_refund_settle(order=due, found=failed, now=NEXT_MONTH)
+        due.refresh_from_db()
+        assert due.decline_message == "The refund failed: unknown"
 
     def test_an_operator_who_was_faster_is_fine(self, due: Order) -> None:
         refund = stripe_client().v1.refunds.create({"payment_intent": due.payment_intent_id})
