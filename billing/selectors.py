@@ -99,7 +99,7 @@ def _card(plan: Plan, price: PriceVersion) -> PlanCard:
     words = {meter: prices_in_words(meter, steps[meter], price.currency) for meter in steps}
     stops = _("Requests stop at the quota") if words else _("Stops at the quota: no surprise bills")
     features = words.get(Meter.REQUESTS, [stops])
-    if not limits.is_unlimited:
+    if not limits.is_unlimited and Meter.REQUESTS not in steps:
         features.append(_("Extra requests by the pack"))
     features += words.get(Meter.CONVERSIONS, [_("Image conversion included")])
     return PlanCard(
@@ -200,8 +200,25 @@ def currency_of(*, tenant: Tenant) -> str:
     return customer.currency if customer else Currency.USD
 
 
+def takes_packs(*, tenant: Tenant) -> bool:
+    """Say whether a tenant's plan can be extended: its quota ends, and requests have no price.
+
+    Where they have one, those of a pack would be paid for twice.
+    """
+    if tenant.usage_plan.is_unlimited:
+        return False
+    active = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.ACTIVE)
+    held = active.select_related("plan", "price").first()
+    return held is None or Meter.REQUESTS not in priced(held.plan, held.price)
+
+
 def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
-    """Return the packs on sale, priced in the tenant's currency, and what they are with tax."""
+    """Return the packs on sale, priced in the tenant's currency, and what they are with tax.
+
+    None on a plan that takes none.
+    """
+    if not takes_packs(tenant=tenant):
+        return []
     taxation = taxation_today(tenant=tenant, now=now)
     currency = currency_of(tenant=tenant)
     prices = PackPrice.objects.filter(

@@ -42,7 +42,11 @@ def extension_order(
     a saved one, it is an automatic top-up, which no Checkout takes. Raise Refused for a pack that
     is not on sale, and where its tax cannot be stated.
     """
-    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=tenant.pk)
+    )
     existing = Order.objects.filter(tenant=tenant, token=token).first() if token else None
     if existing is not None:
         return existing
@@ -51,7 +55,7 @@ def extension_order(
     price = PackPrice.objects.filter(pack=pack, currency=currency).first()
     if pack is None or price is None:
         raise Refused(_("There is no pack “%(code)s” on sale.") % {"code": pack_code})
-    if tenant.usage_plan.is_unlimited:
+    if not selectors.takes_packs(tenant=tenant):
         raise Refused(_("Your plan has no quota to extend."))
     period = tenants.selectors.current_period(tenant=tenant, now=now)
     order = Order(

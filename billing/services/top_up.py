@@ -17,7 +17,7 @@ from django.utils.translation import override
 
 import tenants.selectors
 import tenants.services
-from billing import declines, payments
+from billing import declines, payments, selectors
 from billing.models import AutoTopUp, Customer, ExtensionPack, Order, OrderState, SavedCard
 from billing.money import display
 from billing.payments import IntentState
@@ -39,11 +39,15 @@ def auto_top_up_set(
 
     Raise Refused where there is no card to charge, or no such pack.
     """
-    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=tenant.pk)
+    )
     pack = ExtensionPack.objects.filter(code=pack_code, is_active=True).first()
     if pack is None:
         raise Refused(_("There is no pack “%(code)s” on sale.") % {"code": pack_code})
-    if tenant.usage_plan.is_unlimited:
+    if not selectors.takes_packs(tenant=tenant):
         raise Refused(_("Your plan has no quota to extend."))
     if not _card(tenant):
         raise Refused(_("There is no saved card to charge."))
@@ -172,7 +176,11 @@ def _tenants_under_way() -> list[int]:
 @transaction.atomic
 def _order_due(tenant_id: int, now: datetime) -> Order | None:
     """Return the top-up that is under way, or write one where it is due; None where it is not."""
-    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant_id)
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=tenant_id)
+    )
     top_ups = Order.objects.filter(tenant=tenant, is_top_up=True)
     under_way = top_ups.filter(state=OrderState.PENDING).select_related("tenant").first()
     if under_way is not None:

@@ -43,7 +43,11 @@ def periods_close(*, now: datetime) -> int:
 def _close(entitlement_id: int, now: datetime) -> bool:
     """Note the newest figure of a period; once it has settled, close the grants."""
     found = Entitlement.objects.select_related("tenant__usage_plan").get(pk=entitlement_id)
-    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=found.tenant_id)
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=found.tenant_id)
+    )
     entitlement = Entitlement.objects.select_for_update().get(pk=entitlement_id)
     if entitlement.settled_at is None and not _settle(entitlement, now):
         return False

@@ -150,7 +150,11 @@ def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
     A lease starts with what the gateway gives by itself: the plan's quota. Where last period's
     write was never confirmed it may have come late and set this period's counter: it stays pending.
     """
-    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=tenant.pk)
+    )
     entitlement = entitlement_ensure(tenant=tenant, now=now)
     opens_at = Period(entitlement.period_start, entitlement.period_end).opens_at
     attached = ApiKeyVersion.objects.filter(

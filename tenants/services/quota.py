@@ -80,7 +80,11 @@ def quota_grant(
     The same `source` again returns the first grant and changes nothing. Raise NotInThisState
     where that period is over (or the plan's periods have changed): the buyer is to be refunded.
     """
-    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=tenant.pk)
+    )
     if requests < 1:
         raise Refused(_("A grant needs at least one request."))
     existing = QuotaGrant.objects.filter(source=source).first()
@@ -110,7 +114,11 @@ def quota_grant(
 @transaction.atomic
 def quota_cap_set(*, tenant: Tenant, requests: int | None, now: datetime) -> Entitlement:
     """Cap what the tenant may use in this and all later periods; None lifts the cap."""
-    tenant = Tenant.objects.select_for_update().select_related("usage_plan").get(pk=tenant.pk)
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=tenant.pk)
+    )
     entitlement = entitlement_ensure(tenant=tenant, now=now)
     if entitlement.cap_requests != requests:
         entitlement.cap_requests = requests

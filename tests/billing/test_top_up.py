@@ -12,8 +12,21 @@ from django.db import connection
 from django.utils import timezone
 
 from billing import payments, services
+from billing import selectors as selectors_of_billing
 from billing.declines import in_words
-from billing.models import AutoTopUp, Customer, ExtensionPack, Invoice, Notice, Order, OrderState
+from billing.models import (
+    AutoTopUp,
+    Customer,
+    ExtensionPack,
+    Invoice,
+    Notice,
+    Order,
+    OrderState,
+    Overage,
+    Plan,
+    PriceTier,
+    Subscription,
+)
 from billing.services import notices
 from billing.services.top_up import top_ups_run
 from tenants import selectors
@@ -129,6 +142,20 @@ class TestWhen:
         if why == "held":
             Hold.objects.update(lifted_at=NOW)
             assert top_ups_run(now=NOW) == 1
+
+    def test_not_where_requests_are_priced(self, tenant: Tenant) -> None:
+        """They would be paid for twice."""
+        assert selectors_of_billing.packs(tenant=tenant, now=NOW)
+        held = Subscription.objects.get(tenant=tenant)
+        Plan.objects.filter(pk=held.plan_id).update(overage=Overage.PRICED)
+        PriceTier.objects.create(price=held.price, meter=Meter.REQUESTS, unit_amount=1)
+        assert selectors_of_billing.packs(tenant=tenant, now=NOW) == []
+        with pytest.raises(Refused, match="no quota to extend"):
+            turn_on(tenant)
+        use(tenant, 100)
+        top_ups_run(now=NOW)
+        assert not Order.objects.filter(is_top_up=True).exists()
+        assert not AutoTopUp.objects.get().is_on
 
     def test_what_cannot_be_bought_is_refused_before(self, tenant: Tenant) -> None:
         for pack, percent, most in (("gold", 10, 1), ("extra-100", 0, 1), ("extra-100", 100, 1),

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.conf import LazySettings
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -130,6 +131,19 @@ def told(tenant: Tenant, now: datetime) -> list[tuple[str, int, int, str]]:
     """Return each grant: of what, used, left, state."""
     rows = selectors.grant_rows(tenant=tenant, now=now)
     return [(row.source, row.used, row.left, row.state) for row in rows]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+def test_a_tenant_is_locked_without_its_plan(tenant: Tenant, grant: Grant) -> None:
+    """All tenants share it, and who changes it locks it before them."""
+    with CaptureQueriesContext(connection) as queries:
+        grant(7, "a")
+        services.quota_cap_set(tenant=tenant, requests=5, now=NOVEMBER)
+        closing.periods_close(now=MIDNIGHT)
+    locks = [each["sql"] for each in queries if "FOR UPDATE" in each["sql"]]
+    joined = [sql for sql in locks if "JOIN" in sql]
+    assert len(joined) == 3
+    assert all(sql.endswith('FOR UPDATE OF "tenants_tenant"') for sql in joined)
 
 
 class TestLeft:
