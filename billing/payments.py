@@ -1,7 +1,8 @@
 """The only module that talks to Stripe. Returns our dataclasses, raises our errors:
 
     PaymentError                str() says what was asked, and what was answered
-    ├── PaymentUnavailable      no answer, or a server error: it may or may not have happened
+    ├── PaymentUnavailable      no answer, a server error, or our key is wrong: it may or may not
+    │                           have happened
     ├── PaymentDeclined         the bank said no; `code` and a message for the cardholder
     ├── AuthenticationNeeded    the bank wants the cardholder; only they can go on, in a browser
     └── PaymentRefused          Stripe understood and refused: a repeat will not help
@@ -31,7 +32,7 @@ class PaymentError(Exception):
 
 
 class PaymentUnavailable(PaymentError):
-    """No answer, or a server error: whether it happened is unknown."""
+    """No answer, a server error, or our key is wrong: whether it happened is unknown."""
 
     retryable = True
 
@@ -149,8 +150,13 @@ def _call(what: str, call: Callable[[], Any]) -> Any:
             message=error.user_message or str(error),
             payment_intent_id=intent.get("id", ""),
         ) from error
-    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.IdempotencyError) as error:
-        # The last: an earlier call under this key came through, and said something else.
+    except (
+        stripe.APIConnectionError,
+        stripe.RateLimitError,
+        stripe.IdempotencyError,  # an earlier call under this key came through, and said otherwise
+        stripe.AuthenticationError,  # our key is wrong, say rotated: nobody's card is to blame
+        stripe.PermissionError,
+    ) as error:
         raise PaymentUnavailable(f"{what}: {error}") from error
     except stripe.StripeError as error:
         if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
@@ -194,6 +200,8 @@ def checkout_create(
     params: dict[str, Any] = {
         "customer": customer_id,
         "client_reference_id": reference,
+        # Others tell days later whether they paid.
+        "allowed_payment_method_types": ["card"],
         "metadata": metadata,
         "success_url": success_url,
         "cancel_url": cancel_url,

@@ -57,6 +57,15 @@ class TestFirstMonth:
     def test_the_page_is_the_same_until_it_is_paid(self, first_month: Order) -> None:
         assert start(first_month, now=SIGNED_UP) == start(first_month, now=SIGNED_UP)
 
+    def test_only_cards_which_tell_at_once_are_offered(self, first_month: Order) -> None:
+        card = services.card_order(tenant=first_month.tenant, token="", actor=None, now=SIGNED_UP)
+        for order, mode in [(first_month, "payment"), (card, "setup")]:
+            start(order, now=SIGNED_UP)
+            order.refresh_from_db()
+            session = stripe_client().v1.checkout.sessions.retrieve(order.checkout_session_id)
+            sent = session.to_dict()
+            assert (sent["mode"], sent["allowed_payment_method_types"]) == (mode, ["card"])
+
     def test_on_another_day_it_costs_that_days_share(self, first_month: Order) -> None:
         assert first_month.amount == 677  # 2900 * 7 / 30
         yesterdays = start(first_month, now=SIGNED_UP)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import stripe
+from django.test import override_settings
 
 from billing import payments, services
 from billing.models import (
@@ -80,6 +81,17 @@ class TestCollect:
         close_and_collect(FIRST + timedelta(hours=24))
         assert Invoice.objects.get(kind="fee").state == InvoiceState.PAID
         assert self.charges(tenant) == [677, 29_00]
+
+    def test_a_wrong_key_of_ours_is_no_decline(self, sign_up: SignUpCall) -> None:
+        subscribe(sign_up)
+        payments._client.cache_clear()
+        with override_settings(STRIPE_SECRET_KEY="sk_test_rotated"):
+            run = close_and_collect(FIRST)
+        payments._client.cache_clear()
+        invoice = Invoice.objects.get(kind="fee")
+        assert (run.declined, list(run.failed)) == (0, [invoice.number])
+        assert invoice.payments.get().state == PaymentState.PENDING
+        assert close_and_collect(FIRST).collected == 1
 
     def test_a_purchase_has_the_payment_that_paid_it(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
