@@ -260,18 +260,29 @@ def invoice_row(invoice: Invoice) -> dict[str, object]:
         "total_display": display(invoice.total, invoice.currency),
         "state": invoice.state,
         "state_label": invoice.get_state_display(),
-        "note": invoice.note if invoice.state == InvoiceState.OPEN else "",
-        "is_payable": invoice.state == InvoiceState.OPEN and invoice.amount_due > 0,
+        "note": _waits_for(invoice) if invoice.state == InvoiceState.OPEN else "",
+        "is_payable": invoice.state == InvoiceState.OPEN and not invoice.is_too_small,
     }
+
+
+def _waits_for(invoice: Invoice) -> str:
+    """Return why an open invoice is not paid."""
+    if invoice.is_too_small:
+        return _(
+            "This is too small an amount to be charged to a card. It waits; credit or a bank"
+            " transfer settles it."
+        )
+    return invoice.note
 
 
 def invoice_to_pay(invoice: Invoice) -> dict[str, object]:
     """Return an invoice for the page where it is paid: what is due, and why it is not paid yet."""
     last = invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
+    reason = in_words(last.failure_code, last.failure_message) if last else ""
     return {
         **invoice_row(invoice),
         "due_display": display(invoice.amount_due, invoice.currency),
-        "reason": in_words(last.failure_code, last.failure_message) if last else "",
+        "reason": _waits_for(invoice) if invoice.is_too_small else reason,
     }
 
 

@@ -13,6 +13,11 @@ class Currency(models.TextChoices):
     JPY = "JPY", _("Japanese yen")
 
 
+# The least that Stripe charges to a card, in minor units:
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+SMALLEST_CHARGE: dict[str, int] = {Currency.USD: 50, Currency.JPY: 50}
+
+
 class Overage(models.TextChoices):
     """What happens to a request above those that the fee includes."""
 

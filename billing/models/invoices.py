@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from billing.models.catalog import Currency
+from billing.models.catalog import SMALLEST_CHARGE, Currency
 from billing.models.orders import Order
 from billing.models.subscriptions import Subscription
 from tenants.models import Meter, Tenant
@@ -127,6 +127,11 @@ class Invoice(models.Model):
     def amount_due(self) -> int:
         """What is still to pay; below zero where more came in than was owed."""
         return self.total - self.amount_credited - self.amount_paid
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether what is due is less than can be charged to a card."""
+        return self.amount_due < SMALLEST_CHARGE[self.currency]
 
 
 class InvoiceLine(models.Model):

@@ -37,16 +37,17 @@ def is_at_checkout(payment: Payment) -> bool:
 def attempt_begin(*, invoice: Invoice, card: str, after: int, now: datetime) -> Payment | None:
     """Return the attempt under way; begin one where the last is number `after` (0: none yet).
 
-    None where there is nothing to try: the invoice is not open, or its last attempt is over.
+    None where there is nothing to try: the invoice is not open, its last attempt is over, or what
+    is due is too small to be charged.
     """
     invoice = invoice_locked(invoice.pk)
     if invoice.state != InvoiceState.OPEN:
         return None
     last = last_attempt(invoice)
-    if (last.attempt if last else 0) != after:
-        return last if last and last.state == PaymentState.PENDING else None
     if last and last.state == PaymentState.PENDING:
         return last
+    if (last.attempt if last else 0) != after or invoice.is_too_small:
+        return None
     return Payment.objects.create(
         invoice=invoice,
         attempt=attempt_next(invoice),

@@ -6,7 +6,7 @@ Rows are locked in one order: the tenant, the invoice, its case. No network.
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -28,6 +28,7 @@ from billing.models import (
     PaymentMethod,
     PaymentState,
 )
+from billing.models.catalog import SMALLEST_CHARGE
 from billing.money import display
 from billing.services.ledger import post
 from billing.services.locks import invoice_locked
@@ -42,7 +43,7 @@ def invoices_uncollected(*, now: datetime) -> QuerySet[Invoice]:
     """Return the open invoices that could not be collected and have no case yet.
 
     Their last attempt failed, or has waited for the cardholder too long; or there is no card, and
-    the day is over on which they were due.
+    the day is over on which they were due. What is too small to be charged waits, undunned.
     """
     attempts = Payment.objects.filter(invoice=OuterRef("pk"), method=PaymentMethod.CARD)
     last = attempts.order_by("-attempt")
@@ -50,8 +51,10 @@ def invoices_uncollected(*, now: datetime) -> QuerySet[Invoice]:
     failed = Q(last_state=PaymentState.FAILED)
     ignored = Q(last_state=PaymentState.NEEDS_ACTION, last_at__lt=now - WAITS_FOR_HOLDER)
     is_due = Q(due_on=None) | Q(due_on__lt=now.astimezone(UTC).date())
+    smallest = Case(*(When(currency=code, then=least) for code, least in SMALLEST_CHARGE.items()))
     return (
         Invoice.objects.filter(state=InvoiceState.OPEN, dunning=None)
+        .filter(total__gte=F("amount_credited") + F("amount_paid") + smallest)
         .annotate(
             last_state=Subquery(last.values("state")[:1]),
             last_at=Subquery(last.values("created_at")[:1]),
@@ -65,12 +68,13 @@ def invoices_uncollected(*, now: datetime) -> QuerySet[Invoice]:
 
 @transaction.atomic
 def case_open(*, invoice: Invoice, now: datetime) -> DunningCase | None:
-    """Begin to dun an open invoice, and say so to the tenant; None where it is not open any more.
+    """Begin to dun an open invoice, and say so to the tenant; None where it is not open any more,
+    or too small to be charged.
 
     One that has a case keeps it.
     """
     invoice = invoice_locked(invoice.pk)
-    if invoice.state != InvoiceState.OPEN:
+    if invoice.state != InvoiceState.OPEN or invoice.is_too_small:
         return None
     case, is_new = DunningCase.objects.get_or_create(invoice=invoice, defaults={"opened_at": now})
     if is_new:
@@ -120,7 +124,8 @@ def suspend(*, case: DunningCase, now: datetime) -> None:
 
 
 def case_close(*, invoice: Invoice, now: datetime) -> None:
-    """End the dunning of an invoice that is settled. Call it in the transaction that settles it.
+    """End the dunning of an invoice that is settled, or of which too little is left to be charged.
+    Call it in the transaction that settles it.
 
     The keys work again once no other suspended case is open. That transaction holds the tenant, so
     that two invoices paid at once do not each leave it to the other.

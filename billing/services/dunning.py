@@ -119,7 +119,7 @@ def _begin(case: DunningCase, now: datetime) -> DunningDone | None:
     """Note the step that is due, and do what needs no network; None where there is none."""
     invoice = invoice_locked(case.invoice_id)
     case = DunningCase.objects.select_for_update().get(pk=case.pk)
-    if invoice.state != InvoiceState.OPEN:
+    if invoice.state != InvoiceState.OPEN or invoice.is_too_small:
         case_close(invoice=invoice, now=now)
         return None
     if case.closed_at is not None or case.is_paused:

@@ -99,6 +99,15 @@ class TestCredit:
         assert invoice.payments.get().method == PaymentMethod.CREDIT
         assert credit_balance(tenant=tenant, currency="USD") == 20_00
 
+    def test_it_settles_what_is_too_small_for_a_card(self, tenant: Tenant) -> None:
+        invoice = issued(tenant, 12)
+        assert invoice_collect(invoice=invoice, now=NOW) is None
+        assert not invoice.payments.exists()
+        self.with_credit(tenant, 10_00)
+        assert list(invoices_to_collect()) == [invoice]
+        assert invoice_collect(invoice=invoice, now=NOW) == PaymentState.SUCCEEDED
+        assert invoice.payments.get().method == PaymentMethod.CREDIT
+
     def test_other_currencies_are_not_spent(self, tenant: Tenant) -> None:
         self.with_credit(tenant, 50_00)
         assert credit_spend(invoice=issued(tenant, 30_00, currency="JPY"), now=NOW) is None

@@ -169,6 +169,22 @@ class TestOpening:
         services.dun(now=on(2))
         assert not DunningCase.objects.exists()
 
+    def test_a_few_cents_that_are_left_end_the_case_and_the_hold(self, sign_up: SignUpCall) -> None:
+        invoice = uncollected(sign_up)
+        for day in range(1, 16):
+            services.dun(now=on(day))
+        assert is_held(invoice.tenant)
+        now = on(16)
+        bank_transfer_record(
+            invoice=invoice, amount=28_88, reference="T1", received_on=now.date(), actor=None,
+            now=now,
+        )  # fmt: skip
+        services.dun(now=now)
+        assert DunningCase.objects.get().closed_at == now
+        assert not is_held(invoice.tenant)
+        services.dun(now=on(30))
+        assert DunningCase.objects.count() == 1
+
     def test_one_tenants_failure_stops_no_other(
         self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
     ) -> None:

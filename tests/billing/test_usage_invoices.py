@@ -3,14 +3,17 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from billing import services
 from billing.models import (
+    DunningCase,
     Invoice,
     InvoiceState,
     Payment,
 )
-from tenants.models import ApiKeyVersion, GatewayPlan, Meter, Tenant, UsageDay
+from tenants.models import ApiKeyVersion, GatewayPlan, Meter, Tenant, UsageDay, User
 from tests.billing.conftest import SignUpCall, close_and_collect, subscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,15 +111,34 @@ class TestUsage:
         assert would_write(later + timedelta(hours=6)) == 1
         assert not Invoice.objects.exists()
 
-    def test_too_little_to_charge_stays_open_and_is_not_tried_every_hour(
-        self, payg: Tenant
-    ) -> None:
+    @pytest.fixture
+    def small(self, payg: Tenant) -> Invoice:
         for at in (SECOND, SECOND + timedelta(hours=6)):
-            self.read(payg, 1_010, at=at)  # 2 cents; Stripe takes 50 and more
+            self.read(payg, 1_060, at=at)  # 12 cents; Stripe takes 50 and more
             self.bill(at)
         invoice = Invoice.objects.get()
-        assert (invoice.total, invoice.state) == (2, InvoiceState.OPEN)
-        assert "too small" in invoice.note
-        run = close_and_collect(SECOND + timedelta(hours=7))
-        assert (run.declined, run.failed) == (0, {})
-        assert Payment.objects.get().failure_code == "amount_too_small"
+        assert invoice.total == 12
+        return invoice
+
+    def test_too_little_to_charge_waits_and_is_not_dunned(self, small: Invoice) -> None:
+        for days in (1, 20, 40):
+            run = close_and_collect(SECOND + timedelta(days=days))
+            assert (run.declined, run.failed) == (0, {})
+            services.dun(now=SECOND + timedelta(days=days))
+        assert not Payment.objects.exists()
+        assert not DunningCase.objects.exists()
+        small.refresh_from_db()
+        assert small.state == InvoiceState.OPEN
+
+    def test_too_little_to_charge_is_said_and_cannot_be_paid_by_card(
+        self, small: Invoice, owner: User, client: Client
+    ) -> None:
+        client.force_login(owner)
+        page = reverse("billing-invoice-pay", args=[small.number])
+        for address in (page, reverse("billing-invoices")):
+            shown = client.get(address).content.decode()
+            assert "too small an amount to be charged" in shown
+            assert "Pay now" not in shown
+        answer = client.post(reverse("billing-invoice-checkout", args=[small.number]))
+        assert answer["Location"] == page
+        assert not Payment.objects.exists()
