@@ -177,7 +177,9 @@ class OrderAdmin(ReadOnly, ModelAdmin):
     date_hierarchy = "created_at"
     actions = ["ask_stripe", "take_back"]
 
-    @admin.action(description=_("Take these packs back, and pay back those unused"))
+    @admin.action(
+        description=_("Take these packs back, and pay back those unused"), permissions=["act"]
+    )
     def take_back(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         for order in orders.select_related("tenant"):
             try:
@@ -193,7 +195,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):
     def price(self, order: Order) -> str:
         return display(order.amount, order.currency)
 
-    @admin.action(description=_("Ask Stripe about these orders"))
+    @admin.action(description=_("Ask Stripe about these orders"), permissions=["act"])
     def ask_stripe(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         for order in orders.select_related("tenant"):
             try:
@@ -248,7 +250,7 @@ class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
         invoice = get_object_or_404(Invoice.objects.prefetch_related("lines"), pk=pk)
         return HttpResponse(invoice_pdf(invoice), content_type="application/pdf")
 
-    @admin.action(description=_("Charge the saved card"))
+    @admin.action(description=_("Charge the saved card"), permissions=["act"])
     def collect(self, request: HttpRequest, invoices: QuerySet[Invoice]) -> None:
         for invoice in invoices.select_related("tenant"):
             try:
@@ -290,7 +292,7 @@ class StripeEventAdmin(ReadOnly, ModelAdmin):
     date_hierarchy = "received_at"
     actions = ["replay"]
 
-    @admin.action(description=_("Process again"))
+    @admin.action(description=_("Process again"), permissions=["act"])
     def replay(self, request: HttpRequest, events: QuerySet[StripeEvent]) -> None:
         done = 0
         for event in events:

@@ -29,7 +29,7 @@ class MoveForm(forms.Form):
     )
 
 
-@admin.action(description=_("Move to the newest price"))
+@admin.action(description=_("Move to the newest price"), permissions=["act"])
 def move_to_newest_price(
     model_admin: "admin.ModelAdmin[Any]",
     request: HttpRequest,
@@ -76,7 +76,7 @@ class PriceMoveAdmin(ReadOnly, ModelAdmin):
     list_select_related = ["subscription__tenant", "subscription__plan", "price__plan"]
     actions = ["withdraw"]
 
-    @admin.action(description=_("Withdraw"))
+    @admin.action(description=_("Withdraw"), permissions=["act"])
     def withdraw(self, request: HttpRequest, moves: QuerySet[PriceMove]) -> None:
         withdrawn = sum(
             services.price_move_withdraw(move=move, actor=operator(request), now=timezone.now())

@@ -1,8 +1,10 @@
 """Dunning in the admin: the schedule, and each case with what was done in it."""
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -14,7 +16,7 @@ from billing import services
 from billing.models import DunningCase, DunningStep
 from billing.money import display
 from billing.overdue import overdue_row
-from tenants.admin_tools import ReadOnly, operator
+from tenants.admin_tools import ReadOnly, ask, is_answered, operator
 from tenants.errors import Refused
 
 
@@ -54,11 +56,11 @@ class DunningCaseAdmin(ReadOnly, ModelAdmin):
         ahead = [(f"{step.on:%Y-%m-%d}", step.what, "–") for step in row.ahead]
         return format_html_join(mark_safe("<br>"), "{}: {}: {}", done + ahead)
 
-    @admin.action(description=_("Pause: take no more steps"))
+    @admin.action(description=_("Pause: take no more steps"), permissions=["act"])
     def pause(self, request: HttpRequest, cases: QuerySet[DunningCase]) -> None:
         self._pause(request, cases, is_paused=True)
 
-    @admin.action(description=_("Go on with the steps"))
+    @admin.action(description=_("Go on with the steps"), permissions=["act"])
     def go_on(self, request: HttpRequest, cases: QuerySet[DunningCase]) -> None:
         self._pause(request, cases, is_paused=False)
 
@@ -70,10 +72,26 @@ class DunningCaseAdmin(ReadOnly, ModelAdmin):
                 case=case, is_paused=is_paused, actor=operator(request), now=timezone.now()
             )
 
-    @admin.action(description=_("Give up: write the invoices off, and let the keys work again"))
-    def give_up(self, request: HttpRequest, cases: QuerySet[DunningCase]) -> None:
+    @admin.action(
+        description=_("Give up: write the invoices off, and let the keys work again"),
+        permissions=["act"],
+    )
+    def give_up(
+        self, request: HttpRequest, cases: QuerySet[DunningCase]
+    ) -> TemplateResponse | None:
+        """Say what would be written off; do it once that is confirmed."""
+        if not is_answered(request):
+            chosen = ", ".join(f"{case.invoice} ({self.due(case)})" for case in cases)
+            return ask(
+                self,
+                request,
+                form=forms.Form(),
+                title=str(_("Write off")),
+                explanation=str(_("Written off as losses: %(invoices)s.")) % {"invoices": chosen},
+            )
         for case in cases:
             try:
                 services.case_give_up(case=case, actor=operator(request), now=timezone.now())
             except Refused as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
+        return None

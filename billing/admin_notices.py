@@ -21,7 +21,7 @@ class NoticeAdmin(ReadOnly, ModelAdmin):
     date_hierarchy = "created_at"
     actions = ["send_again"]
 
-    @admin.action(description=_("Send again"))
+    @admin.action(description=_("Send again"), permissions=["act"])
     def send_again(self, request: HttpRequest, notices: QuerySet[Notice]) -> None:
         for notice in notices:
             services.notice_send_again(notice=notice)

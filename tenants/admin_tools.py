@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth import get_permission_codename
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
@@ -12,7 +13,12 @@ from tenants.models import User
 
 
 class ReadOnly:
-    """For rows that only services write: nothing to add, change or delete."""
+    """For rows that only services write: nothing to add, change or delete.
+
+    Actions that have services write take `permissions=["act"]`.
+    """
+
+    opts: Any
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -22,6 +28,11 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Say whether its actions are for this operator: not for one who may only view."""
+        change = get_permission_codename("change", self.opts)
+        return operator(request).has_perm(f"{self.opts.app_label}.{change}")
 
 
 def operator(request: HttpRequest) -> User:

@@ -169,6 +169,7 @@ def _tell(case: DunningCase, kind: str, now: datetime) -> None:
 @transaction.atomic
 def case_pause(*, case: DunningCase, is_paused: bool, actor: User, now: datetime) -> None:
     """Take no more steps in a case, or go on. What was suspended stays so until it is paid."""
+    invoice_locked(case.invoice_id)
     case = DunningCase.objects.select_for_update().get(pk=case.pk)
     if case.closed_at is not None or case.is_paused == is_paused:
         return

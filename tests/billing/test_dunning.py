@@ -1,5 +1,6 @@
 """Dunning: each step once, on its day, whatever dies; keys stop, and work again once it is paid."""
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -7,10 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -395,7 +399,8 @@ class TestOperators:
 
     def act(self, operator: Client, action: str, case: DunningCase) -> str:
         page = reverse("admin:billing_dunningcase_changelist")
-        answer = operator.post(page, {"action": action, "_selected_action": [case.pk]}, follow=True)
+        chosen = {"action": action, "_selected_action": [case.pk], "answered": "yes"}
+        answer = operator.post(page, chosen, follow=True)
         return " ".join(str(message) for message in answer.context["messages"])
 
     def test_a_case_shows_its_steps(self, sign_up: SignUpCall, operator: Client) -> None:
@@ -437,6 +442,49 @@ class TestOperators:
         assert "is not open" in self.act(operator, "give_up", case)
         with pytest.raises(Refused):
             services.case_give_up(case=case, actor=User.objects.latest("id"), now=on(17))
+
+    def test_giving_up_is_asked_about_first(self, sign_up: SignUpCall, operator: Client) -> None:
+        invoice = uncollected(sign_up)
+        services.dun(now=on(1))
+        chosen = {"action": "give_up", "_selected_action": [DunningCase.objects.get().pk]}
+        page = operator.post(reverse("admin:billing_dunningcase_changelist"), chosen)
+        assert f"Written off as losses: {invoice.number} ($29.00)." in page.content.decode()
+        invoice.refresh_from_db()
+        assert invoice.state == InvoiceState.OPEN
+
+    def test_who_may_only_view_cannot_act(self, sign_up: SignUpCall, client: Client) -> None:
+        invoice = uncollected(sign_up)
+        services.dun(now=on(1))
+        viewer = User.objects.create_user("viewer@example.com", PASSWORD, is_staff=True)
+        viewing = Permission.objects.filter(
+            content_type__app_label="billing", codename__startswith="view_"
+        )
+        viewer.user_permissions.set(viewing)
+        client.force_login(viewer)
+        self.act(client, "give_up", DunningCase.objects.get())
+        invoice.refresh_from_db()
+        assert invoice.state == InvoiceState.OPEN
+        request = RequestFactory().get("/")
+        request.user = viewer
+        offered = {
+            name
+            for model, model_admin in admin.site._registry.items()
+            if model._meta.app_label == "billing"
+            for name in model_admin.get_actions(request)
+        }
+        assert offered == {"export_csv", "export_json"}
+
+    def test_pausing_locks_the_tenant_before_the_case(
+        self, sign_up: SignUpCall, operator: Client
+    ) -> None:
+        uncollected(sign_up)
+        services.dun(now=on(1))
+        case, actor = DunningCase.objects.get(), User.objects.latest("id")
+        with CaptureQueriesContext(connection) as queries:
+            services.case_pause(case=case, is_paused=True, actor=actor, now=on(2))
+        read = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+        tables = re.findall(r'FROM "(\w+)"', " ".join(read))
+        assert tables[1:4] == ["tenants_tenant", "billing_invoice", "billing_dunningcase"]
 
     def test_what_comes_in_after_all_makes_the_loss_smaller(
         self, sign_up: SignUpCall, operator: Client
