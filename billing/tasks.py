@@ -33,7 +33,7 @@ def events_sweep() -> None:
 @shared_task
 def orders_sweep() -> None:
     """Look up orders that wait for a webhook that may never come; pay back what is due."""
-    checkout.orders_sweep(now=timezone.now())
+    checkout.orders_sweep(clock=timezone.now)
 
 
 @shared_task
@@ -45,7 +45,7 @@ def packs_take_back() -> None:
 @shared_task
 def top_up() -> None:
     """Buy packs for the tenants who want that, and see to those that are being bought."""
-    topping.top_ups_run(now=timezone.now())
+    topping.top_ups_run(clock=timezone.now)
 
 
 @shared_task

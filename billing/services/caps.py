@@ -6,6 +6,7 @@ plan that is not charged by use a cap rests, and comes back with a plan that is.
 
 from datetime import datetime
 
+import structlog
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,8 @@ from billing.models import SpendingCap, Subscription, SubscriptionState
 from billing.usage_prices import priced
 from tenants.errors import Refused
 from tenants.models import Meter, QuotaPeriod, Tenant, User
+
+log = structlog.get_logger(__name__)
 
 MOST = 10**12  # in minor units: nobody means more
 
@@ -74,10 +77,16 @@ def cap_follow(*, tenant: Tenant, now: datetime) -> None:
 
 
 def caps_sweep(*, now: datetime) -> None:
-    """Reckon all caps anew that another price, or plan, has made wrong."""
+    """Reckon all caps anew that another price, or plan, has made wrong.
+
+    One tenant's failure stops no other's.
+    """
     for cap in SpendingCap.objects.select_related("tenant"):
-        if cap.requests != (_requests(_active(cap.tenant), cap.amount) or 0):
-            cap_follow(tenant=cap.tenant, now=now)
+        try:
+            if cap.requests != (_requests(_active(cap.tenant), cap.amount) or 0):
+                cap_follow(tenant=cap.tenant, now=now)
+        except Exception:
+            log.exception("cap.not_followed", tenant=cap.tenant_id)
 
 
 def _locked(tenant: Tenant) -> Tenant:

@@ -17,7 +17,7 @@ from billing.models.orders import UNPAID
 from billing.services.fulfilment import order_settle
 from billing.services.ledger import order_refund_post
 from billing.services.orders import is_current, order_renew
-from billing.services.top_up import top_up_charge
+from billing.services.top_up import Clock, top_up_charge
 from tenants.models import Role, Tenant
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ def customer_id(*, tenant: Tenant, currency: str) -> str:
 def order_check(*, order: Order, now: datetime) -> Order:
     """Ask Stripe about an order and settle it accordingly. Raise PaymentError."""
     if order.is_top_up:
-        return top_up_charge(order=order, now=now)
+        return top_up_charge(order=order, clock=lambda: now)
     if not order.checkout_session_id:
         if order.state == OrderState.PENDING and order.created_at < now - FORGET_AFTER:
             Order.objects.filter(
@@ -147,11 +147,13 @@ def order_refund_settle(*, order: Order, found: payments.StripeRefund, now: date
     return order
 
 
-def orders_sweep(*, now: datetime, limit: int = 200) -> int:
+def orders_sweep(*, clock: Clock, limit: int = 200) -> int:
     """Look up the orders that wait, and pay back those that are due; return how many.
 
-    So a webhook that never comes changes nothing in the end. One failure stops no other order.
+    So a webhook that never comes changes nothing in the end. One failure stops no other order, and
+    each asks the clock anew: many take long.
     """
+    now = clock()
     is_due = (
         Q(checked_at=None) | Q(created_at__gt=now - SLOWER_AFTER) | Q(checked_at__lt=now - SLOWLY)
     )
@@ -161,13 +163,17 @@ def orders_sweep(*, now: datetime, limit: int = 200) -> int:
     ).select_related("tenant")
     done = 0
     for order in waiting.order_by(F("checked_at").asc(nulls_first=True), "id")[:limit]:
-        Order.objects.filter(pk=order.pk).update(checked_at=now)
+        Order.objects.filter(pk=order.pk).update(checked_at=clock())
         try:
             if order.state == OrderState.REFUND_DUE:
-                order_refund(order=order, now=now)
+                order_refund(order=order, now=clock())
+            elif order.is_top_up:
+                top_up_charge(order=order, clock=clock)
             else:
-                order_check(order=order, now=now)
+                order_check(order=order, now=clock())
             done += 1
         except payments.PaymentError as error:
             log.warning("order.not_checked", order=str(order.uuid), error=str(error))
+        except Exception:
+            log.exception("order.check_failed", order=str(order.uuid))
     return done

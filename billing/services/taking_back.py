@@ -68,6 +68,8 @@ def taking_back_run(*, now: datetime) -> int:
             decided += _decide(pk, now)
         except Refused as refusal:
             log.warning("order.not_taken_back", order=pk, error=str(refusal))
+        except Exception:
+            log.exception("order.not_taken_back", order=pk)
     return decided
 
 

@@ -7,6 +7,7 @@ period is over, the charge is looked for by its metadata. A decline, or a bank t
 cardholder, turns top-ups off and says so.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -28,6 +29,8 @@ from tenants.errors import Refused
 from tenants.models import Hold, Tenant, TenantState, User
 
 log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
 
 
 @transaction.atomic
@@ -71,45 +74,48 @@ def auto_top_up_stop(*, tenant: Tenant, actor: User | None, now: datetime) -> No
         tenants.services.audit_record(action="top_up.stopped", tenant=tenant, actor=actor, now=now)
 
 
-def top_ups_run(*, now: datetime) -> int:
+def top_ups_run(*, clock: Clock) -> int:
     """Buy what is due, and go on with what is under way; return how many charges were settled.
 
-    Safe to run twice, in parallel and late; one tenant's failure stops no other's.
+    Safe to run twice, in parallel and late; one tenant's failure stops no other's. Each asks the
+    clock anew: many charges take long, and nothing is bought for a period that is over.
     """
     settled = 0
-    for tenant_id in sorted({*_tenants_below(now), *_tenants_under_way()}):
+    for tenant_id in sorted({*_tenants_below(clock()), *_tenants_under_way()}):
         try:
-            order = _order_due(tenant_id, now)
+            order = _order_due(tenant_id, clock())
             if order is not None:
-                order = top_up_charge(order=order, now=now)
+                order = top_up_charge(order=order, clock=clock)
                 settled += order.state != OrderState.PENDING
         except payments.PaymentError as error:  # whether it was charged is unknown: ask again
             log.warning("top_up.not_settled", tenant=tenant_id, error=str(error))
+        except Exception:
+            log.exception("top_up.failed", tenant=tenant_id)
     return settled
 
 
-def top_up_charge(*, order: Order, now: datetime) -> Order:
+def top_up_charge(*, order: Order, clock: Clock) -> Order:
     """Charge a top-up, or look what became of the charge. Raise PaymentUnavailable."""
     if order.state != OrderState.PENDING:
         return order
     try:
-        intent = _intent(order, now)
+        intent = _intent(order, clock())
     except payments.PaymentDeclined as decline:
         if decline.payment_intent_id:
             # Nobody shall confirm it later, when another pack was bought by hand.
             intent = payments.intent_cancel(intent_id=decline.payment_intent_id)
             if intent.status == "succeeded":
-                return top_up_settle(order=order, intent=intent, now=now)
-        return _give_up(order, code=decline.code, message=decline.message, now=now)
+                return top_up_settle(order=order, intent=intent, now=clock())
+        return _give_up(order, code=decline.code, message=decline.message, now=clock())
     except payments.PaymentRefused as refusal:  # below the smallest charge, a card that is gone
-        return _give_up(order, code=refusal.code, message="", now=now)
+        return _give_up(order, code=refusal.code, message="", now=clock())
     if intent is None:
         Order.objects.filter(pk=order.pk, state=OrderState.PENDING).update(state=OrderState.EXPIRED)
         order.refresh_from_db()
         return order
     if intent.status in {"requires_action", "requires_payment_method", "requires_confirmation"}:
         intent = payments.intent_cancel(intent_id=intent.id)
-    return top_up_settle(order=order, intent=intent, now=now)
+    return top_up_settle(order=order, intent=intent, now=clock())
 
 
 def _intent(order: Order, now: datetime) -> IntentState | None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from django.db.models import F
 from django.utils.formats import date_format
 from django.utils.translation import override
@@ -10,13 +11,16 @@ from billing.models import ChangeState, PlanChange, Subscription, SubscriptionSt
 from billing.services.notices import notice_add
 from billing.usage_prices import price_in_words
 
+log = structlog.get_logger(__name__)
+
 NOTICE = timedelta(days=3)
 
 
 def trials_announce(*, now: datetime) -> int:
     """Tell the tenants whose trial ends within three days, once each; return how many there are.
 
-    Nobody is told who has cancelled, or changes plan on that day.
+    Nobody is told who has cancelled, or changes plan on that day. One tenant's
+    failure stops no other's.
     """
     today = now.astimezone(UTC).date()
     ending = Subscription.objects.filter(
@@ -28,16 +32,23 @@ def trials_announce(*, now: datetime) -> int:
     ending = ending.exclude(tenant__in=leaving).select_related("tenant", "plan", "price")
     told = 0
     for trial in ending.order_by(F("trial_ends_on"), "id"):
-        assert trial.trial_ends_on is not None  # noqa: S101  (the filter above)
-        with override(trial.tenant.language):
-            context = {
-                "plan": trial.plan.name,
-                "day": date_format(trial.trial_ends_on, "DATE_FORMAT"),
-                "price": price_in_words(trial.plan, trial.price),
-            }
-        notice_add(
-            tenant=trial.tenant, kind="trial_ends", key=f"trial_ends:{trial.pk}", context=context,
-            now=now,
-        )  # fmt: skip
-        told += 1
+        try:
+            _announce(trial, now)
+            told += 1
+        except Exception:
+            log.exception("trial.not_announced", subscription=trial.pk)
     return told
+
+
+def _announce(trial: Subscription, now: datetime) -> None:
+    assert trial.trial_ends_on is not None  # noqa: S101  (the filter above)
+    with override(trial.tenant.language):
+        context = {
+            "plan": trial.plan.name,
+            "day": date_format(trial.trial_ends_on, "DATE_FORMAT"),
+            "price": price_in_words(trial.plan, trial.price),
+        }
+    notice_add(
+        tenant=trial.tenant, kind="trial_ends", key=f"trial_ends:{trial.pk}", context=context,
+        now=now,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ outcome is written down once. What the gateway revises later changes none of it.
 
 from datetime import UTC, datetime
 
+import structlog
 from django.db import transaction
 from django.db.models import Min, Q
 
@@ -25,18 +26,26 @@ from tenants.periods import Period, period_of
 from tenants.services.lease_writes import rules
 from tenants.services.quota import quota_grant
 
+log = structlog.get_logger(__name__)
+
 
 def periods_close(*, now: datetime) -> int:
     """Settle and close the periods that are over and have grants; return how many were closed.
 
     Safe to run twice, in parallel, and late: what is unused rolls over into the period that runs
-    once it is known.
+    once it is known. One period's failure stops no other.
     """
     open_ = QuotaGrant.objects.filter(
         closed_at=None, entitlement__period_end__lte=now.astimezone(UTC).date()
     )
     ids = sorted(set(open_.values_list("entitlement", flat=True)))
-    return sum(_close(pk, now) for pk in ids)
+    closed = 0
+    for pk in ids:
+        try:
+            closed += _close(pk, now)
+        except Exception:
+            log.exception("period.not_closed", entitlement=pk)
+    return closed
 
 
 @transaction.atomic

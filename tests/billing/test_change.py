@@ -166,7 +166,7 @@ class TestPayment:
     def test_a_closed_tab_loses_nothing(self, starter: Tenant) -> None:
         order = buy(ordered(starter, "pro"), now=DAY)
         assert plan_of(starter) == "starter"  # died before anybody noted the payment
-        checkout.orders_sweep(now=DAY + timedelta(minutes=2))
+        checkout.orders_sweep(clock=lambda: DAY + timedelta(minutes=2))
         order.refresh_from_db()
         assert (order.state, plan_of(starter)) == (OrderState.FULFILLED, "pro")
 

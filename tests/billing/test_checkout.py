@@ -96,7 +96,7 @@ class TestFirstMonth:
             with pytest.raises(KeyboardInterrupt):
                 start(first_month, now=NEXT_DAY)
         buy(first_month, now=NEXT_DAY)
-        checkout.orders_sweep(now=NEXT_DAY)
+        checkout.orders_sweep(clock=lambda: NEXT_DAY)
         first_month.refresh_from_db()
         assert (first_month.state, first_month.amount) == (OrderState.FULFILLED, 580)
         customer = Customer.objects.get().stripe_id
@@ -133,16 +133,16 @@ class TestFirstMonth:
         assert services.order_check(order=first_month, now=NEXT_DAY).state == OrderState.EXPIRED
         assert waiting_order(first_month.tenant) == first_month
         buy(first_month, now=NEXT_DAY)
-        checkout.orders_sweep(now=NEXT_DAY)  # no webhook, nobody comes back to the page
+        checkout.orders_sweep(clock=lambda: NEXT_DAY)  # no webhook, nobody comes back to the page
         assert Subscription.objects.get(plan__code="starter").state == SubscriptionState.ACTIVE
 
     def test_forgotten_before_checkout_it_can_still_be_had(self, first_month: Order) -> None:
         later = SIGNED_UP + timedelta(days=2)
-        checkout.orders_sweep(now=later)
+        checkout.orders_sweep(clock=lambda: later)
         first_month.refresh_from_db()
         assert first_month.state == OrderState.EXPIRED
         buy(first_month, now=later)
-        checkout.orders_sweep(now=later)
+        checkout.orders_sweep(clock=lambda: later)
         first_month.refresh_from_db()
         assert first_month.state == OrderState.FULFILLED
 
@@ -191,16 +191,18 @@ class TestSweep:
         start(abandoned, now=SIGNED_UP)
         buy(paid, now=SIGNED_UP)
         for _ in range(2):
-            checkout.orders_sweep(now=SIGNED_UP + timedelta(minutes=1), limit=1)
+            checkout.orders_sweep(clock=lambda: SIGNED_UP + timedelta(minutes=1), limit=1)
         paid.refresh_from_db()
         assert paid.state == OrderState.FULFILLED
 
     def test_an_abandoned_one_is_asked_about_less_and_less(self, sign_up: SignUpCall) -> None:
         start(extension(sign_up("free", now=SIGNED_UP).tenant), now=SIGNED_UP)
         later = SIGNED_UP + timedelta(hours=2)
-        times = (0, 1, 9, 11)
-        asked = [checkout.orders_sweep(now=later + timedelta(minutes=at)) for at in times]
-        assert asked == [1, 0, 0, 1]
+
+        def asked(minutes: int) -> int:
+            return checkout.orders_sweep(clock=lambda: later + timedelta(minutes=minutes))
+
+        assert [asked(minutes) for minutes in (0, 1, 9, 11)] == [1, 0, 0, 1]
 
 
 class TestRefund:
@@ -230,7 +232,7 @@ class TestRefund:
         with pytest.raises(KeyboardInterrupt):
             services.order_refund(order=due, now=NEXT_MONTH)
         monkeypatch.setattr(payments, "refund_all", real)
-        checkout.orders_sweep(now=NEXT_MONTH)
+        checkout.orders_sweep(clock=lambda: NEXT_MONTH)
         due.refresh_from_db()
         assert due.state == OrderState.REFUNDED
         assert self.refunds(due) == [(due.refund_id, 100)]
@@ -266,13 +268,13 @@ class TestRefund:
             patched.setattr(payments, "refund_all", lambda **_: failed)
             patched.setattr(payments, "refund_find", lambda **_: failed)
             for _ in range(2):
-                checkout.orders_sweep(now=NEXT_MONTH)
+                checkout.orders_sweep(clock=lambda: NEXT_MONTH)
         due.refresh_from_db()
         assert (due.state, due.refund_id) == (OrderState.REFUND_DUE, "re_1")
         assert due.decline_message == "The refund failed: lost_or_stolen_card"
         assert balances() == {"held": -1_00, "stripe": 1_00}
         anew = stripe_client().v1.refunds.create({"payment_intent": due.payment_intent_id})
-        checkout.orders_sweep(now=NEXT_MONTH)
+        checkout.orders_sweep(clock=lambda: NEXT_MONTH)
         due.refresh_from_db()
         assert (due.state, due.refund_id) == (OrderState.REFUNDED, anew.id)
         assert (due.decline_message, balances()) == ("", {})

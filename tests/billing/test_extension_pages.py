@@ -130,7 +130,7 @@ class TestTopUp:
         page = browser.get(PAGE).content.decode()
         assert "at most 3 times a period: <strong>$3.00</strong> before tax" in page
         use(tenant, 90, now)
-        assert top_ups_run(now=now) == 1
+        assert top_ups_run(clock=lambda: now) == 1
         page = browser.get(PAGE).content.decode()
         assert "Bought so in this period: 1." in page
         assert "What was bought by itself" in page
@@ -158,7 +158,7 @@ class TestTopUp:
         customer.payment_method_id = "pm_card_chargeCustomerFail"
         customer.save()
         use(tenant, 100, timezone.now())
-        top_ups_run(now=timezone.now())
+        top_ups_run(clock=timezone.now)
         page = browser.get(PAGE).content.decode()
         assert "It was turned off" in page
         assert AutoTopUp.objects.get().off_reason in page

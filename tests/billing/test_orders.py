@@ -254,14 +254,14 @@ class TestFaults:
             url = start(order)
             if url:
                 pay(url)
-            checkout.orders_sweep(now=timezone.now() + timedelta(minutes=2))
+            checkout.orders_sweep(clock=lambda: timezone.now() + timedelta(minutes=2))
 
         for _ in range(2):
             try:
                 until_it_lives()
             except KeyboardInterrupt:
                 continue
-        checkout.orders_sweep(now=timezone.now() + timedelta(minutes=2))
+        checkout.orders_sweep(clock=lambda: timezone.now() + timedelta(minutes=2))
         assert not deaths
         assert QuotaGrant.objects.get().requests == 100
         assert Invoice.objects.count() == 1
@@ -271,7 +271,7 @@ class TestFaults:
     def test_a_webhook_that_never_comes_changes_nothing(self, sign_up: SignUpCall) -> None:
         order = extension(sign_up("free").tenant)
         buy(order)
-        assert checkout.orders_sweep(now=timezone.now() + timedelta(minutes=1)) == 1
+        assert checkout.orders_sweep(clock=lambda: timezone.now() + timedelta(minutes=1)) == 1
         assert QuotaGrant.objects.get().requests == 100
 
     def test_a_forged_webhook_is_refused(self, shop: None) -> None:

@@ -27,7 +27,7 @@ from billing.models import (
     PriceTier,
     Subscription,
 )
-from billing.services import notices
+from billing.services import notices, top_up
 from billing.services.top_up import top_ups_run
 from tenants import selectors
 from tenants.errors import Refused
@@ -100,7 +100,7 @@ class TestWhen:
         self, tenant: Tenant, used: int, is_bought: bool
     ) -> None:
         use(tenant, used)
-        top_ups_run(now=NOW)
+        top_ups_run(clock=lambda: NOW)
         assert Order.objects.filter(is_top_up=True).count() == is_bought
         assert charges(tenant) == ([(1_00, False)] if is_bought else [])
 
@@ -110,7 +110,7 @@ class TestWhen:
         for used in (90, 190, 290, 390, 490):
             use(tenant, used)
             for _ in range(3):
-                top_ups_run(now=NOW)
+                top_ups_run(clock=lambda: NOW)
         assert charges(tenant) == [(1_00, False)] * 3
         assert Invoice.objects.filter(state="paid").count() == 3
         assert sum(QuotaGrant.objects.values_list("requests", flat=True)) == 300
@@ -118,14 +118,14 @@ class TestWhen:
         assert selectors.usage_now(tenant=tenant, now=NOW).limit == 400
         december = NOW + timedelta(days=14)
         use(tenant, 85, now=december)
-        top_ups_run(now=december)
+        top_ups_run(clock=lambda: december)
         assert charges(tenant) == [(1_00, False)] * 4
 
     def test_a_small_pack_is_bought_until_it_is_enough(self, tenant: Tenant) -> None:
         turn_on(tenant, percent=60, most=9)
         use(tenant, 100)
         for _ in range(5):  # 100 of 200, 200 of 300: 66 % remain
-            top_ups_run(now=NOW)
+            top_ups_run(clock=lambda: NOW)
         assert len(charges(tenant)) == 2
 
     @pytest.mark.parametrize("why", ["off", "held", "unlimited"])
@@ -137,11 +137,11 @@ class TestWhen:
             Hold.objects.create(tenant=tenant, reason=HoldReason.DUNNING, placed_at=NOW)
         else:
             UsagePlan.objects.update(is_unlimited=True)
-        assert top_ups_run(now=NOW) == 0
+        assert top_ups_run(clock=lambda: NOW) == 0
         assert charges(tenant) == []
         if why == "held":
             Hold.objects.update(lifted_at=NOW)
-            assert top_ups_run(now=NOW) == 1
+            assert top_ups_run(clock=lambda: NOW) == 1
 
     def test_not_where_requests_are_priced(self, tenant: Tenant) -> None:
         """They would be paid for twice."""
@@ -153,7 +153,7 @@ class TestWhen:
         with pytest.raises(Refused, match="no quota to extend"):
             turn_on(tenant)
         use(tenant, 100)
-        top_ups_run(now=NOW)
+        top_ups_run(clock=lambda: NOW)
         assert not Order.objects.filter(is_top_up=True).exists()
         assert not AutoTopUp.objects.get().is_on
 
@@ -176,7 +176,7 @@ class TestRefusals:
         Customer.objects.update(payment_method_id=card)
         use(tenant, 100)
         for _ in range(3):
-            top_ups_run(now=NOW)
+            top_ups_run(clock=lambda: NOW)
         order = Order.objects.get(is_top_up=True)
         assert (order.state, bool(order.decline_message)) == (OrderState.EXPIRED, True)
         setting = AutoTopUp.objects.get()
@@ -194,18 +194,18 @@ class TestRefusals:
         # Turned on again with another card, it is another charge.
         Customer.objects.update(payment_method_id="pm_card_visa")
         turn_on(tenant)
-        top_ups_run(now=NOW)
+        top_ups_run(clock=lambda: NOW)
         assert charges(tenant) == [(1_00, False)]
 
     def test_without_a_card_or_a_pack_it_is_turned_off(self, tenant: Tenant) -> None:
         use(tenant, 100)
         ExtensionPack.objects.update(is_active=False)
-        top_ups_run(now=NOW)
+        top_ups_run(clock=lambda: NOW)
         assert "no pack" in AutoTopUp.objects.get().off_reason
         ExtensionPack.objects.update(is_active=True)
         turn_on(tenant, now=NOW + timedelta(hours=1))
         Customer.objects.update(payment_method_id="")
-        top_ups_run(now=NOW)
+        top_ups_run(clock=lambda: NOW)
         assert "no saved card" in AutoTopUp.objects.get().off_reason
         assert Notice.objects.filter(kind="top_up_off").count() == 2
         assert not Order.objects.filter(is_top_up=True).exists()
@@ -230,10 +230,10 @@ class TestFaults:
         with monkeypatch.context() as patched:
             patched.setattr(payments, "intent_create", dying)
             with pytest.raises(KeyboardInterrupt):
-                top_ups_run(now=NOW)
+                top_ups_run(clock=lambda: NOW)
         assert Order.objects.get(is_top_up=True).state == OrderState.PENDING
         for _ in range(2):
-            top_ups_run(now=NOW + later)
+            top_ups_run(clock=lambda: NOW + later)
         assert charges(tenant) == [(1_00, False)]
         assert QuotaGrant.objects.get().requests == 100
         assert Invoice.objects.get().total == 1_00
@@ -258,8 +258,8 @@ class TestFaults:
         with monkeypatch.context() as patched:
             patched.setattr(payments, "intent_create", dying)
             with pytest.raises(KeyboardInterrupt):
-                top_ups_run(now=last)
-        top_ups_run(now=last + timedelta(seconds=1))
+                top_ups_run(clock=lambda: last)
+        top_ups_run(clock=lambda: last + timedelta(seconds=1))
         run_tasks("default")
         order = Order.objects.get(is_top_up=True)
         assert order.state == (OrderState.REFUNDED if when == "after" else OrderState.EXPIRED)
@@ -267,6 +267,38 @@ class TestFaults:
         assert not QuotaGrant.objects.exists()
         assert not Invoice.objects.exists()
         assert AutoTopUp.objects.get().is_on
+
+    @pytest.mark.parametrize(("reads", "is_charged"), [(2, False), (3, True)])
+    def test_a_charge_over_midnight_is_of_the_day_when_it_is_settled(
+        self, tenant: Tenant, run_tasks: RunTasks, reads: int, is_charged: bool
+    ) -> None:
+        """Over before the charge nothing is charged; over before it is settled it goes back."""
+        last, first = datetime(2026, 11, 30, 23, 59, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+        use(tenant, 100)
+        times = iter([last] * reads)
+        top_ups_run(clock=lambda: next(times, first))
+        run_tasks("default")
+        order = Order.objects.get(is_top_up=True)
+        assert order.state == (OrderState.REFUNDED if is_charged else OrderState.EXPIRED)
+        assert charges(tenant) == ([(1_00, True)] if is_charged else [])
+        assert not QuotaGrant.objects.exists()
+
+    def test_a_row_that_nobody_can_deal_with_stops_no_other(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use(tenant, 100)
+        real = top_up._order_due
+        broken = tenant.pk - 1
+        monkeypatch.setattr(top_up, "_tenants_under_way", lambda: [broken])
+
+        def due(tenant_id: int, now: datetime) -> Order | None:
+            if tenant_id == broken:
+                raise ValueError("a row that cannot be")
+            return real(tenant_id, now)
+
+        monkeypatch.setattr(top_up, "_order_due", due)
+        assert top_ups_run(clock=lambda: NOW) == 1
+        assert charges(tenant) == [(1_00, False)]
 
     def test_an_unknown_outcome_is_asked_about_again(
         self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
@@ -278,8 +310,8 @@ class TestFaults:
                 raise payments.PaymentUnavailable("charge: no answer")
 
             patched.setattr(payments, "intent_create", unavailable)
-            assert top_ups_run(now=NOW) == 0
-        assert top_ups_run(now=NOW) == 1
+            assert top_ups_run(clock=lambda: NOW) == 0
+        assert top_ups_run(clock=lambda: NOW) == 1
         assert charges(tenant) == [(1_00, False)]
 
     def test_runs_at_once_charge_once(self, tenant: Tenant) -> None:
@@ -288,7 +320,7 @@ class TestFaults:
 
         def run() -> None:
             together.wait()
-            top_ups_run(now=NOW)
+            top_ups_run(clock=lambda: NOW)
             connection.close()
 
         threads = [threading.Thread(target=run) for _ in range(3)]
@@ -296,7 +328,7 @@ class TestFaults:
             thread.start()
         for thread in threads:
             thread.join()
-        top_ups_run(now=NOW)
+        top_ups_run(clock=lambda: NOW)
         assert charges(tenant) == [(1_00, False)]
         assert Order.objects.filter(is_top_up=True).count() == 1
         assert QuotaGrant.objects.get().requests == 100
@@ -313,7 +345,7 @@ class TestFaults:
 
         with monkeypatch.context() as patched:
             patched.setattr(payments, "intent_create", dying)
-            top_ups_run(now=NOW)
+            top_ups_run(clock=lambda: NOW)
         order = Order.objects.get(is_top_up=True)
         assert services.checkout_start(order=order, success_url="", cancel_url="", now=NOW) == ""
         told = [
@@ -344,7 +376,7 @@ class TestMails:
     ) -> None:
         Tenant.objects.update(language=language)
         use(tenant, 100)
-        top_ups_run(now=NOW)
+        top_ups_run(clock=lambda: NOW)
         sent = notices.message(Notice.objects.get(kind="top_up_bought"))
         assert sent.subject == subject
         for part in ("1.00", "4242", Invoice.objects.get().number, "/billing/extensions/"):
@@ -369,7 +401,7 @@ def test_the_key_works_again(
     assert answers == [200] * 100 + [429]
     for mirror in GatewayPlan.objects.exclude(gateway_id="").select_related("usage_plan"):
         usage.usage_sync(mirror=mirror, now=timezone.now())
-    assert top_ups_run(now=timezone.now()) == 1
+    assert top_ups_run(clock=timezone.now) == 1
     run_tasks()
     assert reconcile.tenants_due(now=timezone.now()) == []
     answers = [call(value).status_code for _ in range(101)]

@@ -89,7 +89,7 @@ def test_a_purchase_leaves_one_grant_and_one_charge(
         kill_at(call, when, "tenants.tasks.tenant_reconcile", tenant.pk)
     later = timezone.now() + timedelta(minutes=1)
     reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: later)
-    orders_sweep(now=later)
+    orders_sweep(clock=lambda: later)
     # What the first write held back, because a call might have been under way, is repaid.
     soon = later + timedelta(seconds=30)
     reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: soon)
