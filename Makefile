@@ -47,10 +47,11 @@ demo:
 	$(call install,requirements.txt)
 	@exec $(PY) -m portal.supervisor demo
 
-# More workers than two cores have: tests wait more than they work.
+# More workers than two cores have: tests wait more than they work. One that dies is not replaced, so
+# that the run ends, and tells what failed.
 test:
 	$(call install,requirements-dev.txt)
-	@exec $(PY) -m pytest -n $(WORKERS) $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) --max-worker-restart 0 $(ARGS)
 
 screenshots:
 	$(call install,requirements-dev.txt)
