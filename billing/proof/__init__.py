@@ -3,7 +3,7 @@
 findings.py   what a proof consists of
 accounts.py   each account comes to what invoices, payments, refunds and orders come to
 postings.py   each of those has its posting, over its amount, and each posting is of one of those
-invoices.py   invoices count what came in, and are numbered without gaps
+invoices.py   invoices add up, count what came in, are numbered without gaps, and none is missing
 
 So nothing can be forgotten, be there twice, or say something else.
 """

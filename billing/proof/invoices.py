@@ -1,14 +1,20 @@
-"""Invoices count what came in and what was credited, and are numbered without gaps."""
+"""Invoices add up, count what came in and was credited, and are numbered without gaps; what was
+delivered for money has one.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import BigIntegerField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from billing.models import (
     InvoiceCounter,
+    InvoiceLine,
     InvoiceState,
+    InvoiceTax,
+    Order,
+    OrderState,
     Payment,
     PaymentState,
     Refund,
@@ -40,6 +46,18 @@ def invoice_checks() -> Iterator[Check]:
     yield Check.of(
         "payments not paid back beyond their amount", refunded, wrong_payments, called="pk"
     )
+    added = issued().annotate(
+        lines_sum=_sum(InvoiceLine.objects.all(), of="invoice", amount="amount"),
+        taxes_sum=_sum(InvoiceTax.objects.all(), of="invoice", amount="tax"),
+    )
+    odd = added.filter(~Q(subtotal=F("lines_sum")) | ~Q(tax=F("taxes_sum")))
+    yield Check.of(
+        "invoices that are the sum of their lines and taxes", issued(), odd, called="uuid"
+    )
+    sold = Order.objects.filter(state=OrderState.FULFILLED, amount__gt=0)
+    yield Check.of(
+        "orders delivered with their invoice", sold, sold.filter(invoice=None), called="uuid"
+    )
     yield _numbers()
 
 
@@ -48,11 +66,15 @@ def _of_invoices(what: str, wrong: QuerySet[Any]) -> Check:
 
 
 def _numbers() -> Check:
-    """Check that each year's numbers are all there: the last is how many there are."""
-    there = dict(issued().order_by().values_list("year").annotate(count=Count("pk")))
+    """Check that each year's numbers are all there: how many there are is the highest, and the
+    last that was given.
+    """
+    years_there = issued().order_by().values_list("year")
+    numbers = years_there.annotate(count=Count("pk"), top=Max("sequence"))
+    there: dict[Any, tuple[int, int]] = {year: (count, top) for year, count, top in numbers}
     last = dict(InvoiceCounter.objects.values_list("year", "last"))
     years = sorted(there | last)
-    wrong = [str(year) for year in years if there.get(year, 0) != last.get(year, 0)]
+    wrong = [str(year) for year in years if there.get(year, (0, 0)) != (last.get(year, 0),) * 2]
     return Check("years without a gap in their numbers", len(years), len(wrong), tuple(wrong))
 
 

@@ -11,7 +11,9 @@ from billing.models import (
     Entry,
     Invoice,
     InvoiceCounter,
+    InvoiceLine,
     InvoiceState,
+    InvoiceTax,
     Order,
     Posting,
     Refund,
@@ -143,6 +145,25 @@ FAULTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "an invoice is gone from the books' years": (
         lambda: InvoiceCounter.objects.update(last=F("last") + 1),
         {"years without a gap in their numbers"},
+    ),
+    "a number was skipped": (
+        lambda: Invoice.objects.filter(currency="JPY").update(sequence=1000),
+        {"years without a gap in their numbers"},
+    ),
+    "a line says more": (
+        lambda: InvoiceLine.objects.filter(invoice__currency="JPY").update(amount=1001),
+        {"invoices that are the sum of their lines and taxes"},
+    ),
+    "a tax was not counted": (
+        lambda: InvoiceTax.objects.create(
+            invoice=Invoice.objects.get(currency="JPY"), country="JP", name="JCT", rate=10,
+            net=1000, tax=100,
+        ),
+        {"invoices that are the sum of their lines and taxes"},
+    ),
+    "an order was delivered and not invoiced": (
+        lambda: Invoice.objects.filter(order__isnull=False).update(order=None),
+        {"orders delivered with their invoice"},
     ),
     "an order was paid and nobody noted it": (
         lambda: Order.objects.filter(pk=Order.objects.create(
