@@ -1,8 +1,9 @@
 """What a subscription owes for a month's usage: pure rules, no database. Days are UTC.
 
 Each subscription of a month is billed by itself: for the days that it was held, by its own tiers,
-which begin anew. Nothing of the days before `trial_ends_on` is billed; the day of a change is the
-new subscription's. Fees are in proration.py.
+which begin anew. Nothing of the days before `trial_ends_on` is billed. The day of a change is
+shared: a request is of the subscription under whose usage plan it was counted, all else of the new
+one. Fees are in proration.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,12 +46,35 @@ def month_before(month: Period) -> Period:
 
 
 def usage_days(subscription: Subscription, month: Period) -> Period | None:
-    """Return the days of a month whose usage a subscription is billed for; None without any."""
+    """Return the days of a month whose usage a subscription is billed for; None without any.
+
+    The day on which it ended is one of them: `usage_owner` says what of it.
+    """
     if subscription.starts_on is None:
         return None
     start = max(month.start, subscription.starts_on, subscription.trial_ends_on or date.min)
-    end = min(month.end, subscription.ends_on or date.max)
+    end = month.end
+    if subscription.ends_on is not None:
+        end = min(end, subscription.ends_on + timedelta(days=1))
     return Period(start, end) if start < end else None
+
+
+def usage_owner(
+    day: date, usage_plan_id: int | None, subscriptions: Sequence[Subscription]
+) -> Subscription:
+    """Return whose a day's usage under a usage plan is, of a tenant's subscriptions by their start.
+
+    Of two under one usage plan, as where the price moved, it is the later; so is what was counted
+    under none of them, and what the gateway does not count. Needs their `plan`.
+    """
+    that_day = [
+        subscription
+        for subscription in subscriptions
+        if subscription.starts_on is not None
+        and subscription.starts_on <= day <= (subscription.ends_on or date.max)
+    ]
+    under = [each for each in that_day if each.plan.usage_plan_id == usage_plan_id]
+    return (under or that_day)[-1]
 
 
 def usage_lines(terms: Terms, days: Period, used: Mapping[Meter, int]) -> dict[Meter, list[Line]]:

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 import tenants.selectors
-from billing.dues import Terms, terms_of
+from billing.dues import Terms, terms_of, usage_owner
 from billing.models import (
     BilledUsage,
     Invoice,
@@ -21,7 +21,7 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.services.changes import is_decided
-from tenants.models import Meter
+from tenants.models import GatewayPlan, Meter
 from tenants.periods import Period
 
 
@@ -66,7 +66,7 @@ def _usage_is_due(close: Close) -> Q:
     closed = BilledUsage.objects.filter(subscription=OuterRef("pk"), period_start=close.month.start)
     return Q(
         ~Exists(closed),
-        Q(ends_on=None) | Q(ends_on__gt=Greatest("starts_on", Value(close.month.start))),
+        Q(ends_on=None) | Q(ends_on__gte=close.month.start),
         Q(trial_ends_on=None) | Q(trial_ends_on__lt=close.month.end),
         price__in=priced.values("price"),
         starts_on__lt=close.month.end,
@@ -123,7 +123,8 @@ def usage_read(
 ) -> dict[int, Used]:
     """Return what each of these subscriptions used in its `days`, by its id.
 
-    One query for all that have the same days, which is nearly everybody.
+    One query for all that have the same days, which is nearly everybody, and one for all that share
+    the same day with another subscription.
     """
     by_days: dict[Period, list[Subscription]] = defaultdict(list)
     for subscription in subscriptions:
@@ -142,7 +143,9 @@ def usage_read(
             if row.gateway_plan_id is not None:
                 used_under[row.tenant_id].add(row.gateway_plan_id)
         for subscription in having:
-            used[subscription.pk] = of_tenant.get(subscription.tenant_id, {})
+            used[subscription.pk] = dict(of_tenant.get(subscription.tenant_id, {}))
+    for pk, meter, count in _of_others(days, subscriptions, meters):
+        used[pk][meter] -= count
     read_at = tenants.selectors.usage_read_at(
         tenants=[subscription.tenant for subscription in subscriptions], used_under=used_under
     )
@@ -152,3 +155,39 @@ def usage_read(
         )
         for subscription in subscriptions
     }
+
+
+def _of_others(
+    days: Mapping[int, Period], subscriptions: Sequence[Subscription], meters: Collection[Meter]
+) -> list[tuple[int, Meter, int]]:
+    """Return what of the days of a change is another's, by the subscription's id and the meter."""
+    shared: dict[date, list[Subscription]] = defaultdict(list)
+    for subscription in subscriptions:
+        held = days[subscription.pk]
+        for day in {subscription.starts_on, subscription.ends_on}:
+            if day is not None and held.start <= day < held.end:
+                shared[day].append(subscription)
+    if not shared:
+        return []
+    tenant_ids = {each.tenant_id for having in shared.values() for each in having}
+    of_tenant: dict[int, list[Subscription]] = defaultdict(list)
+    begun = Subscription.objects.filter(tenant__in=tenant_ids, starts_on__isnull=False)
+    for subscription in begun.select_related("plan").order_by("starts_on", "pk"):
+        of_tenant[subscription.tenant_id].append(subscription)
+    usage_plans = dict(GatewayPlan.objects.values_list("pk", "usage_plan_id"))
+    found = []
+    for day, having in shared.items():
+        mine: dict[int, list[Subscription]] = defaultdict(list)
+        for subscription in having:
+            mine[subscription.tenant_id].append(subscription)
+        for row in tenants.selectors.usage_sums(
+            tenants=list(mine), meters=meters, start=day, end=day + timedelta(days=1)
+        ):
+            usage_plan_id = usage_plans[row.gateway_plan_id] if row.gateway_plan_id else None
+            owner = usage_owner(day, usage_plan_id, of_tenant[row.tenant_id])
+            found += [
+                (each.pk, Meter(row.meter), row.used)
+                for each in mine[row.tenant_id]
+                if each != owner
+            ]
+    return found

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-import tenants.selectors
 from billing import tiers
 from billing.dues import Terms, month_of, terms_of, usage_days, usage_lines
 from billing.lines import Line
@@ -24,6 +23,7 @@ from billing.models import (
 )
 from billing.money import rounded
 from billing.proration import Share, fee_for_month
+from billing.services.close_read import usage_read
 from billing.services.corrections import corrections_lines, corrections_pending
 from billing.services.fee_lines import month_line
 from tenants.models import Meter, Tenant
@@ -48,14 +48,14 @@ def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
     The lines are in the language that is active.
     """
     active = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.ACTIVE)
-    subscription = active.select_related("plan", "price__plan").first()
+    subscription = active.select_related("tenant", "plan", "price__plan").first()
     if subscription is None:
         return None
     today = now.astimezone(UTC).date()
     month = month_of(today)
     terms = terms_of(subscription.price)
     days = usage_days(subscription, month)
-    used = _used(tenant, terms, days) if days else {}
+    used = _used(subscription, terms, days) if days else {}
     by_meter = usage_lines(terms, days, used) if days else {}
     usage = [line for lines in by_meter.values() for line in lines]
     pending = corrections_pending(tenants=[tenant], since=month.start).get(tenant.pk, [])
@@ -65,7 +65,7 @@ def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
         return None
     more = 0
     if days:
-        expected = _expected(tenant, terms, days, used, today)
+        expected = _expected(subscription, terms, days, used, today)
         more = _price(terms, expected) - _price(terms, used)
     total = sum(line.amount for line in lines)
     return Forecast(subscription.price.currency, lines, total, total + more)
@@ -75,31 +75,31 @@ def _price(terms: Terms, used: Mapping[Meter, int]) -> int:
     return sum(tiers.price(steps, used[meter]) for meter, steps in terms.steps.items())
 
 
-def _used(tenant: Tenant, terms: Terms, days: Period) -> dict[Meter, int]:
-    return {
-        meter: tenants.selectors.usage_total(
-            tenant=tenant, meter=meter, start=days.start, end=days.end
-        )
-        for meter in terms.steps
-    }
+def _used(subscription: Subscription, terms: Terms, days: Period) -> dict[Meter, int]:
+    used = usage_read({subscription.pk: days}, [subscription], list(terms.steps))
+    return {meter: used[subscription.pk].by_meter.get(meter, 0) for meter in terms.steps}
 
 
 def _expected(
-    tenant: Tenant, terms: Terms, days: Period, used: Mapping[Meter, int], today: date
+    subscription: Subscription,
+    terms: Terms,
+    days: Period,
+    used: Mapping[Meter, int],
+    today: date,
 ) -> dict[Meter, int]:
     """Return what each meter is likely to come to by the month's end."""
     since = max(days.start, today - timedelta(days=AVERAGE_DAYS))
     full = (today - since).days
     if full <= 0:
         return dict(used)
-    before = _used(tenant, terms, Period(days.start, today))
-    lately = _used(tenant, terms, Period(since, today))
+    before = _used(subscription, terms, Period(days.start, today))
+    lately = _used(subscription, terms, Period(since, today))
     left = (days.end - today).days
     expected = {
         meter: max(count, before[meter] + rounded(Decimal(lately[meter] * left) / full))
         for meter, count in used.items()
     }
-    cap = SpendingCap.objects.filter(tenant=tenant).first()
+    cap = SpendingCap.objects.filter(tenant=subscription.tenant_id).first()
     if cap is not None and Meter.REQUESTS in expected:
         most = max(cap.requests, used[Meter.REQUESTS])
         expected[Meter.REQUESTS] = min(expected[Meter.REQUESTS], most)

@@ -35,15 +35,19 @@ def limited_requests(*, entitlement: Entitlement) -> int:
 
 
 def paid_by_use(*, spans: Iterable[PlanSpan], period: Period) -> int:
-    """Return what a tenant used in a period on the days of these, unlimited plans.
+    """Return what a tenant used in a period under these, unlimited plans.
 
-    The day of a change is the new plan's.
+    Of the day of a change that is what was counted under the plan in the gateway.
     """
     days = Q()
     for span in spans:
-        end = min(span.ends_on or period.end, period.end)
-        days |= Q(tenant=span.tenant_id, day__gte=max(span.starts_on, period.start), day__lt=end)
+        mine = Q(tenant=span.tenant_id)
+        shared = {span.starts_on, span.ends_on or span.starts_on}
+        days |= mine & Q(day__gt=span.starts_on, day__lt=span.ends_on or period.end)
+        days |= mine & Q(day__in=shared, gateway_plan__usage_plan=span.usage_plan_id)
     if not days:
         return 0
-    used = UsageDay.objects.filter(days, meter=Meter.REQUESTS)
+    used = UsageDay.objects.filter(
+        days, meter=Meter.REQUESTS, day__gte=period.start, day__lt=period.end
+    )
     return used.aggregate(total=Sum("used"))["total"] or 0

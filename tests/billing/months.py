@@ -15,7 +15,17 @@ from billing.models import (
 )
 from billing.services import close_month
 from billing.services.close_month import CloseRun
-from tenants.models import GatewayPlan, Member, Meter, Role, Tenant, UsageDay, User
+from tenants.models import (
+    ApiKey,
+    ApiKeyVersion,
+    GatewayPlan,
+    Member,
+    Meter,
+    Role,
+    Tenant,
+    UsageDay,
+    User,
+)
 
 SIX_HOURS = timedelta(hours=6)
 
@@ -79,6 +89,22 @@ def used(tenant: Tenant, plan: str, days: Mapping[str, int]) -> None:
             day=day(text),
             defaults={"used": count, "read_at": at(text)},
         )
+
+
+def counted(tenant: Tenant, plan: str, text: str, count: int) -> None:
+    """Let this many requests of a day be counted under a plan, of a key that was in it."""
+    used_at = at(text)
+    mirror = GatewayPlan.objects.get(usage_plan__plans__code=plan, slot="primary")
+    key, _is_new = ApiKey.objects.get_or_create(
+        tenant=tenant, name=plan, defaults={"created_at": used_at}
+    )
+    version, _is_new = ApiKeyVersion.objects.get_or_create(
+        api_key=key, defaults={"created_at": used_at, "value_digest": f"{key.uuid}"}
+    )
+    UsageDay.objects.create(
+        tenant=tenant, version=version, gateway_plan=mirror, meter=Meter.REQUESTS,
+        day=day(text), used=count, read_at=used_at,
+    )  # fmt: skip
 
 
 def close_at(now: datetime) -> CloseRun:

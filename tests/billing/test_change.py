@@ -264,8 +264,9 @@ class TestPayAsYouGo:
     ) -> None:
         tenant = subscribe(sign_up, "payg")
         used(tenant, date(2026, 11, 25), 70_000)
+        used(tenant, DAY.date(), 5_000)
         paid(tenant, "starter")
-        assert Entitlement.objects.get(tenant=tenant).requests == 70_000 + 1_667  # 5 of 30 days
+        assert Entitlement.objects.get(tenant=tenant).requests == 75_000 + 1_667  # 5 of 30 days
 
     def test_left_for_free_it_gives_nothing_more(self, sign_up: SignUpCall) -> None:
         tenant = subscribe(sign_up, "payg")

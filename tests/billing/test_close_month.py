@@ -21,7 +21,7 @@ from billing.models import (
     SubscriptionState,
     UsageReading,
 )
-from billing.services import close_month
+from billing.services import close_month, months_correct
 from billing.services.invoices import Line
 from tenants.models import GatewayPlan
 from tests.billing.months import (
@@ -30,6 +30,7 @@ from tests.billing.months import (
     books,
     close_at,
     close_settled,
+    counted,
     day,
     held,
     issued,
@@ -75,18 +76,18 @@ class TestGolden:
             ),
             pytest.param(
                 "USD", [("payg", "10-31", "11-21")], {"11-20": 2_000, "11-21": 99}, "12-02",
-                [(USAGE, NOVEMBER, [("Requests 1 to 1,000, 2026-11-01 – 2026-11-20", 1_000, 0),
-                                    ("Requests 1,001 to 2,000, 2026-11-01 – 2026-11-20",
-                                     1_000, 2_00)])],
-                id="one that ended within the month owes its usage still, to the day before",
+                [(USAGE, NOVEMBER, [("Requests 1 to 1,000, 2026-11-01 – 2026-11-21", 1_000, 0),
+                                    ("Requests 1,001 to 2,099, 2026-11-01 – 2026-11-21",
+                                     1_099, 2_20)])],
+                id="one that ended within the month owes its usage still, of its last day too",
             ),
             pytest.param(
                 "USD", [("payg", "10-31", "11-16"), ("pro", "11-16", "11-20"),
                         ("payg", "11-20", None)],
                 {"11-15": 2_000, "11-16": 5_000, "11-20": 3_000}, "12-02",
-                [(USAGE, NOVEMBER, [("Requests 1 to 1,000, 2026-11-01 – 2026-11-15", 1_000, 0),
-                                    ("Requests 1,001 to 2,000, 2026-11-01 – 2026-11-15",
-                                     1_000, 2_00)]),
+                [(USAGE, NOVEMBER, [("Requests 1 to 1,000, 2026-11-01 – 2026-11-16", 1_000, 0),
+                                    ("Requests 1,001 to 7,000, 2026-11-01 – 2026-11-16",
+                                     6_000, 12_00)]),
                  (USAGE, NOVEMBER, [("Requests 1 to 1,000, 2026-11-20 – 2026-11-30", 1_000, 0),
                                     ("Requests 1,001 to 3,000, 2026-11-20 – 2026-11-30",
                                      2_000, 4_00)])],
@@ -140,6 +141,49 @@ class TestGolden:
         owed = sum(amount for _, _, lines in expected for _, _, amount in lines)
         assert books() == ({"receivable": owed, "revenue": -owed} if owed else {})
         assert close_settled(at(now, hour=23)).invoices == 0
+
+
+@pytest.mark.usefixtures("catalogue")
+@pytest.mark.parametrize(
+    ("subscriptions", "counts", "owed"),
+    [
+        pytest.param(
+            [("payg", "11-01", "11-30"), ("starter", "11-30", None)],
+            [("payg", "11-30", 10_000_000), ("starter", "11-30", 50)],
+            [10_098_00], id="left: 99,000 at 0.2 cents and 9,900,000 at 0.1",
+        ),
+        pytest.param(
+            [("pro", "11-01", "11-16"), ("payg", "11-16", None)],
+            [("pro", "11-16", 5_000), ("payg", "11-16", 3_000)],
+            [4_00], id="entered: the morning's requests were in the fee",
+        ),
+        pytest.param(
+            [("free", "11-01", "11-20"), ("payg", "11-20", "11-20"), ("pro", "11-20", None)],
+            [("free", "11-20", 400), ("payg", "11-20", 2_000), ("pro", "11-20", 9_000)],
+            [2_00], id="entered and left on one day",
+        ),
+        pytest.param(
+            [("payg", "10-31", "11-16"), ("payg", "11-16", None)],
+            [("payg", "11-15", 1_500), ("payg", "11-16", 4_000)],
+            [1_00, 6_00], id="another price of the same plan: by the day",
+        ),
+    ],
+)  # fmt: skip
+def test_requests_of_the_day_of_a_change_are_of_the_plan_that_counted_them(
+    subscriptions: list[tuple[str, str, str | None]],
+    counts: list[tuple[str, str, int]],
+    owed: list[int],
+) -> None:
+    tenant = tenant_new()
+    for plan, starts, ends in subscriptions:
+        held(tenant, plan, starts, ends)
+    for plan, text, count in counts:
+        counted(tenant, plan, text, count)
+    close_settled(at("12-02", hour=12))
+    usage = Invoice.objects.filter(kind=USAGE).order_by("sequence")
+    assert list(usage.values_list("subtotal", flat=True)) == owed
+    GatewayPlan.objects.update(read_at=at("12-03"))
+    assert months_correct(now=at("12-03")) == 0
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -331,7 +331,7 @@ class TestGivingBack:
         use(lease, 150)
         later = NOVEMBER + timedelta(days=1)
         pay_by_use(tenant, later)
-        use(lease, 900, on=later.date())
+        use(lease, 900, on=later.date() + timedelta(days=1))
         entitlement_ensure(tenant=tenant, now=later)
         assert [row[:3] for row in told(tenant, later)] == [("used", 50, 0), ("unused", 0, 30)]
         services.quota_grant_withdraw(source="unused", now=later)
