@@ -22,6 +22,7 @@ from billing.services.changes import changes_apply
 from billing.services.close_batch import Written, batch_close, batch_would_close
 from billing.services.close_read import Close, TermsCache, due
 from billing.services.issuing import Draft
+from tenants.errors import Refused
 from tenants.periods import Period
 
 log = structlog.get_logger(__name__)
@@ -51,14 +52,16 @@ def close_month(
 ) -> CloseRun:
     """Close what is due of the last months, or of one month of which `month` is a day (UTC).
 
-    A month that is named is closed as of its end, were that still to come. `each` is told of every
-    invoice that was issued, in a dry run of every one that would be; `progress(done, total)` comes
-    after each batch, in subscriptions.
+    Raise Refused where the month that is named is not over; a dry run looks at it as of its end.
+    `each` is told of every invoice that was issued, in a dry run of every one that would be;
+    `progress(done, total)` comes after each batch, in subscriptions.
     """
+    today = now.astimezone(UTC).date()
+    if month is not None and not dry_run and today < month_of(month).end:
+        raise Refused("That month is not over yet.")
     run = CloseRun()
     if not dry_run:
         run.failed |= changes_apply(now=now).failed
-    today = now.astimezone(UTC).date()
     if month is not None:
         months = [month_of(month)]
     else:

@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,6 +134,14 @@ class TestNumbers:
 
 
 class TestCommand:
+    @pytest.fixture(autouse=True)
+    def first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock(monkeypatch, FIRST)
+
+    def clock(self, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+        clock = SimpleNamespace(now=lambda: now)
+        monkeypatch.setattr("billing.management.commands.close_month.timezone", clock)
+
     def run(self, *arguments: str) -> str:
         out = StringIO()
         call_command("close_month", *arguments, stdout=out)
@@ -147,6 +156,16 @@ class TestCommand:
         assert "2026-000002        $29.00  Alice Corp: Starter, 2026-12" in wet
         assert "1 invoices issued." in wet
         assert self.run("--month", "2026-11") == "0 invoices issued.\n"
+
+    def test_refuses_a_month_that_is_not_over(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subscribe(sign_up)
+        self.clock(monkeypatch, datetime(2026, 11, 30, 23, 59, tzinfo=UTC))
+        with pytest.raises(CommandError, match="not over yet"):
+            self.run("--month", "2026-11")
+        assert Invoice.objects.count() == 1
+        assert "1 invoices would be issued." in self.run("--month", "2026-11", "--dry-run")
 
     @pytest.mark.parametrize("text", ["tomorrow", "2026-13", "2026-02-28"])
     def test_names_a_bad_month(self, shop: None, text: str) -> None:

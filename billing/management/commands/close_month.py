@@ -11,6 +11,7 @@ from billing import services
 from billing.models import Invoice
 from billing.money import display
 from billing.services.issuing import Draft
+from tenants.errors import Refused
 
 
 class Command(BaseCommand):
@@ -21,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--month", help="A month, YYYY-MM, closed as of its end; the last three without it."
+            "--month", help="A month that is over, YYYY-MM; the last three without it."
         )
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
 
@@ -42,9 +43,12 @@ class Command(BaseCommand):
                 bar.total = total
                 bar.update(done - bar.n)
 
-            run = services.close_month(
-                now=timezone.now(), month=month, dry_run=is_dry, each=tell, progress=progress
-            )
+            try:
+                run = services.close_month(
+                    now=timezone.now(), month=month, dry_run=is_dry, each=tell, progress=progress
+                )
+            except Refused as refusal:
+                raise CommandError(f"--month: {refusal}") from refusal
         self.stdout.write(f"{run.invoices} invoices {'would be ' if is_dry else ''}issued.")
         if run.failed:
             reasons = "; ".join(f"{who}: {why}" for who, why in run.failed.items())
