@@ -13,6 +13,7 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
+from billing.services.caps import cap_follow
 from tenants.models import Tenant, User
 
 
@@ -44,6 +45,7 @@ def subscription_switch(
     tenants.services.tenant_change_plan(
         tenant=ends.tenant, usage_plan=begins.plan.usage_plan, on=on, actor=actor, now=now
     )
+    cap_follow(tenant=ends.tenant, now=now)  # a price alone is no news of the tenant's plan
     return begins
 
 

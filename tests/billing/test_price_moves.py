@@ -15,13 +15,14 @@ from billing.models import (
     Notice,
     Plan,
     PriceMove,
+    SpendingCap,
     Subscription,
     SubscriptionState,
 )
 from billing.services.notices import message
 from billing.tiers import Tier
 from tenants.errors import Refused
-from tenants.models import AuditEntry, Meter, Tenant, User
+from tenants.models import AuditEntry, Entitlement, Meter, Tenant, User
 from tests.billing.conftest import SignUpCall, subscribe
 from tests.billing.test_change import bill, change, fees, paid, plan_of
 from tests.cast import PASSWORD
@@ -177,3 +178,16 @@ class TestAdmin:
         move.refresh_from_db()
         assert move.state == ChangeState.WITHDRAWN
         assert operator.get(reverse("admin:billing_planchange_changelist")).status_code == 200
+
+
+def test_a_spending_cap_is_reckoned_by_the_new_price_at_once(sign_up: SignUpCall) -> None:
+    tenant = subscribe(sign_up, "payg")
+    services.cap_set(tenant=tenant, amount=10_00, actor=None, now=NOW)
+    steps = {Meter.REQUESTS: [Tier(None, Decimal(2))]}
+    services.price_set(
+        plan=Plan.objects.get(code="payg"), currency="USD", monthly_fee=0, steps=steps, now=NOW
+    )
+    schedule(tenant)
+    services.changes_apply(now=JANUARY)
+    assert SpendingCap.objects.get().requests == 500
+    assert Entitlement.objects.latest("period_start").cap_requests == 500
