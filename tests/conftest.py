@@ -12,6 +12,7 @@ tasks are queued on commit, a test that uses it really commits (`transactional_d
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from io import StringIO
 from typing import Protocol
 
 import httpx
@@ -20,6 +21,7 @@ import redis
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.core.management.color import Style
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
@@ -88,6 +90,12 @@ def _certificates_read_once() -> Iterator[None]:
         once = cache(httpx.create_ssl_context)
         patch.setattr("httpx._transports.default.create_ssl_context", once)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _translations() -> None:
+    """Compile the catalogues, as `manage.py up` does: Django looks for them once."""
+    call_command("translations", stdout=StringIO())
 
 
 @pytest.fixture(scope="session")

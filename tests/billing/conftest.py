@@ -3,20 +3,15 @@
 import hashlib
 import hmac
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
-from pathlib import Path
 
 import httpx
 import pytest
 import stripe
 from django.conf import settings
-from django.core.management import call_command
-from django.test import override_settings
 from django.utils import timezone
 
 from billing import services
@@ -34,17 +29,6 @@ BACK = "http://localhost:8000/back"
 @pytest.fixture
 def shop(transactional_db: None, valkey: str, local_payments: LocalPayments) -> None:
     services.seed(now=timezone.now())
-
-
-@pytest.fixture
-def japanese(tmp_path: Path) -> Iterator[None]:
-    """Compile the Japanese catalogue in a folder of its own, so that Django speaks it."""
-    folder = tmp_path / "ja" / "LC_MESSAGES"
-    folder.mkdir(parents=True)
-    shutil.copy(settings.BASE_DIR / "locale" / "ja" / "LC_MESSAGES" / "django.po", folder)
-    with override_settings(LOCALE_PATHS=[tmp_path]):
-        call_command("translations", stdout=StringIO())
-        yield
 
 
 @pytest.fixture

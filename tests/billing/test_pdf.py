@@ -101,9 +101,7 @@ def mixed(tenant: Tenant, currency: str) -> Invoice:
 
 
 class TestQualified:
-    def test_a_japanese_invoice_has_what_the_law_asks_for(
-        self, japan: None, japanese: None, cast: Cast
-    ) -> None:
+    def test_a_japanese_invoice_has_what_the_law_asks_for(self, japan: None, cast: Cast) -> None:
         cast.alice_corp.language = "ja"
         cast.alice_corp.save()
         details(cast.alice_corp, "JP", legal_name="株式会社アリス", address="東京都千代田区1-1",

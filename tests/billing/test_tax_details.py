@@ -135,7 +135,7 @@ def test_thousands_of_buyers_take_as_many_queries_as_one(
     ("language", "rate", "said"),
     [("en", "25.50", "Consumption tax 25.5 %"), ("ja", "10.00", "消費税 10 %")],
 )
-def test_a_rate_in_words(japanese: None, language: str, rate: str, said: str) -> None:
+def test_a_rate_in_words(language: str, rate: str, said: str) -> None:
     with translation.override(language):
         assert tax_name("Consumption tax", Decimal(rate)) == said
 
