@@ -13,7 +13,7 @@ from django.utils.translation import override
 from billing.declines import in_words
 from billing.models import Invoice, InvoiceState, Payment, PaymentMethod, PaymentState
 from billing.money import display
-from billing.payments import CheckoutState, IntentState
+from billing.payments import Card, CheckoutState, IntentState
 from billing.services.cards import card_keep
 from billing.services.credit import attempt_next
 from billing.services.locks import invoice_locked
@@ -81,7 +81,6 @@ def payment_check(*, payment: Payment, intent: IntentState, now: datetime) -> Pa
     )
 
 
-@transaction.atomic
 def session_check(*, payment: Payment, checkout: CheckoutState, now: datetime) -> PaymentState:
     """Note what Checkout says of an attempt, and keep the card that paid. Idempotent."""
     state = PaymentState.PENDING
@@ -89,17 +88,15 @@ def session_check(*, payment: Payment, checkout: CheckoutState, now: datetime) -
         state = PaymentState.SUCCEEDED
     elif checkout.status == "expired":
         state = PaymentState.FAILED
-    state = attempt_note(
+    return attempt_note(
         payment=payment,
         state=state,
         intent_id=checkout.payment_intent_id,
         code=checkout.decline_code,
         message=checkout.decline_message,
+        card=checkout.card if checkout.is_paid else None,
         now=now,
     )
-    if checkout.is_paid and checkout.card is not None:
-        card_keep(tenant=payment.invoice.tenant, card=checkout.card, now=now)
-    return state
 
 
 @transaction.atomic
@@ -110,9 +107,12 @@ def attempt_note(
     intent_id: str = "",
     code: str = "",
     message: str = "",
+    card: Card | None = None,
     now: datetime,
 ) -> PaymentState:
     """Write what became of an attempt; return it. One that succeeded stays so.
+
+    The card that paid is kept then, and not again: it may have been removed since.
 
     Where the bank wants the cardholder, the tenant is told where to go.
     """
@@ -131,6 +131,8 @@ def attempt_note(
     payment.save()
     if state == PaymentState.SUCCEEDED:
         payment_received(payment=payment, invoice=invoice, now=now)
+        if card is not None:
+            card_keep(tenant=invoice.tenant, card=card, now=now)
     elif invoice.state == InvoiceState.OPEN:
         with override(invoice.tenant.language):
             invoice.note = in_words(payment.failure_code, payment.failure_message)[:300]

@@ -42,11 +42,11 @@ WAITS_FOR_HOLDER = timedelta(days=1)  # for 3-D Secure; a Checkout Session lives
 def invoices_uncollected(*, now: datetime) -> QuerySet[Invoice]:
     """Return the open invoices that could not be collected and have no case yet.
 
-    Their last attempt failed, or has waited for the cardholder too long; or there is no card, and
-    the day is over on which they were due. What is too small to be charged waits, undunned.
+    The last charge of a saved card failed, or has waited for the cardholder too long; or there is
+    no card, and the day is over on which they were due. What is too small to be charged waits.
     """
     attempts = Payment.objects.filter(invoice=OuterRef("pk"), method=PaymentMethod.CARD)
-    last = attempts.order_by("-attempt")
+    last = attempts.exclude(payment_method_id="").order_by("-attempt")
     has_card = Customer.objects.filter(tenant=OuterRef("tenant")).exclude(payment_method_id="")
     failed = Q(last_state=PaymentState.FAILED)
     ignored = Q(last_state=PaymentState.NEEDS_ACTION, last_at__lt=now - WAITS_FOR_HOLDER)
@@ -107,11 +107,13 @@ def failure_tell(*, case: DunningCase, now: datetime) -> None:
 
 
 def reason(invoice: Invoice) -> str:
-    """Return why the last attempt failed, in the current language; empty where none was made."""
-    last = invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
-    if last is None:
-        return ""
-    return in_words(last.failure_code, last.failure_message)
+    """Return why the last charge failed, or that there is no card, in the current language."""
+    charges = invoice.payments.filter(method=PaymentMethod.CARD).exclude(payment_method_id="")
+    last = charges.order_by("-attempt").first()
+    if last is not None:
+        return in_words(last.failure_code, last.failure_message)
+    has_card = Customer.objects.filter(tenant=invoice.tenant).exclude(payment_method_id="")
+    return "" if has_card.exists() else _("There is no saved card to charge.")
 
 
 def suspend(*, case: DunningCase, now: datetime) -> None:

@@ -8,7 +8,7 @@ operator, to say.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -33,7 +33,10 @@ def invoice_collect(*, invoice: Invoice, now: datetime) -> PaymentState | None:
 
     Raise PaymentUnavailable where the outcome is unknown: the next run finds out.
     """
-    return _collect(invoice, after=0, now=now)
+    last = last_attempt(invoice)
+    charges = invoice.payments.filter(method=PaymentMethod.CARD).exclude(payment_method_id="")
+    is_untried = last is not None and not charges.exists()  # at Checkout alone, which is no try
+    return _collect(invoice, after=last.attempt if last and is_untried else 0, now=now)
 
 
 def invoice_retry(
@@ -164,13 +167,13 @@ def _session_look(payment: Payment, now: datetime) -> PaymentState:
 
 
 def invoices_to_collect() -> Iterator[Invoice]:
-    """Yield the open invoices that no attempt was made for, or whose last one is under way.
+    """Yield the open invoices that no saved card was charged for, or with an attempt under way.
 
     All of them: those that nothing can be charged for must not keep others waiting.
     """
     attempts = Payment.objects.filter(invoice=OuterRef("pk"), method=PaymentMethod.CARD)
-    last = attempts.order_by("-attempt").values("state")[:1]
-    open_ = Invoice.objects.filter(state=InvoiceState.OPEN).annotate(last=Subquery(last))
-    untried = open_.filter(Q(last=None) | Q(last=PaymentState.PENDING))
-    for pk in list(untried.order_by("id").values_list("pk", flat=True)):
+    is_tried = Exists(attempts.exclude(payment_method_id=""))
+    is_under_way = Exists(attempts.filter(state=PaymentState.PENDING))
+    open_ = Invoice.objects.filter(state=InvoiceState.OPEN).filter(~is_tried | is_under_way)
+    for pk in list(open_.order_by("id").values_list("pk", flat=True)):
         yield Invoice.objects.select_related("tenant").get(pk=pk)

@@ -86,6 +86,8 @@ def _process_session(session_id: str, now: datetime) -> EventStatus:
 def _process_intent(intent_id: str, now: datetime) -> EventStatus:
     intent = payments.intent_get(intent_id=intent_id)
     payment = _payment(intent.metadata)
+    if payment is not None and payment.checkout_session_id:  # the session knows the card too
+        return _process_session(payment.checkout_session_id, now)
     if payment is not None:
         payment_check(payment=payment, intent=intent, now=now)
         return EventStatus.PROCESSED

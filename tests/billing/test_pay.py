@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from billing import payments, services
 from billing.models import (
+    Customer,
     Invoice,
     InvoiceState,
     Notice,
@@ -21,8 +22,17 @@ from billing.models import (
 )
 from billing.services.notices import message
 from tenants.models import Member, Role, User
-from tests.billing.conftest import BACK, DECLINED, SignUpCall, deliver, events, pay, stripe_client
-from tests.billing.dunned import ASKS, DECLINES, FIRST, GOOD, charges, uncollected, use_card
+from tests.billing.conftest import (
+    BACK,
+    DECLINED,
+    SignUpCall,
+    deliver,
+    events,
+    pay,
+    stripe_client,
+    subscribe,
+)
+from tests.billing.dunned import ASKS, DECLINES, FIRST, GOOD, charges, issue, uncollected, use_card
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -183,6 +193,41 @@ class TestFaults:
         with pytest.raises(payments.PaymentUnavailable):
             start(invoice)
         assert payments.checkout_get(session_id=made[0].id).status == "expired"
+
+    @pytest.mark.parametrize("is_made", [True, False])
+    def test_an_abandoned_page_is_no_try_and_the_card_is_charged(
+        self, sign_up: SignUpCall, is_made: bool
+    ) -> None:
+        invoice = issue(subscribe(sign_up))  # it is due later
+        use_card(invoice.tenant, "")
+        start(invoice)
+        attempt = invoice.payments.get()
+        payments.checkout_expire(session_id=attempt.checkout_session_id)
+        if not is_made:  # Stripe's answer was lost
+            invoice.payments.update(checkout_session_id="")
+        later = LATER + timedelta(hours=1)
+        services.collect(now=later)
+        services.dun(now=later)
+        assert states(invoice) == ["failed"]
+        assert not Notice.objects.filter(kind="payment_failed").exists()
+        use_card(invoice.tenant, GOOD)
+        assert services.collect(now=later).collected == 1
+        assert states(invoice) == ["failed", "succeeded"]
+
+    def test_a_card_removed_since_does_not_come_back(self, sign_up: SignUpCall) -> None:
+        invoice = uncollected(sign_up)
+        pay(start(invoice))
+        services.invoice_check(invoice=invoice, now=LATER)
+        for card in SavedCard.objects.filter(removed_at=None):
+            services.card_remove(card=card, now=LATER)
+        SavedCard.objects.all().delete()  # as once they are detached
+        for event in events():
+            if event.to_dict()["data"]["object"].get("metadata", {}).get("invoice"):
+                deliver(event)
+                stored = StripeEvent.objects.get(event_id=event.id)
+                services.event_process(event=stored, now=LATER)
+        assert not SavedCard.objects.exists()
+        assert Customer.objects.get(tenant=invoice.tenant).payment_method_id == ""
 
     def test_an_abandoned_page_ends_and_is_dunned_on(self, sign_up: SignUpCall) -> None:
         invoice = uncollected(sign_up)
