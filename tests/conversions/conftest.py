@@ -26,7 +26,7 @@ from tenants.models import Tenant
 from tests.cast import Cast
 from tests.local.aws.program import Program, running
 
-PATIENCE = 120  # long polls of the results queue, a second each
+PATIENCE = 240  # long polls of the results queue, a second each
 
 
 @pytest.fixture(scope="package")
