@@ -79,13 +79,9 @@ class ChangeState(models.TextChoices):
     WITHDRAWN = "withdrawn", _("withdrawn")
 
 
-class PlanChange(models.Model):
-    """A change of plan at the end of the month, which can be withdrawn until then. To cancel is to
-    change to `free`. `takes_effect_on` is a UTC day, the first of the new plan.
-    """
+class Scheduled(models.Model):
+    """What is to happen on a UTC day, and can be withdrawn until then."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="plan_changes")
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
     price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="+")
     takes_effect_on = models.DateField(_("takes effect on"))
     state = models.CharField(
@@ -98,9 +94,21 @@ class PlanChange(models.Model):
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
 
     class Meta:
+        abstract = True
+        ordering = ["-created_at", "-id"]
+
+
+class PlanChange(Scheduled):
+    """A change of plan at the end of the month, which can be withdrawn until then. To cancel is to
+    change to `free`. `takes_effect_on` is a UTC day, the first of the new plan.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="plan_changes")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+
+    class Meta(Scheduled.Meta):
         verbose_name = _("plan change")
         verbose_name_plural = _("plan changes")
-        ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant"],
@@ -113,7 +121,7 @@ class PlanChange(models.Model):
         return f"{self.tenant}: {self.plan}, {self.takes_effect_on}"
 
 
-class PriceMove(models.Model):
+class PriceMove(Scheduled):
     """A subscription's move to another version of its plan's price, on the first of a month, of
     which the tenant was told in time. `takes_effect_on` is a UTC day.
     """
@@ -121,21 +129,10 @@ class PriceMove(models.Model):
     subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, related_name="price_moves"
     )
-    price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="+")
-    takes_effect_on = models.DateField(_("takes effect on"))
-    state = models.CharField(
-        _("state"), max_length=9, choices=ChangeState, default=ChangeState.SCHEDULED
-    )
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"))
-    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
 
-    class Meta:
+    class Meta(Scheduled.Meta):
         verbose_name = _("price move")
         verbose_name_plural = _("price moves")
-        ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription"],
