@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from billing.lines import Line
 from billing.models import LineGroup, Plan, PriceVersion
 from billing.proration import Share
-from billing.services.invoices import Line
 
 
 def month_line(plan: Plan, share: Share) -> Line:

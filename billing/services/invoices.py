@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from billing.lines import Line as Line  # noqa: PLC0414  (others import it from here)
+from billing.lines import Line
 from billing.models import (
     Invoice,
     InvoiceKind,

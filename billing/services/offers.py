@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from billing import tax_tables
+from billing.lines import Line
 from billing.models import (
     Customer,
     LineGroup,
@@ -27,7 +28,6 @@ from billing.models import (
 )
 from billing.proration import rest_of_month
 from billing.services.fee_lines import days_line, setup_line
-from billing.services.invoices import Line
 from billing.usage_prices import priced
 from tenants.errors import Refused
 from tenants.models import QuotaPeriod, Tenant

@@ -6,9 +6,10 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Sum
 
+from billing.lines import Line
 from billing.models import Currency, Customer, DunningCase, Entry, Invoice, InvoiceKind
 from billing.services import case_give_up
-from billing.services.invoices import Line, invoice_issue
+from billing.services.invoices import invoice_issue
 from tenants.models import Tenant
 
 NOW = datetime(2026, 12, 1, 6, tzinfo=UTC)

@@ -13,6 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from billing import services
+from billing.lines import Line
 from billing.models import (
     BilledUsage,
     Invoice,
@@ -22,7 +23,6 @@ from billing.models import (
     UsageReading,
 )
 from billing.services import close_month, months_correct
-from billing.services.invoices import Line
 from tenants.models import GatewayPlan
 from tests.billing.months import (
     SIX_HOURS,

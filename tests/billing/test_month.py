@@ -13,13 +13,14 @@ from django.db import connection, transaction
 from django.utils import translation
 
 from billing import services
+from billing.lines import Line
 from billing.models import (
     Invoice,
     InvoiceCounter,
     InvoiceKind,
     InvoiceState,
 )
-from billing.services.invoices import Line, invoice_issue
+from billing.services.invoices import invoice_issue
 from tenants.models import Tenant, User
 from tests.billing.conftest import SignUpCall, close_and_collect, events, subscribe
 

@@ -10,10 +10,11 @@ import pypdfium2
 import pytest
 from django.db import transaction
 
+from billing.lines import Line
 from billing.models import ExchangeRate, Invoice, InvoiceKind, LineGroup, TaxDetails
 from billing.pdf import invoice_pdf
 from billing.services.credit_notes import credit_note_issue
-from billing.services.invoices import Line, invoice_issue
+from billing.services.invoices import invoice_issue
 from billing.services.taxes import tax_rates_seed, vies_confirm
 from tenants.models import Tenant
 from tests.cast import Cast

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import services
+from billing.lines import Line
 from billing.models import (
     ExchangeRate,
     Invoice,
@@ -134,7 +135,7 @@ def test_usage_is_taxed_by_the_rate_of_its_month(japan: None, sign_up: SignUpCal
         fee, usage = (
             services.invoices.invoice_issue(
                 tenant=tenant, kind=kind, currency="JPY", period=period, now=FIRST,
-                lines=[services.invoices.Line("x", 1, Decimal(100), 100)],
+                lines=[Line("x", 1, Decimal(100), 100)],
             )
             for kind, period in (
                 (InvoiceKind.FEE, (date(2026, 12, 1), date(2027, 1, 1))),
