@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -38,11 +39,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def source(key_id: str) -> dict[str, Any]:
+def source(on_lambda: None) -> dict[str, Any]:
     """A file that was inspected."""
-    bucket, key = backend.outputs()["FilesBucket"], f"uploads/acme/{key_id}/source"
+    tenant, upload = str(uuid.uuid4()), str(uuid.uuid4())
+    bucket, key = backend.outputs()["FilesBucket"], f"uploads/{tenant}/{upload}/source"
     put(bucket, key, picture("red"))
-    place = {"bucket": bucket, "key": key, "tenant": "acme", "upload": key_id}
+    place = {"bucket": bucket, "key": key, "tenant": tenant, "upload": upload}
     found = {"etag": "", "bytes": 9, "file_type": "image", **Header("PNG", 40, 30).to_mapping()}
     records.upload_inspected(source={**place, **found})
     return {**place, **found, "plan": 1}

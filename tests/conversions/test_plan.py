@@ -1,6 +1,7 @@
 """The plan of work: made once, said once, in as many units as the kind of file wants."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -21,13 +22,14 @@ PRESETS = [
 
 
 @pytest.fixture
-def source(key_id: str) -> dict[str, Any]:
+def source(on_lambda: None) -> dict[str, Any]:
     """What the inspection found."""
+    tenant, upload = uuid.uuid4(), uuid.uuid4()
     found = {
         "bucket": backend.outputs()["FilesBucket"],
-        "key": f"uploads/acme/{key_id}/source",
-        "tenant": "acme",
-        "upload": key_id,
+        "key": f"uploads/{tenant}/{upload}/source",
+        "tenant": str(tenant),
+        "upload": str(upload),
         "etag": '"red"',
         "bytes": 5,
         "file_type": "image",
@@ -94,7 +96,7 @@ def test_what_is_there_of_this_very_file_is_only_reported(source: dict[str, Any]
     made(source, "thumb-v1.webp", of='"red"')
     made(source, "web-v2.jpg", of='"blue"')  # of a file that was there before
     records.variants_failed(
-        tenant="acme", upload=source["upload"], names=["same-v3.png"], code="storage"
+        tenant=source["tenant"], upload=source["upload"], names=["same-v3.png"], code="storage"
     )
     reports(source)
     assert planned(source) == [["same-v3.png", "web-v2.jpg"]]
@@ -119,7 +121,7 @@ def test_a_newer_version_of_a_preset_takes_the_olders_place(source: dict[str, An
     made(source, "same-v3.png", of='"red"')
     made(source, "web-v2.jpg", of='"red"')
     records.variants_failed(
-        tenant="acme", upload=source["upload"], names=["thumb-v1.webp"], code="storage"
+        tenant=source["tenant"], upload=source["upload"], names=["thumb-v1.webp"], code="storage"
     )
     assert state(source) == "failed"
     newer = [{**PRESETS[0], "version": 2, "format": "avif"}]
@@ -131,7 +133,7 @@ def test_a_newer_version_of_a_preset_takes_the_olders_place(source: dict[str, An
     assert planning.plan(source=source, presets=PRESETS, adds=True) == []  # an older one comes late
     made(source, "thumb-v2.avif", of='"red"')
     assert state(source) == "done"
-    assert records.failures(records.upload(tenant="acme", upload=source["upload"])) == {}
+    assert records.failures(records.upload(tenant=source["tenant"], upload=source["upload"])) == {}
 
 
 def test_versions_are_numbers_and_codes_may_look_like_versions() -> None:
@@ -144,14 +146,16 @@ def test_some_variants_may_fail_while_others_are_there(source: dict[str, Any]) -
     made(source, "web-v2.jpg", of='"red"')
     assert state(source) == "processing"
     names = ["same-v3.png", "web-v2.jpg"]  # the latter by an earlier try
-    records.variants_failed(tenant="acme", upload=source["upload"], names=names, code="storage")
+    records.variants_failed(
+        tenant=source["tenant"], upload=source["upload"], names=names, code="storage"
+    )
     assert state(source) == "failed"
-    item = records.upload(tenant="acme", upload=source["upload"])
+    item = records.upload(tenant=source["tenant"], upload=source["upload"])
     assert list(records.failures(item)) == ["same-v3.png"]
 
 
 def test_nothing_is_planned_of_what_was_deleted(source: dict[str, Any]) -> None:
-    upload_forgotten(tenant="acme", upload=source["upload"], expires=2_000_000_000)
+    upload_forgotten(tenant=source["tenant"], upload=source["upload"], expires=2_000_000_000)
     event = {"source": source, "presets": json.dumps(PRESETS)}
     assert plan.handler(event, None) == {"units": []}
     assert reports(source) == []
