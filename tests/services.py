@@ -43,9 +43,9 @@ def local_payments_running(state_dir: Path) -> Iterator[LocalPayments]:
         ) as payments,
         override_settings(STRIPE_API_BASE=payments.url),
     ):
-        billing.payments._client.cache_clear()
+        billing.payments.client.stripe_client.cache_clear()
         yield payments
-    billing.payments._client.cache_clear()
+    billing.payments.client.stripe_client.cache_clear()
 
 
 def worker_environment() -> dict[str, str]:

@@ -84,10 +84,10 @@ class TestCollect:
 
     def test_a_wrong_key_of_ours_is_no_decline(self, sign_up: SignUpCall) -> None:
         subscribe(sign_up)
-        payments._client.cache_clear()
+        payments.client.stripe_client.cache_clear()
         with override_settings(STRIPE_SECRET_KEY="sk_test_rotated"):
             run = close_and_collect(FIRST)
-        payments._client.cache_clear()
+        payments.client.stripe_client.cache_clear()
         invoice = Invoice.objects.get(kind="fee")
         assert (run.declined, list(run.failed)) == (0, [invoice.number])
         assert invoice.payments.get().state == PaymentState.PENDING

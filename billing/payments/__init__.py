@@ -1,0 +1,88 @@
+"""The only module that talks to Stripe. Returns our dataclasses, raises our errors:
+
+    PaymentError                str() says what was asked, and what was answered
+    ├── PaymentUnavailable      no answer, a server error, or our key is wrong: it may or may not
+    │                           have happened
+    ├── PaymentDeclined         the bank said no; `code` and a message for the cardholder
+    ├── AuthenticationNeeded    the bank wants the cardholder; only they can go on, in a browser
+    └── PaymentRefused          Stripe understood and refused: a repeat will not help
+
+Every call that makes something carries an idempotency key of the caller's. Stripe forgets those
+after 24 hours (https://docs.stripe.com/api/idempotent_requests), so the ids that come back are
+stored, and asked for first.
+
+client.py     one client, and how errors become ours
+errors.py     those
+checkout.py   customers, and the pages on which they pay or save a card
+cards.py      saved cards
+charges.py    charges of a saved card
+refunds.py    refunds
+events.py     webhooks
+"""
+
+from datetime import timedelta
+
+from billing.payments.cards import Card, card_detach
+from billing.payments.charges import (
+    IntentState,
+    intent_cancel,
+    intent_create,
+    intent_find,
+    intent_get,
+)
+from billing.payments.checkout import (
+    CheckoutState,
+    checkout_create,
+    checkout_expire,
+    checkout_get,
+    customer_create,
+)
+from billing.payments.errors import (
+    AuthenticationNeeded,
+    BadSignature,
+    PaymentDeclined,
+    PaymentError,
+    PaymentRefused,
+    PaymentUnavailable,
+)
+from billing.payments.events import Event, event_verify
+from billing.payments.refunds import (
+    StripeRefund,
+    refund_all,
+    refund_create,
+    refund_find,
+    refund_get,
+    refunds_of,
+)
+
+KEYS_LIVE = timedelta(hours=23)  # Stripe forgets idempotency keys after 24
+
+__all__ = [
+    "KEYS_LIVE",
+    "AuthenticationNeeded",
+    "BadSignature",
+    "Card",
+    "CheckoutState",
+    "Event",
+    "IntentState",
+    "PaymentDeclined",
+    "PaymentError",
+    "PaymentRefused",
+    "PaymentUnavailable",
+    "StripeRefund",
+    "card_detach",
+    "checkout_create",
+    "checkout_expire",
+    "checkout_get",
+    "customer_create",
+    "event_verify",
+    "intent_cancel",
+    "intent_create",
+    "intent_find",
+    "intent_get",
+    "refund_all",
+    "refund_create",
+    "refund_find",
+    "refund_get",
+    "refunds_of",
+]
