@@ -28,7 +28,7 @@ numbers.py    their numbers, without gaps
 fee_lines.py  lines of fees
 close_month.py the month's close: its batches, and what becomes of one that fails
 close_batch.py one batch: read all, reckon, write all
-close_read.py  who is due, their terms, their usage
+close_read.py  who is due, and their terms
 forecast.py   what is to be billed, so far and likely
 caps.py       spending caps, as requests
 corrections.py closed months that the gateway told otherwise later

@@ -13,10 +13,8 @@ from billing.proration import fee_for_month
 from billing.services.close_read import (
     Close,
     TermsCache,
-    Used,
     subscriptions_locked,
     subscriptions_read,
-    usage_read,
 )
 from billing.services.close_settle import settled
 from billing.services.corrections import (
@@ -27,6 +25,7 @@ from billing.services.corrections import (
 )
 from billing.services.fee_lines import month_line, setup_line
 from billing.services.issuing import Draft, invoices_draft, invoices_issue
+from billing.usage import Used, usage_read
 from tenants.models import Meter
 
 Written = list[tuple[Invoice, Draft]]

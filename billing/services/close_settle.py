@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from billing.models import UsageReading
-from billing.services.close_read import Used
+from billing.usage import Used
 from tenants.models import Meter
 
 SETTLES_IN = timedelta(hours=6)  # between two equal readings of a month that is to be closed

@@ -29,12 +29,13 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
-from billing.services.close_read import TermsCache, subscriptions_locked, usage_read
+from billing.services.close_read import TermsCache, subscriptions_locked
 from billing.services.close_settle import settled
 from billing.services.credit_notes import credit_note_issue
 from billing.services.issuing import Draft, invoices_issue
 from billing.tax_tables import buyers_load, tables_load
 from billing.taxes import taxation_of
+from billing.usage import usage_read
 from tenants.errors import Refused
 from tenants.models import Meter, Tenant
 from tenants.periods import Period

@@ -1,15 +1,17 @@
 """The next invoice so far, and what the month is likely to come to; worked by hand."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import services
+from billing import selectors, services
 from billing.models import SpendingCap
 from billing.services import Forecast, forecast
 from tenants.models import Tenant, User
-from tests.billing.months import at, held, tenant_new, used
+from tests.billing.months import at, counted, held, tenant_new, used
 
 NOW = at("11-21", hour=12)
 
@@ -76,6 +78,24 @@ def test_a_fee_is_that_of_the_next_month(tenant: Tenant) -> None:
 def test_a_free_plan_has_none(tenant: Tenant) -> None:
     held(tenant, "free", "10-01")
     assert forecast(tenant=tenant, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("starts", "trial", "so_far"),
+    [("11-16", None, "$4.00"), ("11-10", "11-17", "$0.00"), ("11-10", "12-17", "$0.00")],
+)
+def test_used_so_far_is_what_the_close_would_bill(
+    tenant: Tenant, starts: str, trial: str | None, so_far: str
+) -> None:
+    """Not the morning's requests of another plan, and nothing of a trial."""
+    held(tenant, "pro", "11-01", starts)
+    held(tenant, "payg", starts, trial=trial)
+    counted(tenant, "pro", "11-16", 5_000)
+    counted(tenant, "payg", "11-16", 3_000)
+    row = selectors.subscription_row(tenant=tenant, now=NOW)
+    usage: Any = row["usage"]
+    assert [meter["amount"] for meter in usage] == [so_far]
+    assert found(tenant).total == (4_00 if so_far == "$4.00" else 0)
 
 
 def test_the_page_shows_its_arithmetic(tenant: Tenant, client: Client) -> None:
