@@ -22,6 +22,12 @@ Controls for tests, JSON in and out, under /_sekisho/:
                     500, or hold the answer back. Operations are named as in `routes`; the pages are
                     "POST /checkout/{id}" and "POST /authenticate/{id}".
                     {"clear": true}                  forget all faults, let go what is held
+    POST payout     {"currency": "usd"}              all that is available leaves for the bank, as
+                    it does by Stripe's schedule
+    POST outcome    {"id": "po_…", "outcome": "paid" | "failed"}
+                    what becomes of it, instead of what would come by itself
+    POST fee        {"amount": 500, "currency": "usd", "description": "…"}
+                    Stripe takes a fee that belongs to no payment
     GET  webhooks   the last deliveries, and how many are pending
     POST webhooks   {"enabled": false}               hold deliveries back, also over a restart
                     {"discard": true}                forget the pending ones: webhooks that got lost

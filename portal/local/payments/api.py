@@ -11,7 +11,7 @@ from .faults import Faults
 from .http import Request, Response, json_response
 from .params import decode
 from .present import present
-from .resources.sessions import expire_due
+from .resources import due
 from .store import API_VERSION, Store, Transaction, new_id
 
 
@@ -95,7 +95,7 @@ def _execute(
 ) -> tuple[int, Any]:
     """The answer. A refusal takes back what was begun, but a decline stays on record."""
     checked = route.schema.read(params, "")
-    expire_due(tx)
+    due.happen(tx)
     tx.db.execute("SAVEPOINT call")
     try:
         document = route.handler(tx, checked, *ids)

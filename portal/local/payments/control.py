@@ -5,14 +5,19 @@ without asking it first, and it does not answer such questions.
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from .errors import ApiError
 from .faults import Fault, Faults
 from .http import Request, Response, json_response
-from .store import Store
+from .money import check_currency
+from .resources import balance, due, payouts
+from .store import Store, public
 from .webhooks import Courier
+
+_Control = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Control:
@@ -20,6 +25,15 @@ class Control:
         self._store = store
         self._faults = faults
         self._courier = courier
+        self._controls: dict[str, tuple[_Control, set[str]]] = {
+            "clock": (self._clock, {"now"}),
+            "fault": (self._fault, {"operation", "when", "times", "how", "clear"}),
+            "fee": (self._fee, {"amount", "currency", "description"}),
+            "outcome": (self._outcome, {"id", "outcome"}),
+            "payout": (self._payout, {"currency"}),
+            "webhooks": (self._webhooks, {"enabled", "discard"}),
+            "webhooks/redeliver": (self._redeliver, {"event", "times"}),
+        }
 
     def answer(self, request: Request) -> Response:
         try:
@@ -28,20 +42,16 @@ class Control:
             return json_response(error.status, error.body)
 
     def _perform(self, request: Request) -> dict[str, Any]:
-        match request.method, request.path.removeprefix("/_sekisho/"):
+        path = request.path.removeprefix("/_sekisho/")
+        match request.method, path:
             case "GET", "healthz":
                 clock = self._store.setting("clock")
                 return {"status": "ok", "clock": clock, "holding": self._faults.holding}
-            case "POST", "clock":
-                return self._clock(_read(request, {"now"}))
-            case "POST", "fault":
-                return self._fault(_read(request, {"operation", "when", "times", "how", "clear"}))
             case "GET", "webhooks":
                 return self._courier.report()
-            case "POST", "webhooks":
-                return self._webhooks(_read(request, {"enabled", "discard"}))
-            case "POST", "webhooks/redeliver":
-                return self._redeliver(_read(request, {"event", "times"}))
+            case "POST", known if known in self._controls:
+                control, keys = self._controls[known]
+                return control(_read(request, keys))
         raise ApiError(f"No such control: {request.method} {request.path}", status=404)
 
     def _clock(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +99,31 @@ class Control:
             raise ApiError("There is no webhook URL to deliver to", status=409)
         self._courier.redeliver(event, times)
         return {"event": event, "times": times}
+
+    def _payout(self, given: dict[str, Any]) -> dict[str, Any]:
+        with self._store.transaction() as tx:
+            return public(payouts.create_automatic(tx, _text(given, "currency")))
+
+    def _outcome(self, given: dict[str, Any]) -> dict[str, Any]:
+        with self._store.transaction() as tx:
+            return public(due.decide(tx, _text(given, "id"), _text(given, "outcome")))
+
+    def _fee(self, given: dict[str, Any]) -> dict[str, Any]:
+        amount, currency = given.get("amount"), _text(given, "currency")
+        if not isinstance(amount, int) or isinstance(amount, bool) or amount < 1:
+            raise ApiError("amount must be a whole number of minor units", param="amount")
+        check_currency(currency)
+        with self._store.transaction() as tx:
+            return public(
+                balance.charge_fee(tx, amount, currency, given.get("description") or "Stripe fee")
+            )
+
+
+def _text(given: dict[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str):
+        raise ApiError(f"{name} must be a string", param=name)
+    return value
 
 
 def _count(value: Any) -> int:

@@ -9,33 +9,19 @@ from typing import Any
 from .errors import ApiError, InvalidParameter
 from .store import Object, Transaction, public
 
-# kind -> field -> kind of the object that the field's id names
+# kind -> the fields that hold another object's id
 _EXPANDABLE = {
-    "checkout.session": {
-        "customer": "customer",
-        "payment_intent": "payment_intent",
-        "setup_intent": "setup_intent",
-    },
-    "payment_intent": {
-        "customer": "customer",
-        "latest_charge": "charge",
-        "payment_method": "payment_method",
-    },
-    "setup_intent": {"customer": "customer", "payment_method": "payment_method"},
-    "payment_method": {"customer": "customer"},
-    "charge": {
-        "balance_transaction": "balance_transaction",
-        "customer": "customer",
-        "payment_intent": "payment_intent",
-    },
-    "refund": {
-        "balance_transaction": "balance_transaction",
-        "charge": "charge",
-        "payment_intent": "payment_intent",
-    },
-    "balance_transaction": {},
-    "customer": {},
-    "event": {},
+    "balance": (),
+    "balance_transaction": ("source",),
+    "charge": ("balance_transaction", "customer", "payment_intent"),
+    "checkout.session": ("customer", "payment_intent", "setup_intent"),
+    "customer": (),
+    "event": (),
+    "payment_intent": ("customer", "latest_charge", "payment_method"),
+    "payment_method": ("customer",),
+    "payout": ("balance_transaction", "failure_balance_transaction"),
+    "refund": ("balance_transaction", "charge", "payment_intent"),
+    "setup_intent": ("customer", "payment_method"),
 }
 _MAX_DEPTH = 4
 
@@ -74,9 +60,9 @@ def _expand(tx: Transaction, document: Object, shown: Object, path: str) -> None
         return
     if name not in _EXPANDABLE[kind]:
         raise InvalidParameter(f"This property cannot be expanded ({path}).", param="expand")
-    if document[name] is None:
+    target = tx.find_any(document[name])
+    if target is None:
         return
-    target = tx.get(_EXPANDABLE[kind][name], document[name])
     if not isinstance(shown[name], dict):
         shown[name] = _as_of_now(tx, target)
     if rest:
@@ -105,7 +91,7 @@ def page(
     *,
     equal: Mapping[str, Any] | None = None,
     any_of: Mapping[str, list[str]] | None = None,
-    created: Mapping[str, int] | None = None,
+    ranges: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Object:
     """One page of objects, newest first, and whether there are more beyond it."""
     after, before = params.get("starting_after"), params.get("ending_before")
@@ -122,7 +108,7 @@ def page(
         kind,
         equal=equal,
         any_of=any_of,
-        created=created or params.get("created"),
+        ranges=ranges or chosen(params, "created"),
         after=after,
         before=before,
         limit=limit + 1,

@@ -8,11 +8,13 @@ from typing import Any
 
 from .params import Hash
 from .resources import (
+    balance,
     charges,
     customers,
     events,
     payment_intents,
     payment_methods,
+    payouts,
     refunds,
     sessions,
     setup_intents,
@@ -83,8 +85,12 @@ ROUTES = [
     Route("GET", "/v1/refunds", refunds.list_all, refunds.LIST),
     Route("GET", "/v1/refunds/{id}", refunds.retrieve, refunds.RETRIEVE),
     Route("POST", "/v1/refunds/{id}", refunds.update, refunds.UPDATE),
-    Route("GET", "/v1/balance_transactions", charges.list_balance, charges.LIST_BALANCE),
-    Route("GET", "/v1/balance_transactions/{id}", charges.retrieve_balance, charges.RETRIEVE),
+    Route("GET", "/v1/balance", balance.read, balance.READ),
+    Route("GET", "/v1/balance_transactions", balance.list_all, balance.LIST),
+    Route("GET", "/v1/balance_transactions/{id}", balance.retrieve, balance.RETRIEVE),
+    Route("POST", "/v1/payouts", payouts.create, payouts.CREATE),
+    Route("GET", "/v1/payouts", payouts.list_all, payouts.LIST),
+    Route("GET", "/v1/payouts/{id}", payouts.retrieve, payouts.RETRIEVE),
     Route("GET", "/v1/events", events.list_all, events.LIST),
     Route("GET", "/v1/events/{id}", events.retrieve, events.RETRIEVE),
 ]

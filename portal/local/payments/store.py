@@ -56,6 +56,12 @@ CREATE TABLE IF NOT EXISTS deliveries (
     outcome TEXT
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_at) WHERE state = 'pending';
+CREATE TABLE IF NOT EXISTS due (
+    id TEXT PRIMARY KEY,
+    outcome TEXT NOT NULL,
+    at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS due_at ON due (at);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -98,6 +104,12 @@ class Transaction:
         found: Object | None = json.loads(row[0]) if row else None
         return found
 
+    def find_any(self, id: str | None) -> Object | None:
+        """The object of that id, of whatever kind."""
+        row = self.db.execute("SELECT body FROM objects WHERE id = ?", (id,)).fetchone()
+        found: Object | None = json.loads(row[0]) if row else None
+        return found
+
     def get(self, kind: str, id: str, *, param: str = "id") -> Object:
         """Raises ApiError: 404 if the address named it, 400 if a parameter did."""
         found = self.find(kind, id)
@@ -117,7 +129,7 @@ class Transaction:
         kind: str,
         *,
         equal: Mapping[str, Any] | None = None,
-        created: Mapping[str, int] | None = None,
+        ranges: Mapping[str, Mapping[str, int]] | None = None,
         any_of: Mapping[str, list[str]] | None = None,
         after: str | None = None,
         before: str | None = None,
@@ -130,9 +142,10 @@ class Transaction:
         for name, value in (equal or {}).items():
             where.append(f"json_extract(body, '$.{name}') = ?")
             values.append(value)
-        for bound, moment in (created or {}).items():
-            operator = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[bound]
-            where.append(f"json_extract(body, '$.created') {operator} {int(moment)}")
+        for name, bounds in (ranges or {}).items():
+            for bound, moment in bounds.items():
+                operator = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[bound]
+                where.append(f"json_extract(body, '$.{name}') {operator} {int(moment)}")
         for name, choices in (any_of or {}).items():
             tests = [f"json_extract(body, '$.{name}') GLOB ?"] * len(choices)
             where.append(f"({' OR '.join(tests)})")
@@ -147,6 +160,23 @@ class Transaction:
             sql += f" LIMIT {int(limit)}"
         found = [json.loads(row[0]) for row in self.db.execute(sql, values)]
         return found[::-1] if before is not None else found
+
+    def later(self, id: str, outcome: str, *, after: int) -> None:
+        """Note what will happen to an object so many seconds from now; one thing at a time."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO due VALUES (?, ?, ?)", (id, outcome, self.now + after)
+        )
+
+    def never(self, id: str) -> None:
+        """Forget what was to happen to an object."""
+        self.db.execute("DELETE FROM due WHERE id = ?", (id,))
+
+    def due(self) -> list[tuple[str, str]]:
+        """The ids of objects whose time has come, and what is to happen to them."""
+        rows = self.db.execute(
+            "SELECT id, outcome FROM due WHERE at <= ? ORDER BY at, rowid", (self.now,)
+        )
+        return rows.fetchall()
 
     def emit(self, type: str, document: Object, previous: Object | None = None) -> None:
         """Record an event about `document` as it is now, and queue it for the webhook."""

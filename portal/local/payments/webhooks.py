@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from .errors import ApiError
-from .resources.sessions import expire_due
+from .resources import due
 from .store import Store
 
 _MAX_ATTEMPTS = 15
@@ -120,7 +120,7 @@ class Courier:
         """Hand out what is due; returns the seconds until the next look."""
         held = self._store.setting("webhooks") is not None
         with self._store.transaction() as tx:
-            expire_due(tx)
+            due.happen(tx)
             rows = tx.db.execute(
                 "SELECT id, due_at FROM deliveries WHERE state = 'pending' AND forced >= ? "
                 "ORDER BY due_at, id LIMIT 200",

@@ -24,6 +24,11 @@ from tests.local.payments.conftest import KEY, customer, sdk
         ("webhooks", {"enabled": "no"}, "true or false"),
         ("webhooks/redeliver", {"event": 5}, "id of an event"),
         ("webhooks/redeliver", {"event": "evt_x"}, "no webhook URL"),
+        ("payout", {"currency": "usd"}, "Nothing is available"),
+        ("payout", {"currency": "xyz"}, "Invalid currency"),
+        ("fee", {"currency": "usd", "amount": 0}, "whole number"),
+        ("outcome", {"id": "po_x", "outcome": "paid"}, "No such object"),
+        ("outcome", {"outcome": "paid"}, "id must be a string"),
         ("nonsense", {}, "No such control"),
     ],
 )

@@ -11,11 +11,13 @@ from typing_extensions import is_typeddict
 
 from portal.local.payments.params import Field, Hash, ListOf, Removed
 from portal.local.payments.resources import (
+    balance,
     charges,
     customers,
     events,
     payment_intents,
     payment_methods,
+    payouts,
     refunds,
     sessions,
     setup_intents,
@@ -63,7 +65,9 @@ def strangers(schema: Hash, known: Any, path: str = "") -> Iterator[str]:
         (payment_intents.LIST, stripe_params.PaymentIntentListParams),
         (setup_intents.LIST, stripe_params.SetupIntentListParams),
         (charges.LIST, stripe_params.ChargeListParams),
-        (charges.LIST_BALANCE, stripe_params.BalanceTransactionListParams),
+        (balance.LIST, stripe_params.BalanceTransactionListParams),
+        (payouts.CREATE, stripe_params.PayoutCreateParams),
+        (payouts.LIST, stripe_params.PayoutListParams),
         (refunds.CREATE, stripe_params.RefundCreateParams),
         (refunds.UPDATE, stripe_params.RefundUpdateParams),
         (refunds.LIST, stripe_params.RefundListParams),

@@ -9,7 +9,7 @@ from portal.local.payments.cards import NOT_A_TEST_CARD, by_number
 from portal.local.payments.errors import ApiError
 from portal.local.payments.faults import Faults
 from portal.local.payments.http import Request, Response
-from portal.local.payments.resources.sessions import expire_due
+from portal.local.payments.resources import due
 from portal.local.payments.store import Object, Store, Transaction
 
 from . import flow, form, views
@@ -42,7 +42,7 @@ class Site:
         try:
             self._faults.strike(operation, "before")
             with self._store.transaction() as tx:
-                expire_due(tx)
+                due.happen(tx)
                 response = handler(tx, request, id)
             self._faults.strike(operation, "after")
         except ApiError:

@@ -1,5 +1,4 @@
-"""Charges, the attempts behind payment intents (https://docs.stripe.com/api/charges), and the
-balance transactions that money moved leaves behind."""
+"""Charges, the attempts behind payment intents (https://docs.stripe.com/api/charges)."""
 
 from typing import Any
 
@@ -9,12 +8,10 @@ from portal.local.payments.params import EXPAND, PAGE, Hash, Range, Text
 from portal.local.payments.present import chosen, page
 from portal.local.payments.store import Object, Transaction, new_id
 
+from .balance import book
+
 RETRIEVE = Hash(EXPAND)
 LIST = Hash({**PAGE, "created": Range(), "customer": Text(), "payment_intent": Text()})
-LIST_BALANCE = Hash(
-    {**PAGE, "created": Range(), "currency": Text(), "source": Text(), "type": Text()}
-)
-_AVAILABLE_AFTER = 2 * 24 * 3600
 
 
 def charge(tx: Transaction, intent: Object, method: Object, error: CardError | None) -> Object:
@@ -68,7 +65,10 @@ def charge(tx: Transaction, intent: Object, method: Object, error: CardError | N
         "transfer_group": None,
     }
     if error is None:
-        made["balance_transaction"] = book(tx, made, amount, fee(amount), "charge")
+        entry = book(
+            tx, made, amount, type="charge", fee=fee(amount), description=made["description"]
+        )
+        made["balance_transaction"] = entry["id"]
     tx.save(made)
     tx.emit("charge.failed" if error else "charge.succeeded", made)
     return made
@@ -89,33 +89,6 @@ def _outcome(error: CardError | None) -> Object:
     }
 
 
-def book(tx: Transaction, source: Object, amount: int, cost: int, type: str) -> str:
-    """Move money on the balance; returns the balance transaction's id."""
-    details = {"application": None, "description": "Processing fee", "type": "stripe_fee"}
-    fees = [{"amount": cost, "currency": source["currency"], **details}] if cost else []
-    entry: Object = {
-        "id": new_id("txn_"),
-        "object": "balance_transaction",
-        "amount": amount,
-        "available_on": tx.now + _AVAILABLE_AFTER,
-        "balance_type": "payments",
-        "created": tx.now,
-        "currency": source["currency"],
-        "description": source.get("description"),
-        "exchange_rate": None,
-        "fee": cost,
-        "fee_details": fees,
-        "net": amount - cost,
-        "reporting_category": type,
-        "source": source["id"],
-        "status": "pending",
-        "type": type,
-    }
-    tx.save(entry)
-    id: str = entry["id"]
-    return id
-
-
 def retrieve(tx: Transaction, params: dict[str, Any], id: str) -> Object:
     return tx.get("charge", id)
 
@@ -123,12 +96,3 @@ def retrieve(tx: Transaction, params: dict[str, Any], id: str) -> Object:
 def list_all(tx: Transaction, params: dict[str, Any]) -> Object:
     equal = chosen(params, "customer", "payment_intent")
     return page(tx, "charge", "/v1/charges", params, equal=equal)
-
-
-def retrieve_balance(tx: Transaction, params: dict[str, Any], id: str) -> Object:
-    return tx.get("balance_transaction", id)
-
-
-def list_balance(tx: Transaction, params: dict[str, Any]) -> Object:
-    equal = chosen(params, "currency", "source", "type")
-    return page(tx, "balance_transaction", "/v1/balance_transactions", params, equal=equal)

@@ -25,4 +25,4 @@ def list_all(tx: Transaction, params: dict[str, Any]) -> Object:
     created["gte"] = max(created.get("gte", 0), tx.now - _KEPT)
     types = params.get("types") or ([params["type"]] if params.get("type") else None)
     any_of = {"type": types} if types else None
-    return page(tx, "event", "/v1/events", params, any_of=any_of, created=created)
+    return page(tx, "event", "/v1/events", params, any_of=any_of, ranges={"created": created})

@@ -17,7 +17,7 @@ from portal.local.payments.params import (
 from portal.local.payments.present import chosen, page
 from portal.local.payments.store import Object, Transaction, new_id
 
-from .charges import book
+from .balance import book
 
 CREATE = Hash(
     {
@@ -74,7 +74,8 @@ def create(tx: Transaction, params: dict[str, Any]) -> Object:
         "status": "succeeded",
         "transfer_reversal": None,
     }
-    refund["balance_transaction"] = book(tx, refund, -amount, 0, "refund")
+    entry = book(tx, refund, -amount, type="refund", description="REFUND FOR CHARGE")
+    refund["balance_transaction"] = entry["id"]
     tx.save(refund)
     before = {key: charge[key] for key in ("amount_refunded", "refunded")}
     charge["amount_refunded"] += amount
