@@ -4,6 +4,7 @@ catalog.py    seed, and set prices
 sign_up.py    a new tenant with its subscription, and what it has to pay first
 orders.py     buy: write the order, renew its offer
 fulfilment.py what Stripe says of an order becomes what it is
+order_refunds.py pay back what an order brought in that cannot be kept
 taking_back.py packs that are given back
 top_up.py     buy packs by themselves, to the saved card
 offers.py     what a change of plan means today, and what it costs
@@ -49,7 +50,7 @@ from billing.services.cards import card_detach, card_make_default, card_remove
 from billing.services.cases import case_give_up, case_pause
 from billing.services.catalog import price_set, seed
 from billing.services.changes import changes_apply
-from billing.services.checkout import checkout_start, order_check, order_refund
+from billing.services.checkout import checkout_start, order_check
 from billing.services.close_month import close_month
 from billing.services.collect import invoice_collect, invoice_retry
 from billing.services.collect_all import collect
@@ -59,6 +60,7 @@ from billing.services.events import event_process, webhook_receive
 from billing.services.forecast import Forecast, forecast
 from billing.services.notices import notice_send_again
 from billing.services.offers import FREE, Offer, has_card
+from billing.services.order_refunds import order_refund
 from billing.services.orders import card_order, extension_order
 from billing.services.pay import invoice_check, invoice_checkout
 from billing.services.plan_changes import plan_change, plan_keep, plan_offer

@@ -7,15 +7,13 @@ carry idempotency keys made of the tenant's and the order's UUIDs, so that the r
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import transaction
 from django.db.models import F, Q
-from django.utils.translation import gettext as _
 
 from billing import payments
 from billing.models import Customer, Order, OrderState
 from billing.models.orders import UNPAID
 from billing.services.fulfilment import order_settle
-from billing.services.ledger import order_refund_post
+from billing.services.order_refunds import order_refund
 from billing.services.orders import is_current, order_renew
 from billing.services.top_up import Clock, top_up_charge
 from tenants.models import Role, Tenant
@@ -99,52 +97,6 @@ def order_check(*, order: Order, now: datetime) -> Order:
         return order
     state = payments.checkout_get(session_id=order.checkout_session_id)
     return order_settle(order=order, checkout=state, now=now)
-
-
-def order_refund(*, order: Order, now: datetime) -> Order:
-    """Pay an order back that could not be delivered, or look what became of that.
-
-    Of a refund that failed, the next one that an operator makes at Stripe is taken. Raise
-    PaymentError; a repeat is harmless.
-    """
-    if order.state != OrderState.REFUND_DUE:
-        return order
-    if not order.payment_intent_id:  # nothing was paid
-        Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE).update(
-            state=OrderState.REFUNDED
-        )
-        order.refresh_from_db()
-        return order
-    intent_id, found = order.payment_intent_id, None
-    if order.refund_id:
-        found = payments.refund_find(payment_intent_id=intent_id, metadata={})
-    if found is None:
-        found = payments.refund_all(
-            payment_intent_id=intent_id, idempotency_key=f"refund-{order.uuid}"
-        )
-    return order_refund_settle(order=order, found=found, now=now)
-
-
-@transaction.atomic
-def order_refund_settle(*, order: Order, found: payments.StripeRefund, now: datetime) -> Order:
-    """Note what Stripe says of an order's refund. Idempotent.
-
-    One that failed leaves the order to be refunded, and its money held, with the reason. One that a
-    bank sent back later is not reopened: the order says why, for an operator to see to.
-    """
-    order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
-    if found.status in {"failed", "canceled"}:
-        reason = found.failure_reason or found.status
-        order.decline_message = _("The refund failed: %(reason)s") % {"reason": reason}
-        log.warning("order.refund_failed", order=str(order.uuid), reason=reason)
-    if order.state == OrderState.REFUND_DUE:
-        order.refund_id = found.id
-        if found.status == "succeeded":
-            order.state, order.decline_message = OrderState.REFUNDED, ""
-            order_refund_post(order=order, now=now)
-            log.info("order.refunded", order=str(order.uuid))
-    order.save(update_fields=["state", "refund_id", "decline_message"])
-    return order
 
 
 def orders_sweep(*, clock: Clock, limit: int = 200) -> int:

@@ -14,8 +14,8 @@ from billing import payments
 from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
 from billing.payments import StripeRefund
 from billing.services.attempts import payment_check, session_check
-from billing.services.checkout import order_refund_settle
 from billing.services.fulfilment import order_decline, order_settle
+from billing.services.order_refunds import order_refund_settle
 from billing.services.refunds import refund_settle
 from billing.services.top_up import top_up_settle
 from tenants import queue

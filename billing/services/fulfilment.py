@@ -22,6 +22,7 @@ from billing.services.changes import tenant_at_its_plan
 from billing.services.invoices import order_invoice_issue
 from billing.services.ledger import order_held_post
 from billing.services.offers import offer_at
+from billing.services.order_refunds import money_due_back
 from billing.services.plan_changes import subscription_begin
 from billing.services.plan_orders import is_awaited, plan_order_again
 from tenants import queue
@@ -33,13 +34,12 @@ from tenants.models import GrantKind
 def order_settle(*, order: Order, checkout: CheckoutState, now: datetime) -> Order:
     """Note what Checkout says of an order: paid, expired, or declined so far. Idempotent.
 
-    A purchase that is paid after the period that the buyer was shown is refunded by itself.
+    A purchase that is paid after the period that the buyer was shown is refunded by itself, and so
+    is what comes in once more for one that is paid.
     """
     order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
-    if order.state not in UNPAID:
-        return order
     if not checkout.is_paid:
-        if checkout.id == order.checkout_session_id:
+        if order.state in UNPAID and checkout.id == order.checkout_session_id:
             if checkout.status == "expired":
                 order.state = OrderState.EXPIRED
             order.decline_code = checkout.decline_code[:60]
@@ -60,8 +60,6 @@ def order_settle(*, order: Order, checkout: CheckoutState, now: datetime) -> Ord
 def order_charged(*, order: Order, intent: IntentState, now: datetime) -> Order:
     """Note that an order was charged to the saved card. Idempotent, as `order_settle` is."""
     order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
-    if order.state not in UNPAID:
-        return order
     return _fulfil(
         order,
         amount=intent.amount,
@@ -81,7 +79,20 @@ def _fulfil(
     card: Card | None,
     now: datetime,
 ) -> Order:
-    """Deliver what was paid and issue its invoice; what cannot be delivered is to be refunded."""
+    """Deliver what was paid and issue its invoice; what cannot be delivered is to be refunded.
+
+    Of one that is paid already, what another payment brought in.
+    """
+    if order.state not in UNPAID:
+        if amount and payment_intent_id != order.payment_intent_id:
+            money_due_back(
+                order=order,
+                amount=amount,
+                currency=currency,
+                payment_intent_id=payment_intent_id,
+                now=now,
+            )
+        return order
     order.payment_intent_id = payment_intent_id
     order.fulfilled_at = now
     order.state = OrderState.FULFILLED
@@ -89,7 +100,9 @@ def _fulfil(
     is_as_agreed = (amount, currency) == (order.amount, order.currency)
     if not (is_as_agreed and _deliver(order, now)):
         order.state = OrderState.REFUND_DUE
-        order_held_post(order=order, amount=amount, currency=currency, now=now)
+        if not is_as_agreed:  # what goes back is what came in
+            order.amount, order.tax, order.currency = amount, 0, currency
+        order_held_post(order=order, now=now)
         queue.on_commit("billing.tasks.order_refund", order.pk, queue="default")
     order.save()
     if order.state == OrderState.REFUND_DUE and is_awaited(order.subscription):

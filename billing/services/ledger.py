@@ -123,16 +123,16 @@ def payment_post(*, payment: Payment, invoice: Invoice, now: datetime) -> Postin
     )
 
 
-def order_held_post(*, order: Order, amount: int, currency: str, now: datetime) -> None:
+def order_held_post(*, order: Order, now: datetime) -> None:
     """Note that an order was paid that could not be delivered: there is no invoice, it goes back.
 
     Of an order over nothing there is nothing to note.
     """
-    if amount:
+    if order.amount:
         post(
             key=f"order:{order.uuid}",
-            entries={Account.STRIPE: amount, Account.HELD: -amount},
-            currency=currency,
+            entries={Account.STRIPE: order.amount, Account.HELD: -order.amount},
+            currency=order.currency,
             now=now,
             tenant=order.tenant,
         )
@@ -140,12 +140,11 @@ def order_held_post(*, order: Order, amount: int, currency: str, now: datetime) 
 
 def order_refund_post(*, order: Order, now: datetime) -> None:
     """Note that what an undeliverable order brought in went back, all of it."""
-    held = Entry.objects.filter(posting__key=f"order:{order.uuid}", account=Account.HELD)
-    for entry in held.select_related("posting"):
+    if order.amount:
         post(
             key=f"order_refund:{order.uuid}",
-            entries={Account.HELD: -entry.amount, Account.STRIPE: entry.amount},
-            currency=entry.posting.currency,
+            entries={Account.HELD: order.amount, Account.STRIPE: -order.amount},
+            currency=order.currency,
             now=now,
             tenant=order.tenant,
         )

@@ -20,10 +20,12 @@ from billing.models import (
 )
 from billing.proof import prove
 from billing.services import checkout
+from billing.services.fulfilment import order_settle
+from billing.services.order_refunds import order_refund_settle
 from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
 from tests.billing.books import balances
-from tests.billing.conftest import SignUpCall, buy, pay, start, stripe_client
+from tests.billing.conftest import BACK, SignUpCall, buy, pay, start, stripe_client
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -279,15 +281,75 @@ class TestRefund:
         assert (due.state, due.refund_id) == (OrderState.REFUNDED, anew.id)
         assert (due.decline_message, balances()) == ("", {})
 
-    def test_one_that_a_bank_sends_back_later_says_so(self, due: Order) -> None:
+    def test_one_that_a_bank_sends_back_later_is_due_again_and_held(
+        self, due: Order, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         due = services.order_refund(order=due, now=NEXT_MONTH)
         failed = payments.StripeRefund(due.refund_id, "failed", 100, {}, "unknown")
-        checkout.order_refund_settle(order=due, found=failed, now=NEXT_MONTH)
+        for _ in range(2):
+            order_refund_settle(order=due, found=failed, now=NEXT_MONTH)
         due.refresh_from_db()
-        assert due.decline_message == "The refund failed: unknown"
+        again = Order.objects.get(state=OrderState.REFUND_DUE)
+        assert due.state == OrderState.REFUNDED
+        assert again.decline_message == "The refund failed: unknown"
+        assert balances() == {"held": -1_00, "stripe": 1_00}
+        assert prove().is_proved
+        with monkeypatch.context() as patched:  # nobody makes it anew by itself
+            patched.setattr(payments, "refund_find", lambda **_: failed)
+            checkout.orders_sweep(clock=lambda: NEXT_MONTH)
+        assert balances() == {"held": -1_00, "stripe": 1_00}
+        anew = payments.StripeRefund("re_2", "succeeded", 100, {}, "")
+        order_refund_settle(order=again, found=anew, now=NEXT_MONTH)
+        assert balances() == {}
+        assert prove().is_proved
 
     def test_an_operator_who_was_faster_is_fine(self, due: Order) -> None:
         refund = stripe_client().v1.refunds.create({"payment_intent": due.payment_intent_id})
         services.order_refund(order=due, now=NEXT_MONTH)
         due.refresh_from_db()
         assert (due.state, due.refund_id) == (OrderState.REFUNDED, refund.id)
+
+
+class TestTwice:
+    """Stripe took money for one order twice, whoever is to blame."""
+
+    def second(self, order: Order) -> str:
+        """Have another session paid that says it is the order's; return its id."""
+        session = payments.checkout_create(
+            reference=str(order.uuid), metadata={"order": str(order.uuid)}, locale="en",
+            idempotency_key="another", customer_id=Customer.objects.get().stripe_id,
+            description=order.description, currency=order.currency, amount=order.amount,
+            success_url=BACK, cancel_url=BACK,
+        )  # fmt: skip
+        pay(session.url)
+        return session.id
+
+    def test_a_second_payment_is_booked_and_paid_back(
+        self, sign_up: SignUpCall, run_tasks: RunTasks
+    ) -> None:
+        order = buy(extension(sign_up("free", now=SIGNED_UP).tenant), now=SIGNED_UP)
+        services.order_check(order=order, now=SIGNED_UP)
+        checkout_of_it = payments.checkout_get(session_id=self.second(order))
+        for _ in range(2):
+            order_settle(order=order, checkout=checkout_of_it, now=SIGNED_UP)
+        assert balances() == {"held": -1_00, "revenue": -1_00, "stripe": 2_00}
+        assert prove().is_proved
+        run_tasks("default")
+        order_settle(order=order, checkout=checkout_of_it, now=SIGNED_UP)
+        assert QuotaGrant.objects.get().requests == 100
+        assert balances() == {"revenue": -1_00, "stripe": 1_00}
+        assert prove().is_proved
+        charges = stripe_client().v1.charges.list({"customer": Customer.objects.get().stripe_id})
+        assert [charge.refunded for charge in charges] == [True, False]
+
+    def test_another_amount_than_agreed_goes_back_as_it_came(
+        self, first_month: Order, run_tasks: RunTasks
+    ) -> None:
+        buy(first_month, now=SIGNED_UP)
+        Order.objects.filter(pk=first_month.pk).update(amount=580)
+        services.order_check(order=first_month, now=SIGNED_UP)
+        assert balances() == {"held": -6_77, "stripe": 6_77}
+        assert prove().is_proved
+        run_tasks("default")
+        assert balances() == {}
+        assert prove().is_proved
