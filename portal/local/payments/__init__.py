@@ -24,8 +24,12 @@ Controls for tests, JSON in and out, under /_sekisho/:
                     {"clear": true}                  forget all faults, let go what is held
     POST payout     {"currency": "usd"}              all that is available leaves for the bank, as
                     it does by Stripe's schedule
-    POST outcome    {"id": "po_…", "outcome": "paid" | "failed"}
-                    what becomes of it, instead of what would come by itself
+    POST outcome    {"id": "re_…", "outcome": "succeeded" | "failed"}
+                    {"id": "po_…", "outcome": "paid" | "failed"}
+                    {"id": "ch_…", "outcome": "fraudulent" | "product_not_received" | "inquiry"}
+                    {"id": "du_…", "outcome": "won" | "lost" | "escalated"}
+                    what becomes of a refund, a payout, a charge or its dispute, at once and instead
+                    of what would come by itself
     POST fee        {"amount": 500, "currency": "usd", "description": "…"}
                     Stripe takes a fee that belongs to no payment
     GET  webhooks   the last deliveries, and how many are pending

@@ -53,7 +53,11 @@ AUTHENTICATION_REQUIRED = Decline(
 
 @dataclass(frozen=True)
 class Card:
-    """`savable` says whether the card can be attached although charging it is declined."""
+    """`savable` says whether the card can be attached although charging it is declined.
+
+    `dispute` is what the cardholder says after the charge (see `resources.disputes`), `refund` what
+    becomes of a refund some time after it was made.
+    """
 
     number: str
     token: str
@@ -61,6 +65,8 @@ class Card:
     decline: Decline | None = None
     savable: bool = True
     authentication: Authentication = Authentication.NEVER
+    dispute: str | None = None
+    refund: str | None = None
 
     @property
     def last4(self) -> str:
@@ -102,6 +108,15 @@ _CARDS = (
         "pm_card_authenticationRequired",
         authentication=Authentication.ALWAYS,
     ),
+    Card("4000000000000259", "pm_card_createDispute", dispute="fraudulent"),
+    Card(
+        "4000000000002685",
+        "pm_card_createDisputeProductNotReceived",
+        dispute="product_not_received",
+    ),
+    Card("4000000000001976", "pm_card_createDisputeInquiry", dispute="inquiry"),
+    Card("4000000000007726", "pm_card_pendingRefund", refund="succeeded"),
+    Card("4000000000005126", "pm_card_refundFail", refund="failed"),
 )
 _BY_NUMBER = {card.number: card for card in _CARDS}
 _BY_TOKEN = {card.token: card for card in _CARDS}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .errors import ApiError, InvalidParameter
 
+DISPUTE_FEE = 1_500  # a chargeback's, in minor units of its currency: $15, ¥1,500
 _MAXIMUM = 99_999_999
 
 

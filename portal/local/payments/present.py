@@ -16,11 +16,17 @@ _EXPANDABLE = {
     "charge": ("balance_transaction", "customer", "payment_intent"),
     "checkout.session": ("customer", "payment_intent", "setup_intent"),
     "customer": (),
+    "dispute": ("charge", "payment_intent"),
     "event": (),
     "payment_intent": ("customer", "latest_charge", "payment_method"),
     "payment_method": ("customer",),
     "payout": ("balance_transaction", "failure_balance_transaction"),
-    "refund": ("balance_transaction", "charge", "payment_intent"),
+    "refund": (
+        "balance_transaction",
+        "charge",
+        "failure_balance_transaction",
+        "payment_intent",
+    ),
     "setup_intent": ("customer", "payment_method"),
 }
 _MAX_DEPTH = 4
@@ -60,7 +66,7 @@ def _expand(tx: Transaction, document: Object, shown: Object, path: str) -> None
         return
     if name not in _EXPANDABLE[kind]:
         raise InvalidParameter(f"This property cannot be expanded ({path}).", param="expand")
-    target = tx.find_any(document[name])
+    target = tx.find_any(document.get(name))
     if target is None:
         return
     if not isinstance(shown[name], dict):

@@ -28,6 +28,7 @@ from tests.local.payments.conftest import KEY, customer, sdk
         ("payout", {"currency": "xyz"}, "Invalid currency"),
         ("fee", {"currency": "usd", "amount": 0}, "whole number"),
         ("outcome", {"id": "po_x", "outcome": "paid"}, "No such object"),
+        ("outcome", {"id": "po_x", "outcome": 1}, "outcome must be a string"),
         ("outcome", {"outcome": "paid"}, "id must be a string"),
         ("nonsense", {}, "No such control"),
     ],

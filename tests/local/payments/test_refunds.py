@@ -89,3 +89,59 @@ def test_the_balance(client: stripe.StripeClient, control: Callable[..., Any]) -
     control("clock", now="2026-03-03T00:00:00Z")
     assert client.v1.balance_transactions.retrieve(paid.id).status == "available"
     assert client.v1.balance_transactions.list({"type": "refund"}).data[0].id == back.id
+
+
+def test_a_card_whose_refund_succeeds_later(
+    client: stripe.StripeClient, control: Callable[..., Any]
+) -> None:
+    control("clock", now="2026-03-01T00:00:00Z")
+    intent = charge(client, payment_method="pm_card_pendingRefund")
+    refund = client.v1.refunds.create({"payment_intent": intent.id})
+    assert (refund.status, refund.pending_reason) == ("pending", "processing")
+    assert client.v1.balance_transactions.list({"type": "refund"}).data == []
+    control("clock", now="2026-03-01T00:00:59Z")
+    assert client.v1.refunds.retrieve(refund.id).status == "pending"
+    control("clock", now="2026-03-01T00:01:00Z")
+    done = client.v1.refunds.retrieve(refund.id, {"expand": ["balance_transaction"]})
+    assert done.status == "succeeded"
+    assert isinstance(done.balance_transaction, stripe.BalanceTransaction)
+    assert done.balance_transaction.amount == -500
+    (updated,) = client.v1.events.list({"type": "refund.updated"}).data
+    assert updated.data.to_dict()["previous_attributes"] == {"status": "pending"}
+
+
+def test_a_card_whose_refund_fails_later(
+    client: stripe.StripeClient, control: Callable[..., Any]
+) -> None:
+    control("clock", now="2026-03-01T00:00:00Z")
+    intent = charge(client, payment_method="pm_card_refundFail")
+    refund = client.v1.refunds.create({"payment_intent": intent.id, "amount": 200})
+    assert refund.status == "succeeded"
+    control("clock", now="2026-03-01T00:01:00Z")
+    failed = client.v1.refunds.retrieve(
+        refund.id, {"expand": ["failure_balance_transaction", "charge"]}
+    )
+    assert (failed.status, failed.failure_reason) == ("failed", "expired_or_canceled_card")
+    back = failed.failure_balance_transaction
+    assert isinstance(back, stripe.BalanceTransaction)
+    assert (back.amount, back.type, back.source) == (200, "refund_failure", refund.id)
+    assert isinstance(failed.charge, stripe.Charge)
+    assert (failed.charge.amount_refunded, failed.charge.refunded) == (0, False)
+    told = client.v1.events.list({"types": ["refund.*", "charge.refund.updated"]}).data
+    assert [event.type for event in told] == [
+        "charge.refund.updated",
+        "refund.updated",
+        "refund.failed",
+        "refund.created",
+    ]
+    with pytest.raises(AssertionError, match="has a status of failed"):
+        control("outcome", id=refund.id, outcome="succeeded")
+
+
+def test_a_bank_may_send_any_refund_back(
+    client: stripe.StripeClient, control: Callable[..., Any]
+) -> None:
+    refund = client.v1.refunds.create({"payment_intent": charge(client).id})
+    control("outcome", id=refund.id, outcome="failed")
+    assert client.v1.refunds.retrieve(refund.id).status == "failed"
+    assert client.v1.refunds.create({"charge": str(refund.charge)}).amount == 500

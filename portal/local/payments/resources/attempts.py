@@ -111,7 +111,11 @@ def _succeed(tx: Transaction, intent: Object, method: Object, *, authenticated: 
         payment_methods.attach(tx, method, intent["customer"])
     intent["status"] = "succeeded"
     if payment:
-        intent["latest_charge"] = charge(tx, intent, method, None)["id"]
+        made = charge(tx, intent, method, None)
+        intent["latest_charge"] = made["id"]
+        dispute = payment_methods.card_of(method).dispute
+        if dispute:
+            tx.later(made["id"], dispute, after=0)
         intent["amount_received"] = intent["amount"]
     tx.save(intent)
     tx.emit(f"{intent['object']}.succeeded", intent)

@@ -1,13 +1,19 @@
 """What happens by itself, once its time has come by the server's clock: a session expires, a payout
-arrives, and so on. It is looked for before each request, and once a second."""
+arrives, a cardholder disputes a charge. It is looked for before each request, and once a second."""
 
 from portal.local.payments.errors import ApiError, missing
 from portal.local.payments.store import Object, Transaction
 
-from . import payouts
+from . import disputes, payouts, refunds
 from .sessions import expire_due
 
-_DECIDED = {"payout": payouts}
+# kind -> what can happen to it, and what does it
+_DECIDED = {
+    "charge": (disputes.REASONS, disputes.open_),
+    "dispute": (disputes.OUTCOMES, disputes.settle),
+    "payout": (payouts.OUTCOMES, payouts.settle),
+    "refund": (refunds.OUTCOMES, refunds.settle),
+}
 
 
 def happen(tx: Transaction) -> None:
@@ -23,14 +29,14 @@ def decide(tx: Transaction, id: str, outcome: str) -> Object:
     Raises ApiError for an object that is not there, or to which that cannot happen.
     """
     found = tx.find_any(id)
-    module = _DECIDED.get(found["object"]) if found else None
-    if found is None or module is None:
+    if found is None or found["object"] not in _DECIDED:
         raise missing("object", id)
-    if outcome not in module.OUTCOMES:
+    outcomes, settle = _DECIDED[found["object"]]
+    if outcome not in outcomes:
         raise ApiError(
-            f"The outcome of a {found['object']} must be one of {', '.join(module.OUTCOMES)}",
+            f"The outcome of a {found['object']} must be one of {', '.join(outcomes)}",
             param="outcome",
         )
     tx.never(id)
-    module.settle(tx, found, outcome)
+    settle(tx, found, outcome)
     return found

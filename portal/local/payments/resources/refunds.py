@@ -1,4 +1,8 @@
-"""Refunds, whole or in part (https://docs.stripe.com/api/refunds). They succeed at once."""
+"""Refunds, whole or in part (https://docs.stripe.com/api/refunds).
+
+They succeed at once, except with the test cards for it (https://docs.stripe.com/testing#refunds):
+a pending one has taken nothing from the balance yet, and one that fails brings the money back.
+"""
 
 from typing import Any
 
@@ -17,6 +21,7 @@ from portal.local.payments.params import (
 from portal.local.payments.present import chosen, page
 from portal.local.payments.store import Object, Transaction, new_id
 
+from . import payment_methods
 from .balance import book
 
 CREATE = Hash(
@@ -32,6 +37,8 @@ CREATE = Hash(
 RETRIEVE = Hash(EXPAND)
 UPDATE = Hash({**EXPAND, "metadata": Metadata()})
 LIST = Hash({**PAGE, "charge": Text(), "created": Range(), "payment_intent": Text()})
+OUTCOMES = ("succeeded", "failed")
+_DECIDED_AFTER = 60  # seconds
 
 
 def create(tx: Transaction, params: dict[str, Any]) -> Object:
@@ -49,6 +56,8 @@ def create(tx: Transaction, params: dict[str, Any]) -> Object:
             f"charge ({written(left, currency)})",
             param="amount",
         )
+    method = tx.get("payment_method", charge["payment_method"], param="charge")
+    outcome = payment_methods.card_of(method).refund
     refund: Object = {
         "id": new_id("re_3"),
         "object": "refund",
@@ -57,6 +66,8 @@ def create(tx: Transaction, params: dict[str, Any]) -> Object:
         "charge": charge["id"],
         "created": tx.now,
         "currency": currency,
+        "customer": charge["customer"],
+        "customer_account": None,
         "destination_details": {
             "card": {
                 "reference_status": "pending",
@@ -71,19 +82,54 @@ def create(tx: Transaction, params: dict[str, Any]) -> Object:
         "reason": params.get("reason"),
         "receipt_number": None,
         "source_transfer_reversal": None,
-        "status": "succeeded",
+        "status": "pending" if outcome == "succeeded" else "succeeded",
         "transfer_reversal": None,
     }
-    entry = book(tx, refund, -amount, type="refund", description="REFUND FOR CHARGE")
-    refund["balance_transaction"] = entry["id"]
+    if refund["status"] == "pending":
+        refund["pending_reason"] = "processing"
+    else:
+        _book(tx, refund)
+    if outcome:
+        tx.later(refund["id"], outcome, after=_DECIDED_AFTER)
     tx.save(refund)
     before = {key: charge[key] for key in ("amount_refunded", "refunded")}
-    charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
-    tx.save(charge)
+    _count(tx, charge, amount)
     tx.emit("refund.created", refund)
     tx.emit("charge.refunded", charge, before)
     return refund
+
+
+def settle(tx: Transaction, refund: Object, outcome: str) -> None:
+    """The money arrived, or the bank sends it back, be it after it arrived.
+
+    Raises ApiError where that cannot be.
+    """
+    before = {"status": refund["status"]}
+    possible = ["pending"] if outcome == "succeeded" else ["pending", "succeeded"]
+    if refund["status"] not in possible:
+        raise ApiError(f"Refund {refund['id']} has a status of {refund['status']}.", param="id")
+    refund["status"] = outcome
+    refund.pop("pending_reason", None)
+    if outcome == "succeeded":
+        _book(tx, refund)
+    else:
+        refund["failure_reason"] = "expired_or_canceled_card"
+        if refund["balance_transaction"]:
+            entry = book(
+                tx,
+                refund,
+                refund["amount"],
+                type="refund_failure",
+                description="REFUND FAILURE",
+                at_once=True,
+            )
+            refund["failure_balance_transaction"] = entry["id"]
+        _count(tx, tx.get("charge", refund["charge"]), -refund["amount"])
+    tx.save(refund)
+    if outcome == "failed":
+        tx.emit("refund.failed", refund)
+    for type in ("refund.updated", "charge.refund.updated"):
+        tx.emit(type, refund, before)
 
 
 def retrieve(tx: Transaction, params: dict[str, Any], id: str) -> Object:
@@ -104,6 +150,18 @@ def update(tx: Transaction, params: dict[str, Any], id: str) -> Object:
 def list_all(tx: Transaction, params: dict[str, Any]) -> Object:
     equal = chosen(params, "charge", "payment_intent")
     return page(tx, "refund", "/v1/refunds", params, equal=equal)
+
+
+def _book(tx: Transaction, refund: Object) -> None:
+    entry = book(tx, refund, -refund["amount"], type="refund", description="REFUND FOR CHARGE")
+    refund["balance_transaction"] = entry["id"]
+
+
+def _count(tx: Transaction, charge: Object, amount: int) -> None:
+    """Count so much more of the charge as paid back, or less."""
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    tx.save(charge)
 
 
 def _charge(tx: Transaction, params: dict[str, Any]) -> Object:
@@ -127,4 +185,10 @@ def _charge(tx: Transaction, params: dict[str, Any]) -> Object:
         charge = tx.get("charge", intent["latest_charge"], param="charge")
     if not charge["paid"]:
         raise ApiError(f"Charge {charge['id']} is not paid, so it cannot be refunded.")
+    disputes = tx.select("dispute", equal={"charge": charge["id"]})
+    if not all(dispute["is_charge_refundable"] for dispute in disputes):
+        raise ApiError(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+        )
     return charge
