@@ -286,8 +286,8 @@ class PaymentAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnly, ModelAdmin):
-    list_display = ["received_at", "type", "object_id", "status", "error"]
-    list_filter = ["status", "type"]
+    list_display = ["received_at", "type", "object_id", "source", "status", "error"]
+    list_filter = ["status", "source", "type"]
     search_fields = ["event_id", "object_id"]
     date_hierarchy = "received_at"
     actions = ["replay"]

@@ -7,7 +7,16 @@ from django.utils import timezone
 
 from billing import payments, services
 from billing.models import Notice, Order, Refund, SavedCard, StripeEvent
-from billing.services import cards, checkout, events, notices, refunds, taking_back, trials
+from billing.services import (
+    cards,
+    checkout,
+    events,
+    missed_events,
+    notices,
+    refunds,
+    taking_back,
+    trials,
+)
 from billing.services import top_up as topping
 from tenants import queue
 from tenants.models import Tenant
@@ -28,6 +37,12 @@ def events_sweep() -> None:
     """Queue the events that were stored and not dealt with."""
     for event in events.events_waiting(now=timezone.now()):
         queue.send("billing.tasks.event_process", event.pk, queue="default")
+
+
+@shared_task
+def reconcile() -> None:
+    """Fetch the events that never arrived."""
+    missed_events.events_fetch(now=timezone.now())
 
 
 @shared_task

@@ -67,6 +67,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "open quota periods": ("tenants.tasks.periods_open", 60),
     "close quota periods": ("tenants.tasks.periods_close", 60),
     "process Stripe's events": ("billing.tasks.events_sweep", settings.SWEEP_SECONDS),
+    "reconcile with Stripe": ("billing.tasks.reconcile", 24 * 3600),
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
     "finish refunds": ("billing.tasks.refunds_sweep", settings.SWEEP_SECONDS),
     "buy packs that run low": ("billing.tasks.top_up", settings.SWEEP_SECONDS),

@@ -7,6 +7,7 @@ controls.py       what tenants set: spending caps, automatic top-ups
 orders.py         purchases, with their price frozen
 invoices.py       invoices, their lines, taxes and numbers; what usage was billed
 payments.py       payments, refunds, and Stripe's events
+reconciliation.py what is compared with Stripe every night
 ledger.py         the books
 dunning.py        what is done about invoices that cannot be collected
 notices.py        mails about money
@@ -47,6 +48,7 @@ from billing.models.ledger import Account, Entry, Posting
 from billing.models.notices import Notice
 from billing.models.orders import Order, OrderPurpose, OrderState
 from billing.models.payments import (
+    EventSource,
     EventStatus,
     Payment,
     PaymentMethod,
@@ -55,6 +57,7 @@ from billing.models.payments import (
     RefundState,
     StripeEvent,
 )
+from billing.models.reconciliation import StripeCursor, StripeList
 from billing.models.subscriptions import (
     ChangeState,
     Customer,
@@ -78,6 +81,7 @@ __all__ = [
     "DunningOutcome",
     "DunningStep",
     "Entry",
+    "EventSource",
     "EventStatus",
     "ExchangeRate",
     "ExtensionPack",
@@ -107,7 +111,9 @@ __all__ = [
     "RefundState",
     "SavedCard",
     "SpendingCap",
+    "StripeCursor",
     "StripeEvent",
+    "StripeList",
     "Subscription",
     "SubscriptionState",
     "TaxDetails",

@@ -129,12 +129,22 @@ class EventStatus(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+class EventSource(models.TextChoices):
+    """How an event came to us."""
+
+    WEBHOOK = "webhook", _("webhook")
+    SWEEP = "sweep", _("found by the sweep")
+
+
 class StripeEvent(models.Model):
-    """A webhook's event, stored once under Stripe's id for it. The object is fetched anew."""
+    """An event, stored once under Stripe's id for it. The object is fetched anew."""
 
     event_id = models.CharField(_("event id"), max_length=120, unique=True)
     type = models.CharField(_("type"), max_length=80)
     object_id = models.CharField(_("object"), max_length=120)
+    source = models.CharField(
+        _("source"), max_length=7, choices=EventSource, default=EventSource.WEBHOOK
+    )
     status = models.CharField(
         _("status"), max_length=9, choices=EventStatus, default=EventStatus.RECEIVED
     )

@@ -17,7 +17,7 @@ checkout.py   customers, and the pages on which they pay or save a card
 cards.py      saved cards
 charges.py    charges of a saved card
 refunds.py    refunds
-events.py     webhooks
+events.py     webhooks, and the list of what they told
 """
 
 from datetime import timedelta
@@ -45,7 +45,7 @@ from billing.payments.errors import (
     PaymentRefused,
     PaymentUnavailable,
 )
-from billing.payments.events import Event, event_verify
+from billing.payments.events import Event, event_verify, events_between
 from billing.payments.refunds import (
     StripeRefund,
     refund_all,
@@ -76,6 +76,7 @@ __all__ = [
     "checkout_get",
     "customer_create",
     "event_verify",
+    "events_between",
     "intent_cancel",
     "intent_create",
     "intent_find",

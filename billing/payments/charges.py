@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from billing.payments.client import call, stripe_client
+from billing.payments.client import call, listed, stripe_client
 from billing.payments.errors import PaymentRefused
 
 
@@ -74,8 +74,7 @@ def intent_cancel(*, intent_id: str) -> IntentState:
 def intent_find(*, customer_id: str, metadata: dict[str, str]) -> IntentState | None:
     """Return the customer's newest PaymentIntent that carries this metadata."""
     params: Any = {"customer": customer_id, "limit": 100}
-    found = call("list payments", lambda: stripe_client().v1.payment_intents.list(params))
-    for intent in found.auto_paging_iter():
+    for intent in listed("list payments", lambda: stripe_client().v1.payment_intents.list(params)):
         if metadata.items() <= intent.metadata.to_dict().items():
             return _intent_state(intent)
     return None

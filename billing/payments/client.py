@@ -1,6 +1,6 @@
 """One client of Stripe's, and one way to call it: its errors become ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -53,3 +53,12 @@ def call(what: str, ask: Callable[[], Any]) -> Any:
         if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
             raise PaymentUnavailable(f"{what}: {error}") from error
         raise PaymentRefused(f"{what}: {error}", code=error.code or "") from error
+
+
+def listed(what: str, ask: Callable[[], Any]) -> Iterator[Any]:
+    """Yield all that a list of Stripe's has. Each page is a call, and fails as one does."""
+    page = call(what, ask)
+    yield from page.data
+    while page.has_more:
+        page = call(what, page.next_page)
+        yield from page.data

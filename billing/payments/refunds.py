@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from billing.payments.client import call, stripe_client
+from billing.payments.client import call, listed, stripe_client
 from billing.payments.errors import PaymentRefused
 
 
@@ -64,8 +64,8 @@ def refunds_of(*, charge_id: str) -> list[StripeRefund]:
 
 def _refunds(of: dict[str, str]) -> Iterator[StripeRefund]:
     params: Any = {**of, "limit": 100}
-    found = call("list refunds", lambda: stripe_client().v1.refunds.list(params))
-    return (_refund_state(refund) for refund in found.auto_paging_iter())
+    found = listed("list refunds", lambda: stripe_client().v1.refunds.list(params))
+    return map(_refund_state, found)
 
 
 def _refund_state(refund: Any) -> StripeRefund:

@@ -1,0 +1,82 @@
+"""Stripe's events that never arrived: its own list of them is read, and what we lack is stored.
+
+They are processed as any other. Stripe keeps events for 30 days
+(https://docs.stripe.com/api/events): after a longer outage the run says which time is lost.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+import structlog
+
+from billing import payments
+from billing.models import EventSource, StripeEvent, StripeList
+from billing.payments import Event
+from billing.services.cursors import cursor_move, cursor_reached
+from billing.services.events import HANDLED
+
+log = structlog.get_logger(__name__)
+
+KEPT = timedelta(days=30)
+OVERLAP = timedelta(days=1)  # an event may be listed later than it was made
+ON_ITS_WAY = timedelta(hours=1)  # what is younger may still arrive by itself
+_BATCH = 100  # a page of Stripe's
+
+
+@dataclass
+class EventsRun:
+    """What a run read of Stripe's list: how many, and those that we had not got.
+
+    `gap` is the time of which Stripe keeps no events any more, from and until, where there is one.
+    """
+
+    read: int = 0
+    missed: list[Event] = field(default_factory=list)
+    gap: tuple[datetime, datetime] | None = None
+
+
+def events_fetch(
+    *, now: datetime, dry_run: bool = False, progress: Callable[[int], None] = lambda read: None
+) -> EventsRun:
+    """Store the events that never arrived since this was done last. Raise PaymentError.
+
+    `progress` is told how many were read so far.
+    """
+    reached, oldest, until = cursor_reached(StripeList.EVENTS), now - KEPT, now - ON_ITS_WAY
+    run = EventsRun()
+    if reached is not None and reached < oldest:
+        run.gap = (reached, oldest)
+        log.error("events.gap", since=reached.isoformat(), until=oldest.isoformat())
+    since = max(reached - OVERLAP, oldest) if reached else oldest
+    events = payments.events_between(types=HANDLED, since=since, until=until)
+    while batch := list(islice(events, _BATCH)):
+        run.read += len(batch)
+        run.missed += _store(batch, now, dry_run=dry_run)
+        progress(run.read)
+    if not dry_run:
+        cursor_move(StripeList.EVENTS, until)
+    return run
+
+
+def _store(batch: Sequence[Event], now: datetime, *, dry_run: bool) -> list[Event]:
+    """Store the events that we lack; return them. The sweep of events has them processed."""
+    ids = [event.id for event in batch]
+    known = set(StripeEvent.objects.filter(event_id__in=ids).values_list("event_id", flat=True))
+    missed = [event for event in batch if event.id not in known]
+    if not dry_run:
+        StripeEvent.objects.bulk_create(
+            [
+                StripeEvent(
+                    event_id=event.id,
+                    type=event.type,
+                    object_id=event.object_id,
+                    source=EventSource.SWEEP,
+                    received_at=now,
+                )
+                for event in missed
+            ],
+            ignore_conflicts=True,  # the webhook came meanwhile, or another run
+        )
+    return missed
