@@ -9,6 +9,7 @@ one. Fees are in proration.py.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
@@ -77,15 +78,34 @@ def usage_owner(
     return (under or that_day)[-1]
 
 
-def usage_lines(terms: Terms, days: Period, used: Mapping[Meter, int]) -> dict[Meter, list[Line]]:
+def charged(meter: Meter, used: int, most: int | None) -> int:
+    """Return how many are charged of what was used: no more requests than `most` (capped.py)."""
+    return used if most is None or meter != Meter.REQUESTS else min(used, most)
+
+
+def usage_lines(
+    terms: Terms, days: Period, used: Mapping[Meter, int], most: int | None
+) -> dict[Meter, list[Line]]:
     """Return the lines of each meter that is priced, one per tier, in the language that is active.
 
-    They are rounded each, and a meter's price is their sum.
+    They are rounded each, and a meter's price is their sum. What was used beyond `most` requests
+    (None: there is no cap) is a line that costs nothing.
     """
-    return {
-        meter: [_usage_line(meter, line, days) for line in tiers.lines(steps, used.get(meter, 0))]
-        for meter, steps in terms.steps.items()
+    lines = {}
+    for meter, steps in terms.steps.items():
+        count = used.get(meter, 0)
+        paid = charged(meter, count, most)
+        lines[meter] = [_usage_line(meter, line, days) for line in tiers.lines(steps, paid)]
+        if count > paid:
+            lines[meter].append(_forgiven_line(count - paid))
+    return lines
+
+
+def _forgiven_line(count: int) -> Line:
+    description = _("%(count)s requests beyond your spending cap, not charged") % {
+        "count": f"{count:,}"
     }
+    return Line(description, count, Decimal(0), 0, LineGroup.USAGE)
 
 
 def _usage_line(meter: Meter, line: tiers.TierLine, days: Period) -> Line:

@@ -1,6 +1,5 @@
 """What pages read of billing, ready to show. Every query about a tenant starts from it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -9,9 +8,7 @@ from django.db.models import QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from billing import tiers
 from billing.declines import in_words
-from billing.dues import month_of, usage_days
 from billing.models import (
     ChangeState,
     Currency,
@@ -32,10 +29,10 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.money import display
+from billing.spending import usage_rows
 from billing.tax_tables import taxation_today
 from billing.tax_words import with_tax
 from billing.tiers import Tier
-from billing.usage import usage_read
 from billing.usage_prices import in_words as prices_in_words
 from billing.usage_prices import priced, steps_of
 from tenants.models import Meter, QuotaPeriod, Tenant
@@ -154,7 +151,7 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
             "state_label": active.get_state_display(),
             "price_display": (_("%(fee)s a month, plus usage") if steps else _("%(fee)s a month"))
             % {"fee": fee},
-            "usage": _usage_rows(active, now),
+            "usage": usage_rows(active, now),
         }
     return row
 
@@ -168,29 +165,6 @@ def _plan_change(tenant: Tenant) -> PlanChange | None:
 def _after(day: date | None, now: datetime) -> date | None:
     """Return a UTC day that is still to come."""
     return day if day is not None and day > now.astimezone(UTC).date() else None
-
-
-def _usage_rows(subscription: Subscription, now: datetime) -> list[dict[str, object]]:
-    """Return what is priced of this month's usage: how, how many so far, and what that comes to.
-
-    Counted as the close does; nothing in a trial.
-    """
-    steps = priced(subscription.plan, subscription.price)
-    days = usage_days(subscription, month_of(now.astimezone(UTC).date()))
-    used: Mapping[Meter, int] = {}
-    if days and steps:
-        read = usage_read({subscription.pk: days}, [subscription], list(steps))
-        used = read[subscription.pk].by_meter
-    currency = subscription.price.currency
-    return [
-        {
-            "meter": meter.label,
-            "prices": prices_in_words(meter, graduated, currency),
-            "used": used.get(meter, 0),
-            "amount": display(tiers.price(graduated, used.get(meter, 0)), currency),
-        }
-        for meter, graduated in steps.items()
-    ]
 
 
 def cards(*, tenant: Tenant) -> QuerySet[SavedCard]:

@@ -25,7 +25,7 @@ from billing.models.catalog import (
     PriceVersion,
     Unused,
 )
-from billing.models.controls import AutoTopUp, SpendingCap
+from billing.models.controls import AutoTopUp, CapChange, SpendingCap
 from billing.models.dunning import (
     DunningAct,
     DunningCase,
@@ -72,6 +72,7 @@ __all__ = [
     "Account",
     "AutoTopUp",
     "BilledUsage",
+    "CapChange",
     "ChangeState",
     "Currency",
     "Customer",

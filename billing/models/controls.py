@@ -4,6 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.catalog import Currency, ExtensionPack
+from billing.models.subscriptions import Subscription
 from tenants.models import Tenant
 
 
@@ -25,6 +26,28 @@ class SpendingCap(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant}: {self.amount} {self.currency}"
+
+
+class CapChange(models.Model):
+    """How many requests of a calendar month (UTC) a spending cap allows a subscription from a
+    moment on; None: as many as it likes. It stands until the next one, and never changes: the close
+    tells from it what is charged at most.
+    """
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="cap_changes", db_index=False
+    )
+    requests = models.PositiveBigIntegerField(_("requests"), null=True)
+    written_at = models.DateTimeField(_("written at"))
+
+    class Meta:
+        verbose_name = _("change of a spending cap")
+        verbose_name_plural = _("changes of spending caps")
+        ordering = ["-written_at", "-id"]
+        indexes = [models.Index(fields=["subscription", "written_at"], name="cap_of_subscription")]
+
+    def __str__(self) -> str:
+        return f"{self.subscription}: {self.requests}"
 
 
 class AutoTopUp(models.Model):

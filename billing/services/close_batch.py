@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils.translation import override
 
+from billing.capped import most_charged
 from billing.dues import Terms, usage_days, usage_lines
 from billing.lines import Line
 from billing.models import BilledUsage, Invoice, InvoiceKind, Subscription
@@ -139,17 +140,23 @@ def _closings(
         for subscription in open_
         if Meter.REQUESTS in terms[subscription.price_id].steps
     }
+    most = most_charged(subscriptions=open_, month=close.month)
     is_settled = settled(counted, month_start=close.month.start, dry_run=dry_run)
     return [
-        _closing(subscription, terms[subscription.price_id], used[subscription.pk])
+        _closing(
+            subscription,
+            terms[subscription.price_id],
+            used[subscription.pk],
+            most.get(subscription.pk),
+        )
         for subscription in open_
         if subscription.pk in is_settled or subscription.pk not in counted
     ]
 
 
-def _closing(subscription: Subscription, terms: Terms, used: Used) -> _Closing:
+def _closing(subscription: Subscription, terms: Terms, used: Used, most: int | None) -> _Closing:
     with override(subscription.tenant.language):
-        lines = usage_lines(terms, used.days, used.by_meter)
+        lines = usage_lines(terms, used.days, used.by_meter, most)
     return _Closing(subscription, terms, used, lines)
 
 

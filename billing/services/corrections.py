@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from billing import tiers
-from billing.dues import days_text, month_before, month_of, usage_days
+from billing.capped import most_charged
+from billing.dues import charged, days_text, month_before, month_of, usage_days
 from billing.lines import Line
 from billing.models import (
     BilledUsage,
@@ -100,6 +101,7 @@ def _batch_correct(ids: Collection[int], month: Period, now: datetime) -> int:
     looked_at = [subscription for subscription in subscriptions if subscription.pk in days]
     used = usage_read(days, looked_at, [Meter.REQUESTS])
     is_settled = settled(used, month_start=month.start)
+    most = most_charged(subscriptions=looked_at, month=month)
     terms = TermsCache().get(billed.price_id for billed in latest.values())
     corrections = []
     for subscription in looked_at:
@@ -107,6 +109,7 @@ def _batch_correct(ids: Collection[int], month: Period, now: datetime) -> int:
         figure = used[subscription.pk].by_meter.get(Meter.REQUESTS, 0)
         if subscription.pk in is_settled and figure != before.quantity:
             steps = terms[before.price_id].steps[Meter.REQUESTS]
+            paid = charged(Meter.REQUESTS, figure, most.get(subscription.pk))
             revision = BilledUsage(
                 subscription=subscription,
                 price_id=before.price_id,
@@ -114,7 +117,7 @@ def _batch_correct(ids: Collection[int], month: Period, now: datetime) -> int:
                 period_start=month.start,
                 revision=before.revision + 1,
                 quantity=figure,
-                amount=tiers.price(steps, figure),
+                amount=tiers.price(steps, paid),
                 noted_at=now,
             )
             corrections.append(Correction(revision, before))

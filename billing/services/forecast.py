@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from billing import tiers
-from billing.dues import Terms, month_of, terms_of, usage_days, usage_lines
+from billing.capped import most_charged
+from billing.dues import Terms, charged, month_of, terms_of, usage_days, usage_lines
 from billing.lines import Line
 from billing.models import (
     ChangeState,
@@ -56,7 +57,8 @@ def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
     terms = terms_of(subscription.price)
     days = usage_days(subscription, month)
     used = _used(subscription, terms, days) if days else {}
-    by_meter = usage_lines(terms, days, used) if days else {}
+    most = most_charged(subscriptions=[subscription], month=month).get(subscription.pk)
+    by_meter = usage_lines(terms, days, used, most) if days else {}
     usage = [line for lines in by_meter.values() for line in lines]
     pending = corrections_pending(tenants=[tenant], since=month.start).get(tenant.pk, [])
     corrections = list(corrections_lines(pending, now).values())
@@ -66,13 +68,16 @@ def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
     more = 0
     if days:
         expected = _expected(subscription, terms, days, used, today)
-        more = _price(terms, expected) - _price(terms, used)
+        more = _price(terms, expected, most) - _price(terms, used, most)
     total = sum(line.amount for line in lines)
     return Forecast(subscription.price.currency, lines, total, total + more)
 
 
-def _price(terms: Terms, used: Mapping[Meter, int]) -> int:
-    return sum(tiers.price(steps, used[meter]) for meter, steps in terms.steps.items())
+def _price(terms: Terms, used: Mapping[Meter, int], most: int | None) -> int:
+    return sum(
+        tiers.price(steps, charged(meter, used[meter], most))
+        for meter, steps in terms.steps.items()
+    )
 
 
 def _used(subscription: Subscription, terms: Terms, days: Period) -> dict[Meter, int]:

@@ -1,0 +1,146 @@
+"""What passes beyond a spending cap is not charged: by the close, corrections, and on the page."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from billing import selectors, services
+from billing.models import BilledUsage, CapChange, Invoice, SpendingCap, Subscription
+from tenants.models import Entitlement, GatewayPlan, Tenant
+from tests.billing.months import (
+    SIX_HOURS,
+    at,
+    books,
+    close_settled,
+    day,
+    held,
+    tenant_new,
+    used,
+)
+
+FREE = ("Requests 1 to 1,000, 2026-11", 1_000, 0)
+
+
+@pytest.fixture
+def payg(db: None) -> Subscription:
+    """`payg`: 1,000 requests free, then 0.2 cents."""
+    services.seed(now=timezone.now())
+    return held(tenant_new(), "payg", "10-01")
+
+
+def cap(subscription: Subscription, *changes: tuple[str, int | None]) -> None:
+    for text, requests in changes:
+        CapChange.objects.create(
+            subscription=subscription, requests=requests, written_at=at(text, hour=9)
+        )
+
+
+def lines() -> list[tuple[str, int, int]]:
+    invoice = Invoice.objects.get()
+    return list(invoice.lines.values_list("description", "quantity", "amount"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "usage", "charged", "forgiven"),
+    [
+        pytest.param(
+            [("09-01", 9_000), ("10-15", 2_000)], {"11-20": 2_010}, 2_000, 10,
+            id="a cap that stood already",
+        ),
+        pytest.param(
+            [("11-10", 2_000)], {"11-10": 5_000, "11-20": 30}, 5_000, 30,
+            id="set after more was used: that is owed",
+        ),
+        pytest.param(
+            [("10-15", 2_000), ("11-10", 3_000)], {"11-09": 2_004, "11-11": 1_001}, 3_000, 5,
+            id="raised: up to the higher one",
+        ),
+        pytest.param(
+            [("10-15", 3_000), ("11-10", 2_000)], {"11-09": 1_500, "11-11": 520}, 2_000, 20,
+            id="lowered before it was reached",
+        ),
+        pytest.param(
+            [("10-15", 3_000), ("11-10", 2_000)], {"11-09": 3_040, "11-11": 1}, 3_000, 41,
+            id="lowered after it was: what passed beyond the higher one stays forgiven",
+        ),
+        pytest.param(
+            [("10-15", 2_000), ("11-05", None), ("11-10", 4_000)],
+            {"11-04": 2_007, "11-09": 3_993, "11-20": 9}, 6_000, 9,
+            id="lifted and set again",
+        ),
+        pytest.param(
+            [("10-15", 2_000), ("11-20", None)], {"11-19": 2_500}, 2_500, 0, id="lifted",
+        ),
+        pytest.param([("12-01", 1_500)], {"11-19": 2_500}, 2_500, 0, id="another month's"),
+    ],
+)  # fmt: skip
+def test_the_most_that_is_charged(
+    payg: Subscription,
+    changes: list[tuple[str, int | None]],
+    usage: dict[str, int],
+    charged: int,
+    forgiven: int,
+) -> None:
+    cap(payg, *changes)
+    used(payg.tenant, "payg", usage)
+    close_settled(at("12-02", hour=12))
+    cost = (charged - 1_000) // 5
+    text = f"Requests 1,001 to {charged:,}, 2026-11"
+    expected = [FREE, (text, charged - 1_000, cost)]
+    if forgiven:
+        expected.append((f"{forgiven} requests beyond your spending cap, not charged", forgiven, 0))
+    assert lines() == expected
+    billed = BilledUsage.objects.get(period_start=day("11-01"))
+    assert (billed.quantity, billed.amount) == (charged + forgiven, cost)
+    assert books() == {"receivable": cost, "revenue": -cost}
+
+
+def test_a_correction_charges_no_more_than_the_cap_either(payg: Subscription) -> None:
+    cap(payg, ("10-15", 2_000))
+    used(payg.tenant, "payg", {"11-20": 1_900})
+    close_settled(at("12-02", hour=12))
+    used(payg.tenant, "payg", {"11-20": 2_600})
+    for when in (at("12-05"), at("12-05") + SIX_HOURS):
+        GatewayPlan.objects.update(read_at=when)
+        services.months_correct(now=when)
+    revision = BilledUsage.objects.get(revision=1)
+    assert (revision.quantity, revision.amount) == (2_600, 2_00)
+
+
+def test_the_page_says_the_same_before(payg: Subscription) -> None:
+    cap(payg, ("10-15", 2_000))
+    used(payg.tenant, "payg", {"11-20": 2_600})
+    found = services.forecast(tenant=payg.tenant, now=at("11-21"))
+    assert found is not None
+    assert (found.lines[-1].quantity, found.total, found.expected) == (600, 2_00, 2_00)
+    row = selectors.subscription_row(tenant=payg.tenant, now=at("11-21"))
+    usage: Any = row["usage"]
+    assert [(meter["used"], meter["amount"]) for meter in usage] == [(2_600, "$2.00")]
+
+
+def allowed(tenant: Tenant) -> tuple[int, int | None]:
+    """Return what a cap allows the subscription, and the tenant in the quota period."""
+    latest = Entitlement.objects.filter(tenant=tenant).latest("period_start")
+    return SpendingCap.objects.get().requests, latest.cap_requests
+
+
+def test_the_amount_is_the_whole_months_whatever_plans_it_had(payg: Subscription) -> None:
+    """4 of 10 dollars are spent under an ended subscription, 700 requests were in another's fee."""
+    tenant = payg.tenant
+    Subscription.objects.update(state="cancelled", ends_on=day("11-05"))
+    held(tenant, "pro", "11-05", "11-10")
+    again = held(tenant, "payg", "11-10")
+    used(tenant, "payg", {"11-03": 3_000, "11-12": 500})
+    used(tenant, "pro", {"11-07": 700})
+    services.cap_set(tenant=tenant, amount=10_00, actor=None, now=at("11-13"))
+    own = 1_000 + 3_000 + 2  # 0.4 cents are no cent
+    assert allowed(tenant) == (own, 3_700 + own)
+    used(tenant, "pro", {"11-07": 750})
+    services.caps_sweep(now=at("11-14"))
+    assert allowed(tenant) == (own, 3_750 + own)
+    services.caps_sweep(now=at("12-01"))
+    assert allowed(tenant) == (1_000 + 5_000 + 2, 1_000 + 5_000 + 2)
+    services.cap_lift(tenant=tenant, actor=None, now=at("12-03"))
+    changes = CapChange.objects.order_by("pk").values_list("subscription", "requests")
+    assert list(changes) == [(again.pk, own), (again.pk, 6_002), (again.pk, None)]
