@@ -11,6 +11,7 @@ from billing.services import (
     cards,
     checkout,
     events,
+    loose_attempts,
     missed_events,
     notices,
     refunds,
@@ -127,6 +128,23 @@ def caps_sweep() -> None:
 def collect() -> None:
     """Charge what is open to the saved cards."""
     services.collect(now=timezone.now())
+
+
+@shared_task
+def attempt_end(payment_pk: int) -> None:
+    """End an attempt that could pay what is not due any more; a failure is left to the sweep."""
+    payment = loose_attempts.attempts_loose().filter(pk=payment_pk).first()
+    if payment is None:
+        return
+    with suppress(payments.PaymentError):
+        services.attempt_end(payment=payment, now=timezone.now())
+
+
+@shared_task
+def attempts_sweep() -> None:
+    """Queue the ends of attempts that could pay what is not due, and whose webhook never came."""
+    for pk in loose_attempts.attempts_loose().values_list("pk", flat=True):
+        queue.send("billing.tasks.attempt_end", pk, queue="default")
 
 
 @shared_task

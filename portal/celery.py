@@ -69,6 +69,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "process Stripe's events": ("billing.tasks.events_sweep", settings.SWEEP_SECONDS),
     "reconcile with Stripe": ("billing.tasks.reconcile", 24 * 3600),
     "look up waiting orders": ("billing.tasks.orders_sweep", settings.SWEEP_SECONDS),
+    "end what pays too much": ("billing.tasks.attempts_sweep", settings.SWEEP_SECONDS),
     "finish refunds": ("billing.tasks.refunds_sweep", settings.SWEEP_SECONDS),
     "buy packs that run low": ("billing.tasks.top_up", settings.SWEEP_SECONDS),
     "take packs back": ("billing.tasks.packs_take_back", settings.SWEEP_SECONDS),

@@ -27,6 +27,9 @@ class PaymentState(models.TextChoices):
     NEEDS_ACTION = "needs_action", _("waits for the cardholder")
 
 
+UNDER_WAY = frozenset({PaymentState.PENDING, PaymentState.NEEDS_ACTION})
+
+
 class Payment(models.Model):
     """One payment of an invoice; by card, one attempt, written before Stripe is asked.
 
@@ -68,6 +71,13 @@ class Payment(models.Model):
                 condition=models.Q(method=PaymentMethod.BANK),
                 name="payment_bank_reference",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["invoice"],
+                condition=models.Q(state__in=[PaymentState.NEEDS_ACTION, PaymentState.PENDING]),
+                name="payment_under_way",
+            )
         ]
 
     def __str__(self) -> str:

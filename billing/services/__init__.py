@@ -37,6 +37,7 @@ caps.py       spending caps, as requests
 corrections.py closed months that the gateway told otherwise later
 close_settle.py when a month's usage has settled
 collect.py    charge an open invoice to the saved card
+loose_attempts.py what could still pay an invoice that is settled
 collect_all.py charge all of them
 taxes.py      seed rates, keep tenants' tax details, an invoice's taxes as rows
 attempts.py   attempts to pay an invoice by card, and what Stripe says of each
@@ -54,7 +55,7 @@ from billing.services.catalog import price_set, seed
 from billing.services.changes import changes_apply
 from billing.services.checkout import checkout_start, order_check
 from billing.services.close_month import close_month
-from billing.services.collect import invoice_collect, invoice_retry
+from billing.services.collect import attempt_end, invoice_collect, invoice_retry
 from billing.services.collect_all import collect
 from billing.services.corrections import months_correct
 from billing.services.dunning import dun
@@ -80,6 +81,7 @@ __all__ = [
     "Forecast",
     "Offer",
     "SignUp",
+    "attempt_end",
     "auto_top_up_set",
     "auto_top_up_stop",
     "cap_follow",

@@ -110,7 +110,8 @@ def attempt_note(
     card: Card | None = None,
     now: datetime,
 ) -> PaymentState:
-    """Write what became of an attempt; return it. One that succeeded stays so.
+    """Write what became of an attempt; return it. One that is over stays so, but that Stripe may
+    say of one which failed that it succeeded after all.
 
     The card that paid is kept then, and not again: it may have been removed since.
 
@@ -118,8 +119,9 @@ def attempt_note(
     """
     invoice = invoice_locked(payment.invoice_id)
     payment = Payment.objects.select_for_update().get(pk=payment.pk)
-    if payment.state == PaymentState.SUCCEEDED:
-        return PaymentState.SUCCEEDED
+    has_failed = payment.state == PaymentState.FAILED
+    if payment.state == PaymentState.SUCCEEDED or (has_failed and state != PaymentState.SUCCEEDED):
+        return PaymentState(payment.state)
     payment.state = state
     payment.payment_intent_id = intent_id or payment.payment_intent_id
     if state == PaymentState.SUCCEEDED:

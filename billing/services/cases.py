@@ -32,6 +32,7 @@ from billing.models.catalog import SMALLEST_CHARGE
 from billing.money import display
 from billing.services.ledger import post
 from billing.services.locks import invoice_locked
+from billing.services.loose_attempts import attempts_let_go
 from billing.services.notices import notice_add
 from tenants.errors import Refused
 from tenants.models import HoldReason, User
@@ -217,3 +218,4 @@ def case_give_up(*, case: DunningCase, actor: User, now: datetime) -> None:
         amount=invoice.amount_due,
     )
     case_close(invoice=invoice, now=now)
+    attempts_let_go(invoice=invoice)

@@ -8,12 +8,21 @@ operator, to say.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from billing import payments
-from billing.models import Customer, Invoice, InvoiceState, Payment, PaymentMethod, PaymentState
+from billing.models import (
+    Account,
+    Customer,
+    Entry,
+    Invoice,
+    InvoiceState,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+)
 from billing.payments import IntentState
 from billing.services.attempts import (
     attempt_begin,
@@ -25,7 +34,7 @@ from billing.services.attempts import (
 )
 from billing.services.credit import credit_spend
 
-OPENS_WITHIN = timedelta(minutes=10)  # an attempt at Checkout gets its session
+MADE_WITHIN = timedelta(minutes=10)  # an attempt is made at Stripe, or never
 
 
 def invoice_collect(*, invoice: Invoice, now: datetime) -> PaymentState | None:
@@ -108,10 +117,16 @@ def _look(payment: Payment, now: datetime) -> PaymentState:
 
 
 def _charge(payment: Payment, customer: Customer, now: datetime) -> PaymentState:
-    """Make the charge of an attempt; where an earlier run did, note what came of that."""
-    intent = _intent_of(payment, customer, now)
+    """Make the charge of an attempt; where an earlier run did, note what came of that.
+
+    Of an invoice that is not open any more no charge is made.
+    """
+    is_open = Invoice.objects.filter(pk=payment.invoice_id, state=InvoiceState.OPEN).exists()
+    intent = _intent_of(payment, customer, now, is_open=is_open)
     if intent is not None:
         return payment_check(payment=payment, intent=intent, now=now)
+    if not is_open:
+        return _give_up(payment, now)
     try:
         intent = payments.intent_create(
             customer_id=customer.stripe_id,
@@ -144,11 +159,13 @@ def _charge(payment: Payment, customer: Customer, now: datetime) -> PaymentState
     return payment_check(payment=payment, intent=intent, now=now)
 
 
-def _intent_of(payment: Payment, customer: Customer, now: datetime) -> IntentState | None:
+def _intent_of(
+    payment: Payment, customer: Customer, now: datetime, *, is_open: bool
+) -> IntentState | None:
     """Return what an earlier run had made at Stripe for this attempt, if that is known."""
     if payment.payment_intent_id:
         return payments.intent_get(intent_id=payment.payment_intent_id)
-    if now - payment.created_at > payments.KEYS_LIVE:
+    if not is_open or now - payment.created_at > payments.KEYS_LIVE:
         return payments.intent_find(
             customer_id=customer.stripe_id,
             metadata={"invoice": str(payment.invoice.uuid), "attempt": str(payment.attempt)},
@@ -157,23 +174,38 @@ def _intent_of(payment: Payment, customer: Customer, now: datetime) -> IntentSta
 
 
 def _session_look(payment: Payment, now: datetime) -> PaymentState:
-    """Ask Checkout about an attempt. One that got no session can be paid by nobody, and is over."""
+    """Ask Checkout about an attempt. One that got no session can be paid by nobody."""
     if payment.checkout_session_id:
         checkout = payments.checkout_get(session_id=payment.checkout_session_id)
         return session_check(payment=payment, checkout=checkout, now=now)
-    if now - payment.created_at < OPENS_WITHIN:
+    return _give_up(payment, now)
+
+
+def _give_up(payment: Payment, now: datetime) -> PaymentState:
+    """End an attempt that Stripe knows nothing of, unless it is being made at this very moment."""
+    if now - payment.created_at < MADE_WITHIN:
         return PaymentState.PENDING
     return attempt_note(payment=payment, state=PaymentState.FAILED, now=now)
 
 
 def invoices_to_collect() -> Iterator[Invoice]:
-    """Yield the open invoices that no saved card was charged for, or with an attempt under way.
+    """Yield the open invoices that no saved card was charged for, or with an attempt under way, or
+    of a tenant with credit to spend.
 
     All of them: those that nothing can be charged for must not keep others waiting.
     """
     attempts = Payment.objects.filter(invoice=OuterRef("pk"), method=PaymentMethod.CARD)
     is_tried = Exists(attempts.exclude(payment_method_id=""))
     is_under_way = Exists(attempts.filter(state=PaymentState.PENDING))
-    open_ = Invoice.objects.filter(state=InvoiceState.OPEN).filter(~is_tried | is_under_way)
+    entries = Entry.objects.filter(
+        account=Account.CREDIT,
+        posting__tenant=OuterRef("tenant"),
+        posting__currency=OuterRef("currency"),
+    )
+    sums = entries.order_by().values("posting__tenant").annotate(total=Sum("amount"))
+    open_ = Invoice.objects.filter(state=InvoiceState.OPEN).alias(
+        credit=Subquery(sums.values("total"))
+    )
+    open_ = open_.filter(~is_tried | is_under_way | Q(credit__lt=0))
     for pk in list(open_.order_by("id").values_list("pk", flat=True)):
         yield Invoice.objects.select_related("tenant").get(pk=pk)

@@ -7,20 +7,21 @@ from django.db.models import Max
 
 from billing.balances import credit_balance
 from billing.models import Invoice, InvoiceState, Payment, PaymentMethod, PaymentState
+from billing.models.payments import UNDER_WAY
 from billing.services.locks import invoice_locked
 from billing.services.receipts import payment_received
-
-_UNDER_WAY = [PaymentState.PENDING, PaymentState.NEEDS_ACTION]
 
 
 @transaction.atomic
 def credit_spend(*, invoice: Invoice, now: datetime) -> Payment | None:
     """Pay an open invoice from the tenant's credit, as far as that goes; None where it does not.
 
-    While a charge is under way nothing is spent: it may pay all of it.
+    While a charge is under way nothing is spent: it may pay all of it. Those before the last one
+    are over, whatever we know of them.
     """
     invoice = invoice_locked(invoice.pk)
-    if invoice.state != InvoiceState.OPEN or invoice.payments.filter(state__in=_UNDER_WAY).exists():
+    last = invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
+    if invoice.state != InvoiceState.OPEN or (last is not None and last.state in UNDER_WAY):
         return None
     credit = credit_balance(tenant=invoice.tenant, currency=invoice.currency)
     amount = min(credit, invoice.amount_due)

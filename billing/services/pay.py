@@ -11,6 +11,7 @@ from billing.models import Invoice, InvoiceState, Payment, PaymentState
 from billing.services.attempts import attempt_begin, is_at_checkout, last_attempt, session_check
 from billing.services.checkout import customer_id
 from billing.services.collect import attempt_end
+from billing.services.credit import credit_spend
 
 
 def invoice_checkout(*, invoice: Invoice, success_url: str, cancel_url: str, now: datetime) -> str:
@@ -32,6 +33,9 @@ def invoice_checkout(*, invoice: Invoice, success_url: str, cancel_url: str, now
             return ""
         if state == PaymentState.PENDING:
             raise payments.PaymentUnavailable(f"{last} is being made")
+    spent = credit_spend(invoice=invoice, now=now)
+    if spent is not None and spent.invoice.state != InvoiceState.OPEN:
+        return ""
     after = last.attempt if last is not None else 0
     payment = attempt_begin(invoice=invoice, card="", after=after, now=now)
     if payment is None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from billing.models import Invoice, InvoiceState, Payment
 from billing.services.cases import case_close
 from billing.services.ledger import payment_post
+from billing.services.loose_attempts import attempts_let_go
 
 
 def payment_received(*, payment: Payment, invoice: Invoice, now: datetime) -> Invoice:
@@ -20,10 +21,14 @@ def payment_received(*, payment: Payment, invoice: Invoice, now: datetime) -> In
 
 
 def invoice_close(*, invoice: Invoice, now: datetime) -> Invoice:
-    """Note that an invoice is paid, where nothing is due any more; one written off as well."""
+    """Note that an invoice is paid, where nothing is due any more; one written off as well.
+
+    What could still pay more than is due is ended.
+    """
     is_unpaid = invoice.state in {InvoiceState.OPEN, InvoiceState.UNCOLLECTIBLE}
     if is_unpaid and invoice.amount_due <= 0:
         invoice.state, invoice.paid_at, invoice.note = InvoiceState.PAID, now, ""
         invoice.save(update_fields=["state", "paid_at", "note"])
         case_close(invoice=invoice, now=now)
+    attempts_let_go(invoice=invoice)
     return invoice

@@ -27,8 +27,10 @@ from billing.proof import prove
 from billing.services import invoice_collect, invoice_retry, ledger
 from billing.services.attempts import payment_check
 from billing.services.bank import bank_transfer_record
+from billing.services.collect import attempt_end
 from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
+from billing.services.loose_attempts import attempts_loose
 from billing.services.refunds import (
     credit_note_refund,
     refund_request,
@@ -168,6 +170,10 @@ class Books:
         Customer.objects.filter(tenant=self.tenant).update(payment_method_id=CARDS[0])
         for refund in self.refunds(state=RefundState.PENDING):
             refund_send(refund=refund, now=self.now)
+        self.now += timedelta(hours=1)
+        for _ in range(2):  # looked at, then cancelled
+            for payment in attempts_loose().filter(invoice__tenant=self.tenant):
+                attempt_end(payment=payment, now=self.now)
         for invoice in Invoice.objects.filter(tenant=self.tenant, state=InvoiceState.OPEN):
             invoice_collect(invoice=invoice, now=self.now)
 

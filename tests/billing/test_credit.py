@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from billing.balances import credit_balance
 from billing.models import Customer, Invoice, InvoiceState, Payment, PaymentMethod, PaymentState
-from billing.services import invoice_collect, invoice_retry
+from billing.proof import prove
+from billing.services import collect, invoice_collect, invoice_retry
+from billing.services.attempts import attempt_note
 from billing.services.bank import bank_transfer_record
 from billing.services.collect import invoices_to_collect
 from billing.services.credit import credit_spend
@@ -16,6 +18,7 @@ from tenants.errors import Refused
 from tenants.models import Tenant, User
 from tests.billing.books import NOW, balances, booked, issued
 from tests.billing.conftest import SignUpCall, subscribe
+from tests.billing.dunned import ASKS, DECLINES, use_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -125,6 +128,37 @@ class TestCredit:
         assert invoice_retry(invoice=invoice, now=NOW) == PaymentState.SUCCEEDED
         paid = invoice.payments.filter(state=PaymentState.SUCCEEDED).order_by("attempt")
         assert list(paid.values_list("method", "amount")) == [("credit", 10_00), ("card", 20_00)]
+
+    def test_it_pays_what_the_card_did_not(self, tenant: Tenant) -> None:
+        invoice = issued(tenant, 30_00)
+        use_card(tenant, DECLINES)
+        assert collect(now=NOW).declined == 1
+        assert list(invoices_to_collect()) == []
+        self.with_credit(tenant, 10_00)
+        assert list(invoices_to_collect()) == [invoice]
+        collect(now=NOW)
+        invoice.refresh_from_db()
+        assert (invoice.amount_due, list(invoices_to_collect())) == (20_00, [])
+        assert invoice.payments.filter(method=PaymentMethod.CARD).count() == 1
+
+    def test_an_attempt_before_the_last_does_not_keep_it_back(self, tenant: Tenant) -> None:
+        invoice = issued(tenant, 30_00)
+        for use in (ASKS, DECLINES):
+            use_card(tenant, use)
+            invoice_retry(invoice=invoice, now=NOW)
+        first = invoice.payments.earliest("attempt")
+        # What Stripe said before it was cancelled comes late: it is over, and stays so.
+        attempt_note(payment=first, state=PaymentState.NEEDS_ACTION, now=NOW)
+        first.refresh_from_db()
+        assert first.state == PaymentState.FAILED
+        Payment.objects.filter(pk=first.pk).update(state=PaymentState.NEEDS_ACTION)
+        self.with_credit(tenant, 10_00)
+        assert credit_spend(invoice=invoice, now=NOW) is not None
+        # It did succeed after all: what it paid too much is credit.
+        Payment.objects.filter(pk=first.pk).update(state=PaymentState.FAILED)
+        attempt_note(payment=first, state=PaymentState.SUCCEEDED, now=NOW)
+        assert credit_balance(tenant=tenant, currency="USD") == 10_00
+        assert prove().is_proved
 
     def test_the_page_shows_it(self, tenant: Tenant, client: Client, owner: User) -> None:
         client.force_login(owner)

@@ -20,8 +20,14 @@ from billing.models import (
     SavedCard,
     StripeEvent,
 )
+from billing.proof import prove
+from billing.services.bank import bank_transfer_record
+from billing.services.credit_notes import credit_note_issue
+from billing.services.loose_attempts import attempts_loose
 from billing.services.notices import message
+from billing.tasks import attempts_sweep
 from tenants.models import Member, Role, User
+from tests.billing.books import write_off
 from tests.billing.conftest import (
     BACK,
     DECLINED,
@@ -34,6 +40,7 @@ from tests.billing.conftest import (
 )
 from tests.billing.dunned import ASKS, DECLINES, FIRST, GOOD, charges, issue, uncollected, use_card
 from tests.cast import PASSWORD
+from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LATER = FIRST + timedelta(hours=2)
@@ -238,6 +245,72 @@ class TestFaults:
         assert states(invoice) == ["failed", "failed"]
         services.dun(now=LATER + timedelta(days=1))
         assert Notice.objects.filter(kind="payment_failed").exists()
+
+
+class TestLoose:
+    """An invoice that was settled otherwise while its page is open, or the bank asks."""
+
+    def transfer(self, invoice: Invoice, amount: int) -> None:
+        bank_transfer_record(
+            invoice=invoice, amount=amount, reference="T1", received_on=LATER.date(), actor=None,
+            now=LATER,
+        )  # fmt: skip
+
+    def test_its_page_is_closed(self, sign_up: SignUpCall, run_tasks: RunTasks) -> None:
+        invoice = uncollected(sign_up)
+        start(invoice)
+        self.transfer(invoice, 29_00)
+        run_tasks("default")
+        page = invoice.payments.get(checkout_session_id__gt="")
+        assert payments.checkout_get(session_id=page.checkout_session_id).status == "expired"
+        assert page.state == PaymentState.FAILED
+
+    def test_what_a_page_over_too_much_would_pay_is_paid_on_another(
+        self, sign_up: SignUpCall, run_tasks: RunTasks
+    ) -> None:
+        invoice = uncollected(sign_up)
+        start(invoice)
+        credit_note_issue(invoice=invoice, amount=9_00, reason="", actor=None, now=LATER)
+        run_tasks("default")
+        assert states(invoice) == ["failed", "failed"]
+        pay(start(invoice))
+        services.invoice_check(invoice=invoice, now=LATER)
+        assert charges(invoice.tenant) == [20_00]
+
+    @pytest.mark.parametrize("card", [ASKS, DECLINES])
+    def test_swept_where_that_was_lost(
+        self, sign_up: SignUpCall, run_tasks: RunTasks, card: str
+    ) -> None:
+        invoice = uncollected(sign_up, card)
+        if card == DECLINES:
+            pay(start(invoice))  # and no webhook comes
+        write_off(invoice, now=LATER)
+        assert [payment.invoice for payment in attempts_loose()] == [invoice]
+        attempts_sweep()
+        run_tasks("default")
+        assert not attempts_loose().exists()
+        invoice.refresh_from_db()
+        assert invoice.amount_paid == (29_00 if card == DECLINES else 0)
+        assert prove().is_proved
+
+    def test_a_charge_that_was_not_made_is_not_made_any_more(
+        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoice = issue(subscribe(sign_up))
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "intent_create", raising)
+            with pytest.raises(payments.PaymentUnavailable):
+                services.invoice_collect(invoice=invoice, now=LATER)
+        self.transfer(invoice, 29_00)
+        attempt = attempts_loose().get()
+        for minutes, state in ((1, PaymentState.PENDING), (11, PaymentState.FAILED)):
+            now = LATER + timedelta(minutes=minutes)
+            assert services.attempt_end(payment=attempt, now=now) == state
+        assert charges(invoice.tenant) == []
+
+
+def raising(**parameters: Any) -> None:
+    raise payments.PaymentUnavailable("no answer")
 
 
 class TestPages:
