@@ -10,9 +10,15 @@ What is sold is an electronic service at the standard rate, so where the buyer i
                                                              2006/112/EC, Art. 44, 196)
     EU               EU abroad, anybody else                 the buyer's country's (Art. 58; paid
                                                              through the One Stop Shop)
-    otherwise        abroad                                  none (Japan: an export)
+    otherwise        abroad                                  none (EU: Art. 44, 58; Japan: outside
+                                                             its tax since October 2015, Consumption
+                                                             Tax Act, Art. 4 (3) iii)
 
-Tax is rounded once per rate and invoice, half up.
+A business is one whose number and name VIES confirmed: Council Implementing Regulation (EU) No
+282/2011, Art. 18 (1) (a). Who gave no number is a consumer: Art. 18 (2).
+
+Tax is rounded once per rate and invoice (Japan: Order for Enforcement of the Consumption Tax Act,
+Art. 70-10), half up.
 """
 
 from collections import defaultdict
@@ -35,8 +41,9 @@ EU = frozenset(
     }
 )  # fmt: skip
 # Where an invoice may be in any currency, its tax has to be stated in the country's own: Japan by
-# the National Tax Agency's questions and answers on qualified invoices, the EU by Directive
-# 2006/112/EC, Art. 230, and the United Kingdom by its VAT Regulations 1995, reg. 14.
+# the National Tax Agency's questions and answers on qualified invoices (added in April 2022: of
+# supplies in foreign currencies), the EU by Directive 2006/112/EC, Art. 230, and the United Kingdom
+# by its VAT Regulations 1995, reg. 14 (1) (HMRC's manual VATREC5060).
 _HOME_CURRENCY = dict.fromkeys(EU, "EUR") | {
     "CZ": "CZK", "DK": "DKK", "GB": "GBP", "HU": "HUF", "JP": "JPY", "PL": "PLN", "RO": "RON",
     "SE": "SEK",

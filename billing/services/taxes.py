@@ -1,4 +1,4 @@
-"""Tax: the rates that an installation begins with, and an invoice's taxes as rows."""
+"""Tax: seed rates, keep what tenants say of themselves, an invoice's taxes as rows."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -9,46 +9,9 @@ from django.db import transaction
 import tenants.services
 from billing.models import ExchangeRate, Invoice, InvoiceTax, TaxDetails, TaxRate, ViesConfirmation
 from billing.tax_numbers import bare_number, tax_id_checked
+from billing.tax_rates import standard_rates
 from billing.taxes import Exchange, Tax, Taxation
 from tenants.models import Tenant, User
-
-VAT = "VAT"
-# Standard rates in percent and since when. EU: European Commission, "Taxes in Europe Database"
-# (https://ec.europa.eu/taxation_customs/tedb/), and "VAT rules and rates" on Your Europe.
-# GB: https://www.gov.uk/vat-rates. JP: National Tax Agency (7.8 % and 2.2 % of local tax).
-# Rates that stood on the 1st of 2022 begin with it: nothing older is billed.
-_BEFORE = date(2022, 1, 1)
-_RATES = (
-    ("AT", VAT, "20", _BEFORE),
-    ("BE", VAT, "21", _BEFORE),
-    ("BG", VAT, "20", _BEFORE),
-    ("CY", VAT, "19", _BEFORE),
-    ("CZ", VAT, "21", _BEFORE),
-    ("DE", VAT, "19", _BEFORE),
-    ("DK", VAT, "25", _BEFORE),
-    ("EE", VAT, "24", date(2025, 7, 1)),
-    ("ES", VAT, "21", _BEFORE),
-    ("FI", VAT, "25.5", date(2024, 9, 1)),
-    ("FR", VAT, "20", _BEFORE),
-    ("GB", VAT, "20", _BEFORE),
-    ("GR", VAT, "24", _BEFORE),
-    ("HR", VAT, "25", _BEFORE),
-    ("HU", VAT, "27", _BEFORE),
-    ("IE", VAT, "23", _BEFORE),
-    ("IT", VAT, "22", _BEFORE),
-    ("JP", "Consumption tax", "10", date(2019, 10, 1)),
-    ("LT", VAT, "21", _BEFORE),
-    ("LU", VAT, "17", date(2024, 1, 1)),
-    ("LV", VAT, "21", _BEFORE),
-    ("MT", VAT, "18", _BEFORE),
-    ("NL", VAT, "21", _BEFORE),
-    ("PL", VAT, "23", _BEFORE),
-    ("PT", VAT, "23", _BEFORE),
-    ("RO", VAT, "21", date(2025, 8, 1)),
-    ("SE", VAT, "25", _BEFORE),
-    ("SI", VAT, "22", _BEFORE),
-    ("SK", VAT, "23", date(2025, 1, 1)),
-)
 
 
 def tax_rates_seed() -> None:
@@ -58,8 +21,8 @@ def tax_rates_seed() -> None:
     """
     known = set(TaxRate.objects.values_list("country", flat=True))
     TaxRate.objects.bulk_create(
-        TaxRate(country=country, name=name, rate=Decimal(rate), valid_from=since)
-        for country, name, rate, since in _RATES
+        TaxRate(country=country, name=name, rate=rate, valid_from=first_day)
+        for country, name, rate, first_day in standard_rates()
         if country not in known
     )
 

@@ -21,6 +21,7 @@ from billing.models import (
 )
 from billing.services.orders import order_renew
 from billing.services.taxes import tax_rates_seed
+from billing.tax_tables import tables_load
 from billing.taxes import EU
 from tenants.errors import Refused
 from tenants.models import Tenant
@@ -55,14 +56,31 @@ def extension(tenant: Tenant) -> Order:
     )
 
 
-def test_the_seed_has_all_of_the_eu_once(shop: None) -> None:
-    countries = list(TaxRate.objects.values_list("country", flat=True))
-    assert sorted(countries) == sorted({*EU, "JP", "GB"})
-    assert TaxRate.objects.get(country="JP").rate == 10
+def test_the_seed_has_all_of_the_eu_and_leaves_what_is_there(shop: None) -> None:
+    countries = set(TaxRate.objects.values_list("country", flat=True))
+    assert countries == {*EU, "JP", "GB"}
     TaxRate.objects.filter(country="DE").update(rate=20)
+    count = TaxRate.objects.count()
     tax_rates_seed()
     assert TaxRate.objects.get(country="DE").rate == 20
-    assert TaxRate.objects.count() == 29
+    assert TaxRate.objects.count() == count
+
+
+def test_the_seed_knows_when_rates_changed(shop: None) -> None:
+    """By the Taxes in Europe Database: each change with the last day of the rate before it."""
+    tables = tables_load(now=timezone.now())
+    for country, first_day, before, after in (
+        ("EE", date(2024, 1, 1), "20", "22"),
+        ("EE", date(2025, 7, 1), "22", "24"),
+        ("FI", date(2024, 9, 1), "24", "25.5"),
+        ("LU", date(2023, 1, 1), "17", "16"),
+        ("LU", date(2024, 1, 1), "16", "17"),
+        ("RO", date(2025, 8, 1), "19", "21"),
+        ("SK", date(2025, 1, 1), "20", "23"),
+    ):
+        last_day = first_day - timedelta(days=1)
+        rates = [tables.standard(country, day).rate for day in (last_day, first_day)]
+        assert rates == [Decimal(before), Decimal(after)], (country, first_day)
 
 
 def test_without_a_registered_issuer_there_is_no_tax(sign_up: SignUpCall) -> None:
