@@ -62,5 +62,9 @@ def logging_config(*, level: str, format_: str) -> dict[str, Any]:
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["console"], "level": level},
-        "loggers": {"botocore": {"level": "WARNING"}, "django.server": {"propagate": True}},
+        "loggers": {
+            "botocore": {"level": "WARNING"},
+            "fontTools": {"level": "WARNING"},  # forty lines for each PDF
+            "django.server": {"propagate": True},
+        },
     }

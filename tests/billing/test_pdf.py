@@ -65,6 +65,16 @@ def test_a_long_text_takes_lines_not_the_amounts_place(cast: Cast) -> None:
     assert pages(invoice_pdf(issue(cast.alice_corp, lines=10, description="long text " * 30))) > 1
 
 
+def test_signs_are_drawn_as_in_japanese(cast: Cast) -> None:
+    """A Chinese cut of the font has 、 in the middle of its square, the Japanese in a corner."""
+    pdf = invoice_pdf(issue(cast.alice_corp, description="直、骨"))
+    said = pypdfium2.PdfDocument(pdf)[0].get_textpage()
+    at = said.get_text_range().index("直、骨")
+    left, _, right, _ = said.get_charbox(at)
+    comma, _, _, _ = said.get_charbox(at + 1)
+    assert comma - right < (right - left) / 4
+
+
 def test_the_font_has_japanese(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
     cast.alice_corp.name, cast.alice_corp.language = "株式会社 直角骨董ﾃｽﾄ", "ja"
     with caplog.at_level(logging.WARNING, logger="fpdf"):
@@ -89,11 +99,12 @@ def details(tenant: Tenant, country: str, **more: str) -> None:
 
 
 def mixed(tenant: Tenant, currency: str) -> Invoice:
-    """Issue an invoice with a line of each group."""
+    """Issue an invoice with a line of each group, and two of usage."""
     lines = [
         Line(f"What is for {group}", 3 if group == "usage" else 1, Decimal(333), 333, group)
         for group in LineGroup
     ]
+    lines += [Line("What is for more usage", 1, Decimal(1), 1, LineGroup.USAGE)]
     with transaction.atomic():
         return invoice_issue(
             tenant=tenant, kind=InvoiceKind.SUPPLEMENT, currency=currency, lines=lines, now=NOW,
@@ -109,10 +120,11 @@ class TestQualified:
                 reference="PO-7")  # fmt: skip
         said = text_of(invoice_pdf(mixed(cast.alice_corp, "JPY")))
         for needed in (
-            "適格請求書", "登録番号: T5835678256246", "発行日: 2026-12-01", "株式会社アリス",
-            "期間: 2026-12-01 – 2026-12-31", "小計 ￥1,998", "消費税 10 %（対象額 ￥1,998） ￥200",
-            "合計 ￥2,198", "支払期限: 2026-12-15", "普通 1234567", "貴社参照番号: PO-7",
-            "小計：使用量 ￥333",
+            "適格請求書", "登録番号: T5835678256246", "発行日: 2026-12-01",
+            "請求先 株式会社アリス 御中", "発行者", "取引期間: 2026-12-01 – 2026-12-31",
+            "小計 ￥1,999", "消費税 10 %（税抜対価の額 ￥1,999） ￥200",
+            "合計 ￥2,199", "支払期限: 2026-12-15", "普通 1234567", "貴社参照番号: PO-7",
+            "小計：使用量 ￥334",
         ):  # fmt: skip
             assert needed in said, needed
 
@@ -126,7 +138,7 @@ class TestQualified:
         details(cast.alice_corp, "JP", legal_name="Alice K.K.")
         said = text_of(invoice_pdf(mixed(cast.alice_corp, "USD")))
         assert "Qualified invoice 2026-000001" in said
-        assert "Consumption tax 10 % on $19.98 $2.00 Total $21.98" in said
+        assert "Consumption tax 10 % on $19.99 $2.00 Total $21.99" in said
         assert (
             "Consumption tax 10 % in JPY, at 151.23 for 1 USD (MUFG TTM, 2026-11-30) ¥302" in said
         )
@@ -144,7 +156,7 @@ class TestQualified:
         assert "Amount due" not in said
         assert invoice_pdf(Invoice.objects.get(pk=note.pk)) == pdf
         invoice.refresh_from_db()
-        assert "Credited -¥110 Paid ¥0 Amount due ¥2,088" in text_of(invoice_pdf(invoice))
+        assert "Credited -¥110 Paid ¥0 Amount due ¥2,089" in text_of(invoice_pdf(invoice))
 
 
 def test_a_reverse_charge_is_explained(settings: Any, cast: Cast) -> None:
@@ -158,7 +170,7 @@ def test_a_reverse_charge_is_explained(settings: Any, cast: Cast) -> None:
     said = text_of(invoice_pdf(mixed(cast.alice_corp, "JPY")))
     assert "VAT number: DE136695976" in said
     assert "France Tax number: FR40303265045" in said
-    assert "reverse charge on ¥1,998 ¥0 Total ¥1,998" in said
+    assert "Reverse charge on ¥1,999 ¥0 Total ¥1,999" in said
     assert "the customer is liable for the VAT (Directive 2006/112/EC, Art. 44 and 196)" in said
 
 
