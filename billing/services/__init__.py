@@ -8,6 +8,7 @@ order_refunds.py pay back what an order brought in that cannot be kept
 taking_back.py packs that are given back
 top_up.py     buy packs by themselves, to the saved card
 offers.py     what a change of plan means today, and what it costs
+fees_paid.py  what of the rest of a month is paid already
 plan_changes.py, changes.py
               change plan: at once or at the month's end; make the changes that are due
 price_moves.py, trials.py

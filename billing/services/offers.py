@@ -4,8 +4,9 @@ Pages show it, orders freeze it, so what was shown before the click is what is c
 UTC; a line's amount is in minor units.
 
 To a dearer fee, or to another plan of the same, a change is made at once, and pro rata: the new
-fee for the days left, today included, less the old one's for the same days. To a cheaper one, or to
-`free`, it waits for the month's end, or a trial's.
+fee for the days left, today included, less what was paid for the same days (fees_paid.py). To a
+cheaper one, or to `free`, it waits for the month's end, or a trial's, unless the tenant wants it at
+once: then what was paid for counts the same, and no money goes back.
 """
 
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from billing.models import (
 )
 from billing.proration import rest_of_month
 from billing.services.fee_lines import days_line, setup_line
+from billing.services.fees_paid import rest_paid
 from billing.usage_prices import priced
 from tenants.errors import Refused
 from tenants.models import QuotaPeriod, Tenant
@@ -126,27 +128,21 @@ def offer_at(*, tenant: Tenant, plan: Plan, price: PriceVersion, now: datetime) 
 def _lines(made: Offer, today: date) -> list[Line]:
     """Return what is to pay at once for the rest of the month."""
     new = rest_of_month(fee=made.price.monthly_fee, day=today, month=made.month)
-    old = rest_of_month(fee=_fee_due(made.replaces, today), day=today, month=made.month)
+    plan, paid = rest_paid(subscription=made.replaces, day=today, month=made.month)
+    amount = -min(paid.amount, new.amount)
     lines = []
-    if old.amount:
-        back = days_line(made.replaces.plan, old, LineGroup.PRORATION)
+    if amount:
+        back = days_line(plan, paid, LineGroup.PRORATION)
         description = _("%(line)s, taken back") % {"line": back.description}
-        unit_amount = Decimal(-old.amount)
         lines = [
             days_line(made.plan, new, LineGroup.PRORATION),
-            replace(back, description=description, unit_amount=unit_amount, amount=-old.amount),
+            replace(back, description=description, unit_amount=Decimal(amount), amount=amount),
         ]
     elif new.amount:
         lines = [days_line(made.plan, new)]
     if made.owes_setup:
         lines.append(setup_line(made.plan, made.price))
     return lines
-
-
-def _fee_due(subscription: Subscription, today: date) -> int:
-    """Return the monthly fee by which today and the days after are paid, or billed already."""
-    is_on_trial = subscription.trial_ends_on is not None and today < subscription.trial_ends_on
-    return 0 if is_on_trial else subscription.price.monthly_fee
 
 
 def period_end(subscription: Subscription, today: date, month: Period) -> date:

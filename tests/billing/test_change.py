@@ -21,9 +21,12 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.services import checkout
+from billing.services.bank import bank_transfer_record
+from billing.services.credit_notes import credit_note_issue
 from billing.services.fulfilment import order_settle
 from tenants.errors import Refused
 from tenants.models import Entitlement, Meter, PlanSpan, Tenant, UsageDay
+from tests.billing.books import write_off
 from tests.billing.conftest import SignUpCall, buy, deliver, events_of, start, subscribe
 from tests.conftest import RunTasks
 
@@ -112,6 +115,34 @@ class TestUpgrade:
         assert order.amount == 199_00 - 29_00
         bill(WEEK_LATE)
         assert fees(starter) == [("Starter, 2026-12", 29_00)]
+
+    def test_what_was_credited_is_not_taken_back(self, starter: Tenant) -> None:
+        invoice = Invoice.objects.get()  # 677, of 7 days; 483 of them are left
+        shown = {}
+        for credited in (338, None):
+            credit_note_issue(
+                invoice=invoice, amount=credited, reason="An outage", actor=None, now=DAY
+            )
+            shown[credited] = services.plan_offer(tenant=starter, plan_code="pro", now=DAY).amount
+        assert shown == {338: 3317 - 242, None: 3317}  # 483 * 339 / 677 = 241.9
+        assert paid(starter, "pro").invoice.total == 3317
+
+    def test_what_was_written_off_is_not_taken_back_and_what_is_owed_is(
+        self, starter: Tenant
+    ) -> None:
+        bill(FIRST)
+        invoice = Invoice.objects.get(kind=InvoiceKind.FEE)
+
+        def to_pay() -> int:
+            return services.plan_offer(tenant=starter, plan_code="pro", now=FIRST).amount
+
+        assert to_pay() == 199_00 - 29_00
+        bank_transfer_record(
+            invoice=invoice, amount=9_00, reference="T1", received_on=FIRST.date(), actor=None,
+            now=FIRST,
+        )  # fmt: skip
+        write_off(invoice, now=FIRST)
+        assert to_pay() == 199_00 - 9_00
 
     def test_used_quota_and_packs_come_along(self, starter: Tenant) -> None:
         pack = services.extension_order(
