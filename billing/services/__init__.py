@@ -36,6 +36,10 @@ close_read.py  who is due, and their terms
 forecast.py   what is to be billed, so far and likely
 caps.py       spending caps, as requests
 corrections.py closed months that the gateway told otherwise later
+correction_lines.py
+              their differences, on the next usage invoice
+corrections_settle.py
+              or on a supplement, or credit notes, where none is to come
 close_settle.py when a month's usage has settled
 collect.py    charge an open invoice to the saved card
 loose_attempts.py what could still pay an invoice that is settled

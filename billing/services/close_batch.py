@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils.translation import override
@@ -18,14 +19,16 @@ from billing.services.close_read import (
     subscriptions_read,
 )
 from billing.services.close_settle import settled
-from billing.services.corrections import (
+from billing.services.correction_lines import (
     Correction,
     corrections_lines,
     corrections_pending,
     corrections_take,
+    taxations_on,
 )
 from billing.services.fee_lines import month_line, setup_line
 from billing.services.issuing import Draft, invoices_draft, invoices_issue
+from billing.taxes import UNTAXED
 from billing.usage import Used, usage_read
 from tenants.models import Meter
 
@@ -169,12 +172,17 @@ def _usages(closings: Sequence[_Closing], close: Close) -> list[tuple[Draft, Seq
         tenants=[closing.subscription.tenant for closing in closings], since=close.month.start
     )
     lines = corrections_lines([each for found in pending.values() for each in found], close.now)
+    taxations = taxations_on(
+        tenant_ids=pending.keys(), on=close.month.end - timedelta(days=1), now=close.now
+    )
     usages: list[tuple[Draft, Sequence[Correction]]] = []
     for closing in closings:
-        subtotal = sum(line.amount for line in closing.all_lines)
+        tenant_id = closing.subscription.tenant_id
         corrections = corrections_take(
-            pending.get(closing.subscription.tenant_id, []),
-            subtotal=subtotal,
+            pending.get(tenant_id, []),
+            lines=lines,
+            billed=closing.all_lines,
+            taxation=taxations.get(tenant_id, UNTAXED),
             currency=closing.terms.price.currency,
         )
         draft = _draft(

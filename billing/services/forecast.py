@@ -24,7 +24,7 @@ from billing.models import (
 )
 from billing.money import rounded
 from billing.proration import Share, fee_for_month
-from billing.services.corrections import corrections_lines, corrections_pending
+from billing.services.correction_lines import corrections_lines, corrections_pending
 from billing.services.fee_lines import month_line
 from billing.usage import usage_read
 from tenants.models import Meter, Tenant

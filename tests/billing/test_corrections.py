@@ -1,13 +1,25 @@
 """What the gateway tells otherwise after a month was closed: never a silent change."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing import services
-from billing.models import BilledUsage, Invoice, InvoiceKind, Subscription
+from billing.models import (
+    BilledUsage,
+    ExchangeRate,
+    Invoice,
+    InvoiceKind,
+    Subscription,
+    TaxDetails,
+)
 from billing.services import months_correct
+from billing.services.credit_notes import credit_note_issue
 from tenants.models import GatewayPlan, Tenant
 from tests.billing.months import (
     SIX_HOURS,
@@ -124,3 +136,119 @@ class TestWhoLeft:
         assert (note.total, note.corrects) == (-50, Invoice.objects.get(kind="usage"))
         assert BilledUsage.objects.get(revision=1).invoice == note
         assert books() == {"receivable": 1_50, "revenue": -1_50}
+
+    def test_one_that_was_noted_while_the_tenant_stayed_is_not_lost(self, payg: Tenant) -> None:
+        told(payg, 1_750)
+        assert notes() == []
+        Subscription.objects.update(state="cancelled", ends_on=day("12-08"))
+        for _again in range(2):
+            months_correct(now=at("12-09"))
+        assert notes() == [("2026-000001", -50)]
+
+    def test_a_second_one_comes_off_what_is_left(self, left: Tenant) -> None:
+        told(left, 1_750)
+        told(left, 1_500, now=at("12-06"))
+        assert notes() == [("2026-000001", -50), ("2026-000001", -50)]
+        assert books() == {"receivable": 1_00, "revenue": -1_00}
+
+    def test_more_than_the_last_supplement_comes_off_the_invoice_too(self, left: Tenant) -> None:
+        told(left, 3_000)
+        told(left, 1_250, now=at("12-06"))
+        assert notes() == [("2026-000002", -2_00), ("2026-000001", -1_50)]
+        assert books() == {"receivable": 50, "revenue": -50}
+        assert not BilledUsage.objects.filter(revision__gt=0, invoice=None).exists()
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+    def test_the_counter_is_what_is_locked_last(self, left: Tenant) -> None:
+        told(left, 3_000)
+        used(left, "payg", {"11-30": 1_250})
+        months_correct(now=at("12-07"))
+        GatewayPlan.objects.update(read_at=at("12-08"))
+        with CaptureQueriesContext(connection) as captured:
+            months_correct(now=at("12-08"))
+        assert len(notes()) == 2
+        locks = [query["sql"] for query in captured if "FOR UPDATE" in query["sql"]]
+        tables = list(dict.fromkeys(sql.split(" FROM ")[1].split()[0] for sql in locks))
+        assert tables[-1] == '"billing_invoicecounter"'
+        assert {'"tenants_tenant"', '"billing_invoice"'} < set(tables)
+
+    def test_what_an_operator_has_given_back_is_not_given_twice(self, left: Tenant) -> None:
+        note = credit_note_issue(
+            invoice=Invoice.objects.get(), reason="a complaint", actor=None, now=LATER
+        )
+        told(left, 1_750)
+        assert notes() == [("2026-000001", -2_00)]
+        assert BilledUsage.objects.get(revision=1).invoice == note
+
+
+def notes() -> list[tuple[str, int]]:
+    """Return which invoices were credited how much, in order."""
+    found = Invoice.objects.filter(kind=InvoiceKind.CREDIT_NOTE).order_by("sequence")
+    return [(str(note.corrects), note.total) for note in found.select_related("corrects")]
+
+
+def test_what_the_next_close_cannot_bear_is_given_back(payg: Tenant) -> None:
+    told(payg, 0)
+    close_settled(at("2027-01-02", hour=12))
+    months_correct(now=at("2027-01-31"))
+    assert notes() == []
+    months_correct(now=at("2027-02-01"))
+    assert notes() == [("2026-000001", -2_00)]
+
+
+def test_an_invoice_that_a_correction_made_smaller_gives_no_more_than_it_has(payg: Tenant) -> None:
+    told(payg, 1_050)
+    used(payg, "payg", {"12-15": 2_000})
+    close_settled(at("2027-01-02", hour=12))
+    assert Invoice.objects.get(period_start=day("12-01")).total == 10
+    Subscription.objects.update(state="cancelled", ends_on=day("2027-01-03"))
+    used(payg, "payg", {"12-15": 0})
+    for when in (at("2027-01-05"), at("2027-01-06")):
+        GatewayPlan.objects.update(read_at=when)
+        months_correct(now=when)
+    assert notes() == [("2027-000001", -10), ("2026-000001", -1_90)]
+    assert books() == {"receivable": 10, "revenue": -10}
+
+
+@pytest.fixture
+def france(db: None, settings: Any) -> Tenant:
+    """Alice Corp of Berlin, billed 2 dollars and Germany's 19 % for November."""
+    settings.ISSUER_COUNTRY, settings.ISSUER_TAX_ID = "FR", "FR40303265045"
+    services.seed(now=timezone.now())
+    ExchangeRate.objects.create(
+        currency="USD", home_currency="EUR", day=day("11-01"), rate=Decimal("0.9"), source="ECB"
+    )
+    tenant = tenant_new()
+    TaxDetails.objects.create(
+        tenant=tenant, legal_name="Alice Corp", country="DE", saved_at=at("10-01")
+    )
+    held(tenant, "payg", "11-01")
+    used(tenant, "payg", {"11-30": 2_000})
+    close_settled(at("12-02", hour=12))
+    assert Invoice.objects.get().tax == 38
+    return tenant
+
+
+class TestTax:
+    def test_is_as_it_was_in_that_month_though_the_buyer_has_moved(self, france: Tenant) -> None:
+        TaxDetails.objects.update(country="HU")
+        used(france, "payg", {"12-15": 6_000})
+        told(france, 1_500)
+        close_settled(at("2027-01-02", hour=12))
+        december = Invoice.objects.get(period_start=day("12-01"))
+        taxes = december.taxes.values_list("country", "rate", "net", "tax")
+        assert list(taxes) == [
+            ("HU", Decimal(27), 10_00, 2_70),
+            ("DE", Decimal(19), -1_00, -19),
+        ]
+
+    def test_what_goes_back_leaves_something_to_pay_with_its_tax(self, france: Tenant) -> None:
+        """2.00 less 1.98 is above zero; 2.00 less 1.98 and 0.38 of tax is not."""
+        TaxDetails.objects.update(country="US")
+        used(france, "payg", {"12-15": 2_000})
+        told(france, 1_010)
+        close_settled(at("2027-01-02", hour=12))
+        december = Invoice.objects.get(period_start=day("12-01"))
+        assert (december.subtotal, december.total) == (2_00, 2_00)
+        months_correct(now=at("2027-02-01"))
+        assert notes() == [("2026-000001", -2_36)]
