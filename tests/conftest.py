@@ -98,9 +98,13 @@ def _translations() -> None:
     call_command("translations", stdout=StringIO())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def valkey() -> Iterator[str]:
-    """A Valkey of our own, as the cache and the broker; yields its URL."""
+    """A Valkey of our own, as the cache and the broker; yields its URL.
+
+    It is there for all: a test that queues without it would wait for a broker, and leave Celery's
+    pool, which outlives the test, with an address where none is.
+    """
     with ValkeyServer(port=Ports.free().valkey) as server:  # its own search tries the same first
         url = f"{server.connection_url}/0"
         caches = {
@@ -113,11 +117,10 @@ def valkey() -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _empty_valkey(request: pytest.FixtureRequest) -> None:
+def _empty_valkey(valkey: str) -> None:
     """Leave no cached value and no queued task from one test to the next."""
-    if "valkey" in request.fixturenames:
-        with redis.Redis.from_url(request.getfixturevalue("valkey")) as client:
-            client.flushdb()
+    with redis.Redis.from_url(valkey) as client:
+        client.flushdb()
 
 
 @pytest.fixture(scope="session")
@@ -166,8 +169,8 @@ class RunTasks(Protocol):
 
 
 @pytest.fixture
-def run_tasks(transactional_db: None, valkey: str) -> RunTasks:
-    """Stand for the workers, in this process."""
+def run_tasks(transactional_db: None, valkey: str, local_aws: LocalAWS) -> RunTasks:
+    """Stand for the workers, in this process. Many tasks ask AWS, and would wait for nobody."""
     celery_app.loader.import_default_modules()
 
     def run(*queues: str) -> list[str]:

@@ -26,6 +26,9 @@ os.environ.update(
     EMAIL_VERIFICATION="optional",
     LOG_FORMAT="text",
     LOG_LEVEL="WARNING",
+    # Nobody is there: a test has what it asks for, and reaches nothing else.
+    AWS_ENDPOINT_URL="http://127.0.0.1:9",
+    STRIPE_API_BASE="http://127.0.0.1:9",
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
     BACKEND_API_ID="sekisho",
