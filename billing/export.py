@@ -116,9 +116,13 @@ def _as_csv(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _harmless(name: str, text: str) -> str:
-    """Return a text such that a spreadsheet takes none for a formula: tenants chose their names."""
     is_text = name in {"buyer", "buyer_tax_id", "description", "exchange_rate_source"}
-    return f"'{text}" if is_text and text.startswith(_FORMULA) else text
+    return harmless(text) if is_text else text
+
+
+def harmless(text: str) -> str:
+    """Return a text such that a spreadsheet takes none for a formula: tenants chose their names."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _as_json(rows: Iterable[Row]) -> Iterator[str]:

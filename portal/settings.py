@@ -301,7 +301,12 @@ SPECTACULAR_SETTINGS = {
 
 # --- Admin ---
 
-UNFOLD = {"SITE_TITLE": "Sekisho", "SITE_HEADER": "Sekisho", "SITE_SYMBOL": "toll"}
+UNFOLD = {
+    "SITE_TITLE": "Sekisho",
+    "SITE_HEADER": "Sekisho",
+    "SITE_SYMBOL": "toll",
+    "SIDEBAR": {"navigation": "portal.admin_navigation.groups"},
+}
 
 # --- Logs ---
 

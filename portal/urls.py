@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
+import billing.admin_reports
 import billing.api
 import conversions.api
 import tenants.api
@@ -51,5 +52,6 @@ urlpatterns = [
     path("accounts/signup/", SignUpView.as_view(), name="account_signup"),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/reports/", include(billing.admin_reports.urlpatterns)),
     path("admin/", admin.site.urls),
 ]

@@ -50,6 +50,10 @@ MEMBERS = (
 )
 OPERATORS = (
     "/admin/",
+    "/admin/reports/",
+    "/admin/reports/revenue/",
+    "/admin/reports/mrr/",
+    "/admin/reports/ageing/",
     "/admin/tenants/tenant/",
     "/admin/tenants/usageplan/",
     "/admin/tenants/livemeter/",

@@ -5,7 +5,8 @@ export function colourOf(name) {
   return getComputedStyle(document.querySelector(`[data-chart-colour="${name}"]`)).color;
 }
 
-export function options({ stacked = false } = {}) {
+// Where not only `whole` numbers are drawn, the axis is as fine as they are.
+export function options({ stacked = false, whole = true } = {}) {
   const text = colourOf("text");
   const number = new Intl.NumberFormat(document.documentElement.lang);
   return {
@@ -18,10 +19,15 @@ export function options({ stacked = false } = {}) {
       y: {
         stacked,
         beginAtZero: true,
-        suggestedMax: 5,
+        suggestedMax: whole ? 5 : undefined,
         border: { display: false },
         grid: { color: colourOf("grid") },
-        ticks: { color: text, precision: 0, maxTicksLimit: 6, callback: (value) => number.format(value) },
+        ticks: {
+          color: text,
+          precision: whole ? 0 : undefined,
+          maxTicksLimit: 6,
+          callback: (value) => number.format(value),
+        },
       },
     },
   };

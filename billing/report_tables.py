@@ -1,0 +1,164 @@
+"""What a report's page is made of: sections with a table, and mostly a chart of the same figures.
+
+Rows are mappings of a column's name to a figure; pages write them as people do, CSV as machines do.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum, auto
+from typing import Any
+
+from django.utils.formats import date_format, number_format
+
+from billing.export import harmless
+from billing.money import display, major
+
+Row = Mapping[str, Any]
+COLOURS = 6  # in reports.css
+
+
+class Kind(Enum):
+    """How a column's figures are written. None is nothing everywhere."""
+
+    TEXT = auto()
+    MONTH = auto()
+    COUNT = auto()
+    MONEY = auto()  # minor units of the row's `currency`
+    SHARE = auto()  # a part of one, shown in percent
+
+
+@dataclass(frozen=True)
+class Column:
+    """`name` heads it in the CSV, `label` on the page."""
+
+    name: str
+    label: str
+    kind: Kind = Kind.MONEY
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.kind not in {Kind.TEXT, Kind.MONTH}
+
+    def shown(self, row: Row) -> str:
+        """Write a row's figure as people of the language do."""
+        value = row.get(self.name)
+        if value is None:
+            return "–"
+        match self.kind:
+            case Kind.TEXT:
+                return str(value)
+            case Kind.MONTH:
+                return date_format(value, "YEAR_MONTH_FORMAT")
+            case Kind.MONEY:
+                return display(value, row["currency"])
+            case Kind.SHARE:
+                return f"{number_format(value * 100, 1)} %"
+            case Kind.COUNT:
+                return str(number_format(value, use_l10n=True, force_grouping=True))
+
+    def plain(self, row: Row) -> str:
+        """Write a row's figure for machines: months as 2026-12, money in its own unit."""
+        value = row.get(self.name)
+        if value is None:
+            return ""
+        match self.kind:
+            case Kind.TEXT:
+                return harmless(str(value))
+            case Kind.MONTH:
+                return f"{value:%Y-%m}"
+            case Kind.MONEY:
+                return str(major(value, row["currency"]))
+            case Kind.SHARE:
+                return f"{value:.6f}"
+            case Kind.COUNT:
+                return str(value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, and below them on the page what all together come to."""
+
+    columns: Sequence[Column]
+    rows: Iterable[Row]
+    total: Row | None = None
+
+    def cells(self) -> list[list[tuple[Column, str]]]:
+        return [self._cells_of(row) for row in self.rows]
+
+    def total_cells(self) -> list[tuple[Column, str]]:
+        return self._cells_of(self.total) if self.total else []
+
+    def _cells_of(self, row: Row) -> list[tuple[Column, str]]:
+        return [(column, column.shown(row)) for column in self.columns]
+
+    def lines(self) -> Iterator[str]:
+        """Write the table as CSV."""
+        writer = csv.writer(_Echo())
+        yield writer.writerow(column.name for column in self.columns)
+        for row in self.rows:
+            yield writer.writerow(column.plain(row) for column in self.columns)
+
+
+class _Echo:
+    """A file that hands back what is written into it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+@dataclass(frozen=True)
+class Series:
+    """Figures of a chart, one a label."""
+
+    label: str
+    values: Sequence[int | Decimal]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Bars by month, on top of each other unless they are `lines`."""
+
+    labels: Sequence[str]
+    series: Sequence[Series]
+    lines: bool = False
+
+    def figures(self) -> dict[str, Any]:
+        """Return what reports.js draws."""
+        return {
+            "labels": self.labels,
+            "lines": self.lines,
+            "series": [
+                {"label": one.label, "values": list(map(float, one.values)), "colour": colour}
+                for one, colour in self.legend()
+            ],
+        }
+
+    def legend(self) -> list[tuple[Series, str]]:
+        """Return each series with its colour's name."""
+        return [(one, f"series-{at % COLOURS}") for at, one in enumerate(self.series)]
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    table: Table
+    chart: Chart | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report. `words` say how its figures come about, `empty` what to do where there are none."""
+
+    words: Sequence[str]
+    sections: Sequence[Section]
+    table: Table
+    empty: str
+
+
+def month_labels(months: Iterable[date]) -> list[str]:
+    """Return what stands below a chart's bars, in the reader's language."""
+    return [date_format(month, "YEAR_MONTH_FORMAT") for month in months]
