@@ -136,6 +136,9 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
     month = period_of(QuotaPeriod.MONTH, now)
     row: dict[str, object] = {
         "pending": pending,
+        "pending_amount": display(pending.amount, pending.currency)
+        if pending and pending.amount
+        else "",
         "change": _plan_change(tenant),
         "period_start": month.start,
         "period_end": month.end - timedelta(days=1),

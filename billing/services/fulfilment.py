@@ -149,7 +149,7 @@ def _plan_begin(order: Order, begins: Subscription, now: datetime) -> bool:
     is_offered = is_in_period or not order.amount  # saving a card is for no period
     if not (is_offered and is_awaited(begins)):
         return False
-    made = offer_at(tenant=tenant, plan=begins.plan, price=begins.price, now=now)
+    made = offer_at(tenant=tenant, plan=begins.plan, price=begins.price, now=now, at_once=True)
     subscription_begin(
         begins=begins, made=made, on=order.starts_on if order.amount else None, now=now
     )

@@ -84,8 +84,10 @@ def price_latest(*, plan: Plan, currency: str) -> PriceVersion:
     return price
 
 
-def offer(*, tenant: Tenant, plan_code: str, now: datetime) -> Offer:
-    """Return what changing to a public plan means. Raise Refused where that cannot be."""
+def offer(*, tenant: Tenant, plan_code: str, now: datetime, at_once: bool = False) -> Offer:
+    """Return what changing to a public plan means, at the month's end or `at_once` where there is a
+    choice. Raise Refused where that cannot be.
+    """
     plan = Plan.objects.filter(code=plan_code, is_public=True).select_related("usage_plan").first()
     if plan is None:
         raise Refused(_("There is no plan “%(code)s”.") % {"code": plan_code})
@@ -93,16 +95,19 @@ def offer(*, tenant: Tenant, plan_code: str, now: datetime) -> Offer:
     if active.plan == plan:
         raise Refused(_("%(plan)s is your plan already.") % {"plan": plan.name})
     price = price_latest(plan=plan, currency=active.price.currency)
-    return offer_at(tenant=tenant, plan=plan, price=price, now=now)
+    return offer_at(tenant=tenant, plan=plan, price=price, now=now, at_once=at_once)
 
 
-def offer_at(*, tenant: Tenant, plan: Plan, price: PriceVersion, now: datetime) -> Offer:
+def offer_at(
+    *, tenant: Tenant, plan: Plan, price: PriceVersion, now: datetime, at_once: bool
+) -> Offer:
     """Return what changing to a plan at this price means, with lines in the tenant's language."""
     active = subscription_active(tenant=tenant)
     today = now.astimezone(UTC).date()
     month = period_of(QuotaPeriod.MONTH, now)
     is_free = not price.monthly_fee and not priced(plan, price)
-    is_now = price.monthly_fee >= active.price.monthly_fee and plan.code != FREE
+    is_dearer = price.monthly_fee >= active.price.monthly_fee and plan.code != FREE
+    is_now = at_once or is_dearer
     made = Offer(
         plan=plan,
         price=price,

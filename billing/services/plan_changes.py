@@ -19,9 +19,10 @@ from tenants.models import Tenant, User
 
 
 @transaction.atomic
-def plan_offer(*, tenant: Tenant, plan_code: str, now: datetime) -> Offer:
+def plan_offer(*, tenant: Tenant, plan_code: str, now: datetime, at_once: bool = False) -> Offer:
     """Return what changing to a public plan means now. Raise Refused where that cannot be."""
-    return offer(tenant=tenant_at_its_plan(tenant=tenant, now=now), plan_code=plan_code, now=now)
+    tenant = tenant_at_its_plan(tenant=tenant, now=now)
+    return offer(tenant=tenant, plan_code=plan_code, now=now, at_once=at_once)
 
 
 @transaction.atomic
@@ -33,9 +34,11 @@ def plan_change(
     token: str,
     actor: User | None,
     now: datetime,
+    at_once: bool = False,
 ) -> Order | None:
     """Change a tenant's plan; return the order that has to be paid first, if any.
 
+    To a cheaper plan it is changed at the month's end, or `at_once`.
     `shown` is what the page said is to pay at once, in minor units; `token` is the form's: the
     same one again returns the first order. Raise Refused for a plan that cannot be had, for another
     amount than the one shown, and where a change at the month's end lacks the card it will need.
@@ -44,7 +47,7 @@ def plan_change(
     existing = Order.objects.filter(tenant=tenant, token=token).first() if token else None
     if existing is not None:
         return existing
-    made = offer(tenant=tenant, plan_code=plan_code, now=now)
+    made = offer(tenant=tenant, plan_code=plan_code, now=now, at_once=at_once)
     if made.amount != shown:
         raise Refused(_("The amount has changed. Please look at it again."))
     is_card_missing = made.needs_card and not has_card(tenant=tenant)

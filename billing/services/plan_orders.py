@@ -72,7 +72,11 @@ def _plan_order(
 def plan_frozen(subscription: Subscription, now: datetime) -> dict[str, Any]:
     """Return what an order for a plan freezes if it begins today."""
     offer = offer_at(
-        tenant=subscription.tenant, plan=subscription.plan, price=subscription.price, now=now
+        tenant=subscription.tenant,
+        plan=subscription.plan,
+        price=subscription.price,
+        now=now,
+        at_once=True,  # what waits for the month's end is no order
     )
     with override(subscription.tenant.language):
         if offer.trial_ends_on:

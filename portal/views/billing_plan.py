@@ -1,6 +1,7 @@
 """Pages to change plan: the choices, and what one of them means, before anything is done."""
 
 import uuid
+from datetime import datetime
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -10,11 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+import tenants.selectors
 from billing import selectors, services
 from billing.money import display
 from billing.services import Offer
 from portal.views.access import TenantRequest, tenant_required
 from tenants.errors import Refused
+from tenants.models import Tenant
 from tenants.permissions import Act, may
 
 
@@ -38,7 +41,8 @@ def change(request: TenantRequest, code: str) -> HttpResponse:
     if request.method == "POST":
         return _change(request, code)
     try:
-        offer = services.plan_offer(tenant=tenant, plan_code=code, now=timezone.now())
+        now = timezone.now()
+        offer = services.plan_offer(tenant=tenant, plan_code=code, now=now)
     except Refused as refusal:
         if code not in dict(selectors.plan_choices()):
             raise Http404 from refusal
@@ -48,10 +52,21 @@ def change(request: TenantRequest, code: str) -> HttpResponse:
     context = {
         "nav": "billing",
         "offer": _offer(offer),
+        "now": None if offer.is_now else _offer_now(tenant, code, now),
         "is_card_missing": is_card_missing,
         "token": uuid.uuid4().hex,
     }
     return render(request, "portal/billing/plan_change.html", context)
+
+
+def _offer_now(tenant: Tenant, code: str, now: datetime) -> dict[str, object]:
+    """Return what a change at once means that else waits for the month's end, with its quota."""
+    offer = services.plan_offer(tenant=tenant, plan_code=code, now=now, at_once=True)
+    limits = offer.plan.usage_plan
+    quota = None
+    if not limits.is_unlimited:
+        quota = tenants.selectors.quota_under(tenant=tenant, usage_plan=limits, now=now)
+    return {**_offer(offer), "quota": quota}
 
 
 def _offer(offer: Offer) -> dict[str, object]:
@@ -64,6 +79,7 @@ def _offer(offer: Offer) -> dict[str, object]:
         "is_now": offer.is_now,
         "is_free": offer.plan.code == services.FREE,
         "takes_effect_on": offer.takes_effect_on,
+        "month_ends": offer.month.end,
         "trial_ends_on": offer.trial_ends_on,
         "fee": display(offer.price.monthly_fee, currency),
         "old_fee": display(offer.replaces.price.monthly_fee, currency),
@@ -90,6 +106,7 @@ def _change(request: TenantRequest, code: str) -> HttpResponse:
             token=request.POST.get("token", "")[:64],
             actor=request.user,
             now=timezone.now(),
+            at_once=request.POST.get("when") == "now",
         )
     except Refused as refusal:
         messages.error(request, str(refusal))

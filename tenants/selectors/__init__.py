@@ -31,6 +31,7 @@ from tenants.selectors.grants import granted_left as granted_left
 from tenants.selectors.grants import grants_in_order as grants_in_order
 from tenants.selectors.limited import limited_requests as limited_requests
 from tenants.selectors.limited import paid_by_use as paid_by_use
+from tenants.selectors.limited import quota_under as quota_under
 from tenants.selectors.live import live_as_of as live_as_of
 from tenants.selectors.live import live_lossy as live_lossy
 from tenants.selectors.live import live_meter as live_meter

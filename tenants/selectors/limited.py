@@ -1,11 +1,13 @@
 """What a period's plans gave that have a limit: what is used beyond it is used of the grants."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.db.models import Q, Sum
 
 from tenants.entitlements import plan_requests
-from tenants.models import Entitlement, Meter, PlanSpan, UsageDay
+from tenants.models import Entitlement, Meter, PlanSpan, Tenant, UsageDay, UsagePlan
 from tenants.periods import Period, period_of
 
 
@@ -31,6 +33,42 @@ def limited_requests(*, entitlement: Entitlement) -> int:
         spans=[span for span in spans if not span.usage_plan.is_unlimited],
         period=period,
         paid_by_use=paid_by_use(spans=unlimited, period=period),
+    )
+
+
+@dataclass(frozen=True)
+class QuotaUnder:
+    """What a tenant could use in the current period under another plan, and has used."""
+
+    limit: int
+    used: int
+
+
+def quota_under(*, tenant: Tenant, usage_plan: UsagePlan, now: datetime) -> QuotaUnder:
+    """Return what a tenant could use in the current period if it changed to a plan today."""
+    today = now.astimezone(UTC).date()
+    period = period_of(usage_plan.quota_period, now)
+    spans = [
+        span
+        for span in PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")
+        if span.usage_plan.quota_period == usage_plan.quota_period
+    ]
+    for span in spans:
+        span.ends_on = span.ends_on or today
+    left = [span for span in spans if span.usage_plan.is_unlimited]
+    spans.append(PlanSpan(tenant=tenant, usage_plan=usage_plan, starts_on=today))
+    plans = plan_requests(
+        spans=spans, period=period, paid_by_use=paid_by_use(spans=left, period=period)
+    )
+    now_on = Entitlement.objects.filter(
+        tenant=tenant, period_start=period.start, period_end=period.end
+    ).first()
+    used = UsageDay.objects.filter(
+        tenant=tenant, meter=Meter.REQUESTS, day__gte=period.start, day__lt=period.end
+    )
+    return QuotaUnder(
+        limit=plans + (now_on.granted_requests if now_on else 0),
+        used=used.aggregate(total=Sum("used"))["total"] or 0,
     )
 
 

@@ -16,16 +16,20 @@ from billing.models import (
     InvoiceKind,
     Order,
     OrderState,
+    Plan,
     PlanChange,
+    PriceVersion,
     Subscription,
     SubscriptionState,
 )
+from billing.proof import prove
 from billing.services import checkout
 from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue
 from billing.services.fulfilment import order_settle
 from tenants.errors import Refused
 from tenants.models import Entitlement, Meter, PlanSpan, Tenant, UsageDay
+from tenants.selectors import quota_under
 from tests.billing.books import write_off
 from tests.billing.conftest import SignUpCall, buy, deliver, events_of, start, subscribe
 from tests.conftest import RunTasks
@@ -82,6 +86,64 @@ def fees(tenant: Tenant) -> list[tuple[str, int]]:
 
 def bill(now: datetime) -> None:
     assert services.close_month(now=now).failed == {}
+
+
+class TestDowngradeNow:
+    def now(self, tenant: Tenant, plan: str, *, now: datetime = DAY) -> Order | None:
+        shown = services.plan_offer(tenant=tenant, plan_code=plan, now=now, at_once=True).amount
+        return services.plan_change(
+            tenant=tenant, plan_code=plan, shown=shown, token="", actor=None, now=now, at_once=True
+        )
+
+    def test_no_money_goes_back_and_what_was_paid_counts_to_the_months_end(
+        self, sign_up: SignUpCall
+    ) -> None:
+        tenant = subscribe(sign_up, "pro")
+        assert self.now(tenant, "starter") is None
+        assert plan_of(tenant) == "starter"
+        # Pro is paid to the end: to return to it is not charged once more.
+        back = services.plan_offer(tenant=tenant, plan_code="pro", now=DAY)
+        assert [line.amount for line in back.lines] == [3317, -3317]
+        assert change(tenant, "pro") is None
+        assert self.now(tenant, "starter", now=NEXT_DAY) is None
+        for now in (NEXT_DAY, FIRST, WEEK_LATE):
+            bill(now)
+        assert Invoice.objects.filter(kind=InvoiceKind.ORDER).count() == 1
+        assert fees(tenant) == [("Starter, 2026-12", 29_00)]
+        assert prove().is_proved
+
+    def test_the_quota_is_that_of_the_days_held_and_never_a_fresh_one(
+        self, sign_up: SignUpCall
+    ) -> None:
+        tenant = subscribe(sign_up, "pro")
+        pack = services.extension_order(
+            tenant=tenant, pack_code="extra-100", token="p", actor=None, now=DAY
+        )
+        services.order_check(order=buy(pack, now=DAY), now=DAY)
+        starter = Plan.objects.get(code="starter").usage_plan
+        shown = quota_under(tenant=tenant, usage_plan=starter, now=DAY)
+        self.now(tenant, "starter")
+        entitlement = Entitlement.objects.get(tenant=tenant)
+        # 200,000 * 2 / 30 + 10,000 * 5 / 30, and the pack.
+        assert (entitlement.plan_requests, entitlement.granted_requests) == (15_000, 100)
+        assert shown.limit == entitlement.requests
+        for plan in ("pro", "starter", "free"):
+            self.now(tenant, plan)
+        entitlement.refresh_from_db()
+        assert entitlement.requests == 13_333 + 100
+
+    def test_on_trial_the_new_fee_is_paid_at_once(self, sign_up: SignUpCall) -> None:
+        tenant = subscribe(sign_up, "payg")
+        PriceVersion.objects.filter(plan__code="pro").update(trial_days=30)
+        Subscription.objects.update(plan=Plan.objects.get(code="free"))  # it was no customer yet
+        assert change(tenant, "pro") is None
+        order = self.now(tenant, "starter")
+        assert order is not None
+        assert order.amount == 483
+        services.order_check(order=buy(order, now=DAY), now=DAY)
+        assert plan_of(tenant) == "starter"
+        bill(WEEK_LATE)
+        assert fees(tenant) == [("Starter, 2026-12", 29_00)]
 
 
 class TestUpgrade:

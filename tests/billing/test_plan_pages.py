@@ -61,6 +61,7 @@ def test_what_is_shown_is_ordered_and_paid(browser: Client, tenant: Tenant) -> N
     assert order.amount == shown["amount"] > 0
     # The tab is closed: the way to the payment is on the overview.
     assert reverse("billing-checkout", args=[order.uuid]) in overview(browser)
+    assert f"{order.description}: {shown['amount_display']}, if it" in overview(browser)
     services.order_check(order=buy(order), now=timezone.now())
     assert plan_of(tenant) == "pro"
     assert order.invoice.total == shown["amount"]
@@ -85,6 +86,17 @@ def test_a_change_to_come_is_shown_and_can_be_taken_back(browser: Client, tenant
     assert KEEP not in overview(browser)
     assert "no change to take back" in said(browser.post(KEEP, follow=True))
     assert plan_of(tenant) == "starter"
+
+
+def test_a_cheaper_plan_can_be_had_now(browser: Client, tenant: Tenant) -> None:
+    page = browser.get(page_of("free"))
+    assert 'data-testid="quota-now"' in page.content.decode()
+    amount = page.context["now"]["amount"]
+    assert amount == 0
+    form = {"token": page.context["token"], "amount": amount, "when": "now"}
+    assert "You are on Free now." in said(browser.post(page_of("free"), form, follow=True))
+    assert plan_of(tenant) == "free"
+    assert 'data-testid="quota-now"' not in browser.get(page_of("pro")).content.decode()
 
 
 def press_followed(browser: Client, plan: str) -> Any:
