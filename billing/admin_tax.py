@@ -10,9 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from billing.models import Currency, ExchangeRate, TaxDetails, TaxRate, ViesConfirmation
-from billing.services.taxes import exchange_rate_set, vies_confirm
-from billing.tax_tables import is_of
+from billing.models import Currency, ExchangeRate, TaxDetails, TaxRate, ViesCheck, ViesConfirmation
+from billing.services.taxes import exchange_rate_set
+from billing.services.vies import vies_confirm
+from billing.tax_tables import confirmation_of
 from tenants.admin_tools import ReadOnly, operator
 
 
@@ -73,8 +74,17 @@ class TaxDetailsAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description=_("confirmed by VIES"), boolean=True)
     def is_confirmed(self, details: TaxDetails) -> bool:
-        confirmations = ViesConfirmation.objects.filter(tenant=details.tenant)
-        return any(is_of(confirmation, details) for confirmation in confirmations)
+        return confirmation_of(details) is not None
+
+
+@admin.register(ViesCheck)
+class ViesCheckAdmin(ReadOnly, ModelAdmin):
+    """What a machine asks VIES. Where a member state tells no name, an operator goes on."""
+
+    list_display = ["tenant", "tax_id", "name", "outcome", "attempts", "due_at", "error"]
+    list_filter = ["outcome"]
+    search_fields = ["tenant__uuid", "tenant__name", "tax_id"]
+    list_select_related = ["tenant"]
 
 
 @admin.register(ViesConfirmation)

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import payments, services
-from billing.models import Notice, Order, Refund, SavedCard, StripeEvent
+from billing.models import Notice, Order, Refund, SavedCard, StripeEvent, ViesCheck
 from billing.services import (
     cards,
     checkout,
@@ -17,6 +17,7 @@ from billing.services import (
     refunds,
     taking_back,
     trials,
+    vies,
 )
 from billing.services import top_up as topping
 from tenants import queue
@@ -182,3 +183,18 @@ def cards_sweep() -> None:
 def dun() -> None:
     """Take the steps that are due about invoices that could not be collected."""
     services.dun(now=timezone.now())
+
+
+@shared_task
+def vies_check(check_pk: int) -> None:
+    """Ask VIES about a tenant's VAT number; where it cannot tell, the sweep asks again."""
+    check = ViesCheck.objects.select_related("tenant").filter(pk=check_pk).first()
+    if check is not None:
+        vies.vies_check(check=check, now=timezone.now())
+
+
+@shared_task
+def vies_sweep() -> None:
+    """Queue the questions to VIES that are due."""
+    for check in vies.vies_checks_due(now=timezone.now()):
+        queue.send("billing.tasks.vies_check", check.pk, queue="default")

@@ -121,6 +121,12 @@ def taxes_today(
     return taxes_of(tables=tables, buyer=buyer, currency=currency, lines=lines, on=tables.day)
 
 
+def confirmation_of(details: TaxDetails) -> ViesConfirmation | None:
+    """Return the newest confirmation that counts for what a tenant says of itself."""
+    confirmations = ViesConfirmation.objects.filter(tenant=details.tenant_id)
+    return next((one for one in confirmations if is_of(one, details)), None)
+
+
 def is_of(confirmation: ViesConfirmation, details: TaxDetails) -> bool:
     """Say whether VIES confirmed this number under this name, as letters and digits go."""
     return bool(details.tax_id) and (confirmation.tax_id, _plain(confirmation.name)) == (

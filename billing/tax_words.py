@@ -3,18 +3,33 @@
 from datetime import datetime
 from decimal import Decimal
 
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.models import TaxDetails, ViesCheck, ViesOutcome
 from billing.money import display
-from billing.tax_tables import buyers_load, tables_load
+from billing.tax_tables import buyers_load, confirmation_of, issuer_day, tables_load
 from billing.taxes import EU, UNTAXED, Taxation, taxation_of
 from tenants.models import Tenant
 
 _NAMES = {
     "VAT": gettext_lazy("VAT"),
     "Consumption tax": gettext_lazy("Consumption tax"),
+}
+
+_VIES_SAID = {
+    ViesOutcome.CONFIRMED: "",  # said of the confirmation, where it counts
+    ViesOutcome.WAITING: gettext_lazy("Your VAT number is being checked in VIES."),
+    ViesOutcome.UNKNOWN: gettext_lazy(
+        "VIES does not know this VAT number. Once it does, save this form again."
+    ),
+    ViesOutcome.OTHER_NAME: gettext_lazy(
+        "VIES knows this VAT number under another name. Enter the name as VIES has it."
+    ),
+    ViesOutcome.NO_NAME: gettext_lazy(
+        "VIES knows this VAT number, but your country does not tell whose it is. We look into it."
+    ),
 }
 
 
@@ -58,3 +73,17 @@ def how_taxed(*, tenant: Tenant, now: datetime) -> str:
             "name in VIES, it is no more (reverse charge)."
         ) % {"tax": tax}
     return _("%(tax)s is added to our prices.") % {"tax": tax}
+
+
+def vies_said(*, details: TaxDetails) -> str:
+    """Say what VIES said of a tenant's VAT number; empty where it is not asked."""
+    confirmation = confirmation_of(details)
+    if confirmation is not None:
+        day = date_format(issuer_day(confirmation.confirmed_at), "DATE_FORMAT")
+        return _("VIES confirmed your VAT number on %(day)s.") % {"day": day}
+    check = ViesCheck.objects.filter(tenant=details.tenant_id).first()
+    if check is None:
+        return ""
+    if check.outcome == ViesOutcome.WAITING and check.error:
+        return _("VIES could not be asked about your VAT number yet. We try again by ourselves.")
+    return str(_VIES_SAID[ViesOutcome(check.outcome)])

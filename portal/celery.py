@@ -81,6 +81,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "close the month": ("billing.tasks.close_month", 3600),
     "correct closed months": ("billing.tasks.months_correct", 12 * 3600),
     "reckon spending caps": ("billing.tasks.caps_sweep", 3600),
+    "ask VIES": ("billing.tasks.vies_sweep", settings.SWEEP_SECONDS),
     "collect open invoices": ("billing.tasks.collect", 3600),
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
     "read the live meter": ("conversions.tasks.live_poll", settings.LIVE_POLL_SECONDS),

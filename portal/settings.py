@@ -237,6 +237,8 @@ ISSUER_TAX_ID = env.str(
         error="It must be Japan's T and 13 digits, or a VAT number with its country's prefix",
     ),
 )
+# Where VIES's REST API is. Empty: operators ask by hand, and enter the answer in the admin.
+VIES_API_BASE = env.str("VIES_API_BASE", "").rstrip("/")
 ISSUER_BANK = env.str("ISSUER_BANK", "")
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", 14)
 PRICE_NOTICE_DAYS = env.int("PRICE_NOTICE_DAYS", 30)

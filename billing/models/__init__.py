@@ -11,7 +11,7 @@ reconciliation.py what is compared with Stripe every night
 ledger.py         the books
 dunning.py        what is done about invoices that cannot be collected
 notices.py        mails about money
-tax.py            rates of tax and exchange, and what tenants say for their invoices
+tax.py            rates of tax and exchange, and what tenants and VIES say
 """
 
 from billing.models.cards import SavedCard
@@ -66,7 +66,14 @@ from billing.models.subscriptions import (
     Subscription,
     SubscriptionState,
 )
-from billing.models.tax import ExchangeRate, TaxDetails, TaxRate, ViesConfirmation
+from billing.models.tax import (
+    ExchangeRate,
+    TaxDetails,
+    TaxRate,
+    ViesCheck,
+    ViesConfirmation,
+    ViesOutcome,
+)
 
 __all__ = [
     "Account",
@@ -121,5 +128,7 @@ __all__ = [
     "TaxRate",
     "Unused",
     "UsageReading",
+    "ViesCheck",
     "ViesConfirmation",
+    "ViesOutcome",
 ]

@@ -113,3 +113,48 @@ class ViesConfirmation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tax_id} {self.request_id}"
+
+
+class ViesOutcome(models.TextChoices):
+    """What came of asking VIES about a number."""
+
+    WAITING = "waiting", _("to be asked")
+    CONFIRMED = "confirmed", _("confirmed")
+    UNKNOWN = "unknown", _("not known")
+    OTHER_NAME = "other_name", _("known under another name")
+    NO_NAME = "no_name", _("known, but the member state tells no name")
+
+
+class ViesCheck(models.Model):
+    """That VIES is to be asked by a machine about the number that a tenant gave last, under its
+    name of then; and what came of it.
+
+    `due_at` is when it is asked, or asked again. `error` is why it could not tell when it was asked
+    last, in VIES's own words.
+    """
+
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.CASCADE, related_name="vies_check", verbose_name=_("tenant")
+    )
+    tax_id = models.CharField(_("tax number"), max_length=20)
+    name = models.CharField(_("name"), max_length=200)
+    outcome = models.CharField(
+        _("outcome"), max_length=10, choices=ViesOutcome, default=ViesOutcome.WAITING
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    due_at = models.DateTimeField(_("due at"))
+    error = models.CharField(_("error"), max_length=80, blank=True)
+
+    class Meta:
+        verbose_name = _("VIES check")
+        verbose_name_plural = _("VIES checks")
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(outcome=ViesOutcome.WAITING),
+                name="vies_check_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tax_id} {self.get_outcome_display()}"

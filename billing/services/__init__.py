@@ -45,6 +45,7 @@ collect.py    charge an open invoice to the saved card
 loose_attempts.py what could still pay an invoice that is settled
 collect_all.py charge all of them
 taxes.py      seed rates, keep tenants' tax details, an invoice's taxes as rows
+vies.py       VAT numbers: store what VIES says, and have it asked
 attempts.py   attempts to pay an invoice by card, and what Stripe says of each
 pay.py        pay an open invoice at Checkout
 cases.py      open, pause, give up and close the dunning of an invoice

@@ -7,11 +7,12 @@ from decimal import Decimal
 from django.db import transaction
 
 import tenants.services
-from billing.models import ExchangeRate, Invoice, InvoiceTax, TaxDetails, TaxRate, ViesConfirmation
-from billing.tax_numbers import bare_number, tax_id_checked
+from billing.models import ExchangeRate, Invoice, InvoiceTax, TaxDetails, TaxRate
+from billing.services.vies import vies_check_open
+from billing.tax_numbers import tax_id_checked
 from billing.tax_rates import standard_rates
 from billing.taxes import Exchange, Tax, Taxation
-from tenants.models import Tenant, User
+from tenants.models import User
 
 
 def tax_rates_seed() -> None:
@@ -69,6 +70,7 @@ def tax_details_save(*, details: TaxDetails, actor: User | None, now: datetime) 
     details.tax_id = tax_id_checked(country=details.country, number=details.tax_id)
     details.saved_at = now
     details.save()
+    vies_check_open(details=details, now=now)
     tenants.services.audit_record(
         action="tax_details.saved",
         tenant=details.tenant,
@@ -79,38 +81,6 @@ def tax_details_save(*, details: TaxDetails, actor: User | None, now: datetime) 
         tax_id=details.tax_id,
     )
     return details
-
-
-@transaction.atomic
-def vies_confirm(
-    *,
-    tenant: Tenant,
-    tax_id: str,
-    name: str,
-    address: str,
-    request_id: str,
-    actor: User | None,
-    now: datetime,
-) -> ViesConfirmation:
-    """Store what VIES answered about a tenant's VAT number; `actor` None: a machine asked."""
-    confirmation = ViesConfirmation.objects.create(
-        tenant=tenant,
-        tax_id=bare_number(tax_id),
-        name=name,
-        address=address,
-        request_id=request_id,
-        confirmed_at=now,
-        confirmed_by=actor,
-    )
-    tenants.services.audit_record(
-        action="vies.confirmed",
-        tenant=tenant,
-        actor=actor,
-        now=now,
-        target=tax_id,
-        request_id=request_id,
-    )
-    return confirmation
 
 
 def tax_rows(*, invoice: Invoice, taxes: Iterable[Tax]) -> list[InvoiceTax]:

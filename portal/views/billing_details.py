@@ -11,7 +11,7 @@ from billing import selectors
 from billing.export import CONTENT_TYPES, export
 from billing.models import TaxDetails
 from billing.services.taxes import tax_details_save
-from billing.tax_words import how_taxed
+from billing.tax_words import how_taxed, vies_said
 from portal.forms import TaxDetailsForm
 from portal.views.access import TenantRequest, tenant_required
 from tenants.permissions import Act, may
@@ -32,10 +32,12 @@ def billing_details(request: TenantRequest) -> HttpResponse:
         tax_details_save(details=form.save(commit=False), actor=request.user, now=now)
         messages.success(request, _("Saved."))
         return redirect("billing-details")
+    saved = TaxDetails.objects.filter(tenant=tenant).first()  # the form may have changed `details`
     context = {
         "nav": "billing",
         "form": form,
-        "details": TaxDetails.objects.filter(tenant=tenant).first(),
+        "details": saved,
+        "vies_said": vies_said(details=saved) if saved else "",
         "how_taxed": how_taxed(tenant=tenant, now=now),
     }
     template = "portal/billing/details.html"

@@ -15,7 +15,8 @@ from billing.models import ExchangeRate, Invoice, InvoiceKind, LineGroup, TaxDet
 from billing.pdf import invoice_pdf
 from billing.services.credit_notes import credit_note_issue
 from billing.services.invoices import invoice_issue
-from billing.services.taxes import tax_rates_seed, vies_confirm
+from billing.services.taxes import tax_rates_seed
+from billing.services.vies import vies_confirm
 from tenants.models import Tenant
 from tests.cast import Cast
 

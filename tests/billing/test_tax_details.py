@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from billing.models import ExchangeRate, TaxDetails, TaxRate, ViesConfirmation
-from billing.services.taxes import tax_details_save, tax_rates_seed, vies_confirm
+from billing.services.taxes import tax_details_save, tax_rates_seed
+from billing.services.vies import vies_confirm
 from billing.tax_numbers import countries, tax_id_checked
 from billing.tax_tables import buyers_load
 from billing.tax_words import how_taxed, tax_name
