@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
 from billing.admin_changes import move_to_newest_price
+from billing.admin_disputes import DisputeAdmin, disputes_of  # noqa: F401  (it registers)
 from billing.admin_dunning import DunningCaseAdmin  # noqa: F401  (it registers)
 from billing.admin_export import export_csv, export_json
 from billing.admin_invoice_acts import InvoiceActs
@@ -217,6 +218,7 @@ class InvoiceTaxInline(ReadOnly, TabularInline):
 class PaymentInline(ReadOnly, TabularInline):
     model = Payment
     extra = 0
+    readonly_fields = [disputes_of]
 
 
 @admin.register(Invoice)
@@ -274,10 +276,15 @@ class PaymentAdmin(ReadOnly, ModelAdmin):
         "amount_display",
         "state",
         "failure_message",
+        disputes_of,
     ]
-    list_filter = ["state", "currency"]
+    list_filter = ["state", ("disputes", admin.EmptyFieldListFilter), "currency"]
     search_fields = ["payment_intent_id", "invoice__tenant__name", "invoice__tenant__uuid"]
     list_select_related = ["invoice"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
+        payments: QuerySet[Payment] = super().get_queryset(request)
+        return payments.prefetch_related("disputes")
 
     @admin.display(description=_("amount"))
     def amount_display(self, payment: Payment) -> str:

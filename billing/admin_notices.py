@@ -15,7 +15,7 @@ from tenants.admin_tools import ReadOnly
 @admin.register(Notice)
 class NoticeAdmin(ReadOnly, ModelAdmin):
     list_display = ["created_at", "tenant", "kind", "key", "sent_at", "error"]
-    list_filter = ["kind", ("sent_at", admin.EmptyFieldListFilter)]
+    list_filter = ["kind", "for_operators", ("sent_at", admin.EmptyFieldListFilter)]
     search_fields = ["key", "tenant__uuid", "tenant__name"]
     list_select_related = ["tenant"]
     date_hierarchy = "created_at"

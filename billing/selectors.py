@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
@@ -13,6 +14,7 @@ from billing.models import (
     ChangeState,
     Currency,
     Customer,
+    Dispute,
     ExtensionPack,
     Invoice,
     InvoiceState,
@@ -28,6 +30,7 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
+from billing.models.disputes import STANDING
 from billing.money import display
 from billing.spending import usage_rows
 from billing.tax_tables import taxation_today
@@ -222,7 +225,8 @@ def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
 def invoices(*, tenant: Tenant) -> QuerySet[Invoice]:
     """Return a tenant's issued invoices, newest first."""
     issued = Invoice.objects.filter(tenant=tenant, sequence__isnull=False)
-    return issued.order_by("-year", "-sequence")
+    disputed = Dispute.objects.filter(payment__invoice=OuterRef("pk"), status__in=STANDING)
+    return issued.annotate(is_disputed=Exists(disputed)).order_by("-year", "-sequence")
 
 
 def invoice_by_number(*, tenant: Tenant, number: str) -> Invoice | None:
@@ -234,17 +238,23 @@ def invoice_by_number(*, tenant: Tenant, number: str) -> Invoice | None:
     return found.prefetch_related("lines").first()
 
 
-def invoice_row(invoice: Invoice) -> dict[str, object]:
-    """Return an invoice for a list."""
+def invoice_row(invoice: Any) -> dict[str, object]:
+    """Return one of `invoices` for a list."""
     return {
         "number": invoice.number,
         "issued_at": invoice.issued_at,
         "total_display": display(invoice.total, invoice.currency),
         "state": invoice.state,
         "state_label": invoice.get_state_display(),
-        "note": _waits_for(invoice) if invoice.state == InvoiceState.OPEN else "",
+        "note": _note(invoice),
         "is_payable": invoice.state == InvoiceState.OPEN and not invoice.is_too_small,
     }
+
+
+def _note(invoice: Any) -> str:
+    if invoice.state == InvoiceState.OPEN:
+        return _waits_for(invoice)
+    return _("The payment is disputed.") if invoice.is_disputed else ""
 
 
 def _waits_for(invoice: Invoice) -> str:
@@ -257,7 +267,7 @@ def _waits_for(invoice: Invoice) -> str:
     return invoice.note
 
 
-def invoice_to_pay(invoice: Invoice) -> dict[str, object]:
+def invoice_to_pay(invoice: Any) -> dict[str, object]:
     """Return an invoice for the page where it is paid: what is due, and why it is not paid yet."""
     last = invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
     reason = in_words(last.failure_code, last.failure_message) if last else ""

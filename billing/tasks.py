@@ -10,6 +10,7 @@ from billing.models import Notice, Order, Refund, SavedCard, StripeEvent, ViesCh
 from billing.services import (
     cards,
     checkout,
+    disputes,
     events,
     loose_attempts,
     missed_events,
@@ -43,8 +44,9 @@ def events_sweep() -> None:
 
 @shared_task
 def reconcile() -> None:
-    """Fetch the events that never arrived."""
+    """Fetch the events that never arrived, and look at the disputes."""
     missed_events.events_fetch(now=timezone.now())
+    disputes.disputes_fetch(now=timezone.now())
 
 
 @shared_task

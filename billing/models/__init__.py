@@ -8,6 +8,7 @@ orders.py         purchases, with their price frozen
 invoices.py       invoices, their lines, taxes and numbers; what usage was billed
 payments.py       payments, refunds, and Stripe's events
 reconciliation.py what is compared with Stripe every night
+disputes.py       payments that their cardholders dispute
 ledger.py         the books
 dunning.py        what is done about invoices that cannot be collected
 notices.py        mails about money
@@ -26,6 +27,7 @@ from billing.models.catalog import (
     Unused,
 )
 from billing.models.controls import AutoTopUp, CapChange, SpendingCap
+from billing.models.disputes import Dispute, DisputeStatus
 from billing.models.dunning import (
     DunningAct,
     DunningCase,
@@ -83,6 +85,8 @@ __all__ = [
     "ChangeState",
     "Currency",
     "Customer",
+    "Dispute",
+    "DisputeStatus",
     "DunningAct",
     "DunningCase",
     "DunningDone",

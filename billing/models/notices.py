@@ -7,7 +7,8 @@ from tenants.models import Tenant
 
 
 class Notice(models.Model):
-    """A mail to a tenant's people for money. `key` says of what, so that it is told once.
+    """A mail about a tenant's money, to its people or to operators. `key` says of what, so that it
+    is told once.
 
     `kind` names its template (templates/billing/mails/), `context` what that needs, as JSON.
     `claimed_at` is when a worker last began to send it.
@@ -16,6 +17,7 @@ class Notice(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(_("kind"), max_length=40)
     key = models.CharField(_("key"), max_length=120, unique=True)
+    for_operators = models.BooleanField(_("for operators"), default=False)
     context = models.JSONField(_("context"), default=dict)
     created_at = models.DateTimeField(_("created at"))
     claimed_at = models.DateTimeField(null=True, blank=True)

@@ -7,6 +7,7 @@ class StripeList(models.TextChoices):
     """A list of Stripe's that is read on from where it was read to."""
 
     EVENTS = "events"
+    DISPUTES = "disputes"
 
 
 class StripeCursor(models.Model):

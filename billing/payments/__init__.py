@@ -17,6 +17,7 @@ checkout.py   customers, and the pages on which they pay or save a card
 cards.py      saved cards
 charges.py    charges of a saved card
 refunds.py    refunds
+disputes.py   disputes
 events.py     webhooks, and the list of what they told
 """
 
@@ -37,6 +38,7 @@ from billing.payments.checkout import (
     checkout_get,
     customer_create,
 )
+from billing.payments.disputes import StripeDispute, dispute_get, disputes_since, payment_page
 from billing.payments.errors import (
     AuthenticationNeeded,
     BadSignature,
@@ -69,18 +71,22 @@ __all__ = [
     "PaymentError",
     "PaymentRefused",
     "PaymentUnavailable",
+    "StripeDispute",
     "StripeRefund",
     "card_detach",
     "checkout_create",
     "checkout_expire",
     "checkout_get",
     "customer_create",
+    "dispute_get",
+    "disputes_since",
     "event_verify",
     "events_between",
     "intent_cancel",
     "intent_create",
     "intent_find",
     "intent_get",
+    "payment_page",
     "refund_all",
     "refund_create",
     "refund_find",

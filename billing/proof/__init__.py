@@ -1,7 +1,7 @@
 """Proves the books: what the ledger says and what the rows say are compared, all in SQL.
 
 findings.py   what a proof consists of
-accounts.py   each account comes to what invoices, payments, refunds and orders come to
+accounts.py   each account comes to what invoices, payments, refunds, disputes and orders come to
 postings.py   each of those has its posting, over its amount, and each posting is of one of those
 invoices.py   invoices add up, count what came in, are numbered without gaps, and none is missing
 

@@ -1,4 +1,4 @@
-"""Each account comes to what invoices, payments, refunds and orders come to."""
+"""Each account comes to what invoices, payments, refunds, disputes and orders come to."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from django.db.models import F, QuerySet, Sum
 from billing.models import (
     Account,
     Currency,
+    Dispute,
     Entry,
     Invoice,
     InvoiceKind,
@@ -62,6 +63,7 @@ def _by_rows() -> Counter[tuple[str, Account]]:
         for state in (RefundState.PENDING, RefundState.SUCCEEDED)
     )
     due_back = undelivered(OrderState.REFUND_DUE)
+    taken = Dispute.objects.filter(withdrawn_at__isnull=False, reinstated_at=None)
     parts: tuple[tuple[Account, int, QuerySet[Any], Any], ...] = (
         (Account.RECEIVABLE, -1, billed().filter(state=InvoiceState.OPEN), OVER),
         (Account.LOSSES, -1, billed().filter(state=InvoiceState.UNCOLLECTIBLE), OVER),
@@ -73,6 +75,9 @@ def _by_rows() -> Counter[tuple[str, Account]]:
         (Account.STRIPE, 1, cards, F("amount")),
         (Account.STRIPE, -1, paid_back, F("amount")),
         (Account.STRIPE, 1, due_back, F("amount")),
+        (Account.STRIPE, -1, taken, F("amount")),
+        (Account.DISPUTED, 1, taken.filter(lost_at=None), F("amount")),
+        (Account.LOSSES, 1, taken.exclude(lost_at=None), F("amount")),
         (Account.BANK, 1, banks, F("amount")),
         (Account.REVENUE, -1, issued(), F("subtotal")),
         (Account.TAX, -1, issued(), F("tax")),

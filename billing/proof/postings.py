@@ -1,4 +1,6 @@
-"""Each invoice, payment, refund and undelivered order has its postings; each posting is of one."""
+"""Each invoice, payment, refund, dispute and undelivered order has its postings; each posting is
+of one.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from billing.models import (
     Account,
+    Dispute,
     Entry,
     InvoiceState,
     OrderState,
@@ -105,6 +108,7 @@ def _booked() -> Iterator[_Booked]:
     payments = Payment.objects.filter(state=PaymentState.SUCCEEDED)
     yield _Booked("payment", payments, payment, amount, "currency")
     losses = Entry.objects.filter(posting__invoice=OuterRef("pk"), account=Account.LOSSES)
+    losses = losses.exclude(posting__key__startswith="dispute")
     since = losses.filter(amount__lt=0).order_by().values("posting__invoice")
     came_in = Subquery(since.annotate(sum=Sum("amount")).values("sum"))
     lost = billed().filter(Q(Exists(losses)) | Q(state=InvoiceState.UNCOLLECTIBLE))
@@ -122,3 +126,9 @@ def _booked() -> Iterator[_Booked]:
     due_back = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield _Booked("order", due_back, uuid, amount, "currency")
     yield _Booked("order_refund", undelivered(OrderState.REFUNDED), uuid, amount, "currency")
+    for kind, disputes in (
+        ("dispute", Dispute.objects.exclude(withdrawn_at=None)),
+        ("dispute_won", Dispute.objects.exclude(reinstated_at=None)),
+        ("dispute_lost", Dispute.objects.exclude(lost_at=None)),
+    ):
+        yield _Booked(kind, disputes, F("stripe_id"), amount, "currency")

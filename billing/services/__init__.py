@@ -24,6 +24,7 @@ invoices.py   issue an invoice
 receipts.py   money that comes in for an invoice
 credit_notes.py invoices below zero, that take back what one said
 refunds.py    pay back to cards
+disputes.py   payments that their cardholders dispute
 credit.py     spend what a tenant has with us
 bank.py       record transfers
 locks.py      what is locked, in which order

@@ -14,6 +14,7 @@ from billing import payments
 from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
 from billing.payments import StripeRefund
 from billing.services.attempts import payment_check, session_check
+from billing.services.disputes import dispute_settle
 from billing.services.fulfilment import order_decline, order_settle
 from billing.services.order_refunds import order_refund_settle
 from billing.services.refunds import refund_settle
@@ -50,6 +51,11 @@ HANDLED = (
     "refund.failed",
     "charge.refunded",
     "charge.refund.updated",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
 )
 GIVE_UP_AFTER = timedelta(days=3)  # as Stripe does; an operator can still replay
 
@@ -80,6 +86,8 @@ def _process(event: StripeEvent, now: datetime) -> EventStatus:
         return _process_refunds(payments.refunds_of(charge_id=event.object_id), now)
     if event.type.startswith(("refund.", "charge.refund.")):
         return _process_refunds([payments.refund_get(refund_id=event.object_id)], now)
+    if event.type.startswith("charge.dispute."):
+        return _process_dispute(event.object_id, now)
     return EventStatus.IGNORED
 
 
@@ -113,6 +121,16 @@ def _process_intent(intent_id: str, now: datetime) -> EventStatus:
     elif intent.decline_code and intent.status != "succeeded":
         order_decline(order=order, code=intent.decline_code, message=intent.decline_message)
     return EventStatus.PROCESSED
+
+
+def _process_dispute(dispute_id: str, now: datetime) -> EventStatus:
+    """Note a dispute; where its payment is not known to have succeeded yet, that first."""
+    found = payments.dispute_get(dispute_id=dispute_id)
+    if dispute_settle(found=found, now=now):
+        return EventStatus.PROCESSED
+    if found.payment_intent_id:
+        _process_intent(found.payment_intent_id, now)
+    return EventStatus.PROCESSED if dispute_settle(found=found, now=now) else EventStatus.IGNORED
 
 
 def _process_refunds(found: Iterable[StripeRefund], now: datetime) -> EventStatus:

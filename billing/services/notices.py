@@ -16,23 +16,37 @@ from django.utils.translation import override
 
 from billing.models import Notice
 from tenants import queue
-from tenants.models import Member, Tenant
+from tenants.models import Member, Tenant, User
 from tenants.permissions import Act, may
 
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
+OPERATORS_READ = "en"
 _WAITS = 200  # that a sweep takes
 
 
 def notice_add(
-    *, tenant: Tenant, kind: str, key: str, context: Mapping[str, object], now: datetime
+    *,
+    tenant: Tenant,
+    kind: str,
+    key: str,
+    context: Mapping[str, object],
+    now: datetime,
+    for_operators: bool = False,
 ) -> Notice:
-    """Have a mail sent to those of a tenant who may buy; one of this key is left as it is.
+    """Have a mail sent to those of a tenant who may buy, or to the operators who see money; one of
+    this key is left as it is.
 
     `kind` is a template in billing/mails/, `context` what it needs, as JSON can have it.
     """
     notice, is_new = Notice.objects.get_or_create(
         key=key,
-        defaults={"tenant": tenant, "kind": kind, "context": dict(context), "created_at": now},
+        defaults={
+            "tenant": tenant,
+            "kind": kind,
+            "context": dict(context),
+            "created_at": now,
+            "for_operators": for_operators,
+        },
     )
     if is_new:
         queue.on_commit("billing.tasks.notice_send", notice.pk, queue="default")
@@ -75,8 +89,7 @@ def _waiting(now: datetime) -> QuerySet[Notice]:
 
 def message(notice: Notice) -> EmailMessage:
     """Return the mail as it is sent."""
-    members = Member.objects.filter(tenant=notice.tenant).select_related("user")
-    with override(notice.tenant.language):
+    with override(OPERATORS_READ if notice.for_operators else notice.tenant.language):
         context = {
             **notice.context,
             "tenant": notice.tenant,
@@ -88,5 +101,12 @@ def message(notice: Notice) -> EmailMessage:
             Context(context, autoescape=False),  # it is text, not HTML
         )
     subject, _, body = text.partition("\n")
-    recipients = [member.user.email for member in members if may(member, Act.BUY)]
-    return EmailMessage(subject.strip(), body.lstrip(), to=recipients)
+    return EmailMessage(subject.strip(), body.lstrip(), to=_recipients(notice))
+
+
+def _recipients(notice: Notice) -> list[str]:
+    if notice.for_operators:
+        staff = User.objects.filter(is_staff=True, is_active=True).order_by("id")
+        return [user.email for user in staff if user.has_perm("billing.view_payment")]
+    members = Member.objects.filter(tenant=notice.tenant).select_related("user")
+    return [member.user.email for member in members if may(member, Act.BUY)]

@@ -19,6 +19,7 @@ import tenants.services
 from billing import balances, payments
 from billing.models import (
     Account,
+    Dispute,
     Invoice,
     Payment,
     PaymentMethod,
@@ -26,6 +27,7 @@ from billing.models import (
     Refund,
     RefundState,
 )
+from billing.models.disputes import STANDING
 from billing.payments import StripeRefund
 from billing.services.ledger import refund_post
 from billing.services.locks import invoice_locked
@@ -49,10 +51,13 @@ def refund_request(
     """Write a refund of a card payment, in minor units, and queue its sending on commit.
 
     Raise Refused for more than may go back: than was paid by this card, than the invoice has too
-    much, than the tenant has not spent.
+    much, than the tenant has not spent. And where the cardholder disputes the payment: the bank
+    would pay the same back.
     """
     invoice = invoice_locked(payment.invoice_id)
     payment = Payment.objects.select_for_update().get(pk=payment.pk)
+    if is_disputed(payment):
+        raise Refused(_("The cardholder disputes this payment: it cannot be paid back as well."))
     if not 0 < amount <= balances.refundable(payment=payment, invoice=invoice):
         raise Refused(_("That is more than can be paid back to this card."))
     refund = Refund.objects.create(
@@ -87,7 +92,7 @@ def refund_request(
 def credit_note_refund(*, credit_note: Invoice, actor: User | None, now: datetime) -> list[Refund]:
     """Pay back to the cards what a credit note made the tenant's credit, the newest payment first.
 
-    What no card can take, since it came by bank or was credit itself, stays credit.
+    What no card can take, since it came by bank, was credit itself, or is disputed, stays credit.
     """
     if credit_note.corrects_id is None:
         raise ValueError(f"{credit_note} is not a credit note.")
@@ -103,6 +108,8 @@ def credit_note_refund(*, credit_note: Invoice, actor: User | None, now: datetim
     refunds = []
     cards = invoice.payments.filter(method=PaymentMethod.CARD, state=PaymentState.SUCCEEDED)
     for payment in cards.order_by("-attempt"):
+        if is_disputed(payment):
+            continue
         amount = min(rest, balances.refundable(payment=payment, invoice=invoice))
         if amount > 0:
             rest -= amount
@@ -198,6 +205,11 @@ def _refund_fail(
     refund.save(update_fields=["state", "settled_at", "stripe_id", "failure_message"])
     log.warning("refund.failed", refund=str(refund.uuid), reason=message)
     return RefundState.FAILED
+
+
+def is_disputed(payment: Payment) -> bool:
+    """Say whether the cardholder has a payment's money back from their bank, or may get it."""
+    return Dispute.objects.filter(payment=payment, status__in=STANDING).exists()
 
 
 def refunds_waiting() -> list[Refund]:

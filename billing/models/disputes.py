@@ -1,0 +1,71 @@
+"""Payments that their cardholders dispute."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.catalog import Currency
+from billing.models.orders import Order
+from billing.models.payments import Payment
+
+
+class DisputeStatus(models.TextChoices):
+    """What Stripe says of a dispute. An inquiry takes no money, and may become a dispute."""
+
+    WARNING_NEEDS_RESPONSE = "warning_needs_response", _("inquiry, to be answered")
+    WARNING_UNDER_REVIEW = "warning_under_review", _("inquiry, answered")
+    WARNING_CLOSED = "warning_closed", _("inquiry, closed")
+    NEEDS_RESPONSE = "needs_response", _("to be answered")
+    UNDER_REVIEW = "under_review", _("answered")
+    PREVENTED = "prevented", _("prevented")
+    WON = "won", _("won")
+    LOST = "lost", _("lost")
+
+
+# Evidence is asked for, by `evidence_due_by`.
+ASKED = (DisputeStatus.WARNING_NEEDS_RESPONSE, DisputeStatus.NEEDS_RESPONSE)
+# The cardholder has the money, or may get it.
+STANDING = (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST)
+OVER = (
+    DisputeStatus.WARNING_CLOSED,
+    DisputeStatus.PREVENTED,
+    DisputeStatus.WON,
+    DisputeStatus.LOST,
+)
+
+
+class Dispute(models.Model):
+    """A dispute as Stripe last told it: of a payment, or of an order that has no invoice.
+
+    `amount` is in minor units of the payment's currency. Money that was withdrawn is `disputed`,
+    until it is reinstated or lost.
+    """
+
+    stripe_id = models.CharField(_("Stripe id"), max_length=120, unique=True)
+    payment = models.ForeignKey(
+        Payment, null=True, on_delete=models.PROTECT, related_name="disputes"
+    )
+    order = models.ForeignKey(Order, null=True, on_delete=models.PROTECT, related_name="disputes")
+    payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120)
+    currency = models.CharField(_("currency"), max_length=3, choices=Currency)
+    amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    reason = models.CharField(_("reason"), max_length=60)
+    status = models.CharField(_("status"), max_length=30, choices=DisputeStatus)
+    evidence_due_by = models.DateTimeField(_("evidence due by"), null=True)
+    opened_at = models.DateTimeField(_("opened at"))
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True)
+    reinstated_at = models.DateTimeField(_("reinstated at"), null=True)
+    lost_at = models.DateTimeField(_("lost at"), null=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+
+    class Meta:
+        verbose_name = _("dispute")
+        verbose_name_plural = _("disputes")
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(payment=None) ^ models.Q(order=None), name="dispute_of_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.stripe_id

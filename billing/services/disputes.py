@@ -1,0 +1,170 @@
+"""Disputes: noted as Stripe tells them, in whatever order that comes, each movement booked once.
+
+    withdrawn   Stripe -> disputed          the bank has taken the money
+    reinstated  disputed | losses -> Stripe we won
+    lost        disputed -> losses
+
+The invoice stays paid: what was sold was sold. Operators are told by mail when evidence is asked
+for; nothing changes for the tenant but that the payment is said to be disputed.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from billing import payments
+from billing.models import (
+    Account,
+    Dispute,
+    DisputeStatus,
+    Invoice,
+    Order,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    StripeList,
+)
+from billing.models.disputes import ASKED, OVER
+from billing.money import display
+from billing.payments import StripeDispute
+from billing.services.cursors import cursor_move, cursor_reached
+from billing.services.ledger import post
+from billing.services.locks import invoice_locked
+from billing.services.notices import notice_add
+from tenants.models import Tenant
+
+OVERLAP = timedelta(days=1)  # a dispute may be listed later than it was made
+LOOK_BACK = timedelta(days=180)  # the first time: cardholders have about 120 days
+
+
+@transaction.atomic
+def dispute_settle(*, found: StripeDispute, now: datetime) -> Dispute | None:
+    """Note what Stripe says of a dispute. Idempotent; one that is over stays so.
+
+    None where it is of no payment of ours, as far as we know.
+    """
+    payment, order = _payment_of(found), _order_of(found)
+    if payment is not None:
+        invoice: Invoice | None = invoice_locked(payment.invoice_id)
+        tenant = payment.invoice.tenant
+    elif order is not None:
+        invoice, tenant = None, order.tenant
+    else:
+        return None
+    Dispute.objects.get_or_create(
+        stripe_id=found.id,
+        defaults={
+            "payment": payment,
+            "order": None if payment else order,
+            "payment_intent_id": found.payment_intent_id,
+            "currency": found.currency,
+            "amount": found.amount,
+            "opened_at": found.opened_at,
+        },
+    )
+    dispute = Dispute.objects.select_for_update().get(stripe_id=found.id)
+    if dispute.closed_at is None or found.status in OVER:  # else the answer is an old one
+        dispute.status, dispute.reason = found.status, found.reason[:60]
+        dispute.evidence_due_by = found.evidence_due_by
+        if found.status in OVER:
+            dispute.closed_at = dispute.closed_at or now
+    for kind, entries in _movements(dispute, found, now):
+        post(
+            key=f"{kind}:{found.id}",
+            entries=entries,
+            currency=dispute.currency,
+            now=now,
+            tenant=tenant,
+            invoice=invoice,
+        )
+    dispute.save()
+    if dispute.status in ASKED:
+        _tell_operators(dispute, tenant, invoice, now)
+    return dispute
+
+
+def _payment_of(found: StripeDispute) -> Payment | None:
+    paid = Payment.objects.filter(method=PaymentMethod.CARD, state=PaymentState.SUCCEEDED)
+    mine = paid.filter(payment_intent_id=found.payment_intent_id).exclude(payment_intent_id="")
+    return mine.select_related("invoice__tenant").first()
+
+
+def _order_of(found: StripeDispute) -> Order | None:
+    """Return the order that was paid and has no invoice; the first, where its refund came back."""
+    mine = Order.objects.filter(payment_intent_id=found.payment_intent_id, invoice=None)
+    return mine.exclude(payment_intent_id="").select_related("tenant").order_by("id").first()
+
+
+def _movements(
+    dispute: Dispute, found: StripeDispute, now: datetime
+) -> Iterator[tuple[str, dict[Account, int]]]:
+    """Yield what is new to the books, noting it on the dispute."""
+    amount = dispute.amount
+    if found.is_withdrawn and dispute.withdrawn_at is None:
+        dispute.withdrawn_at = now
+        yield "dispute", {Account.DISPUTED: amount, Account.STRIPE: -amount}
+    if found.is_reinstated and dispute.reinstated_at is None:
+        dispute.reinstated_at = now
+        was_in = Account.LOSSES if dispute.lost_at else Account.DISPUTED
+        yield "dispute_won", {Account.STRIPE: amount, was_in: -amount}
+    is_gone = dispute.withdrawn_at and not dispute.reinstated_at
+    if dispute.status == DisputeStatus.LOST and is_gone and dispute.lost_at is None:
+        dispute.lost_at = now
+        yield "dispute_lost", {Account.LOSSES: amount, Account.DISPUTED: -amount}
+
+
+def _tell_operators(
+    dispute: Dispute, tenant: Tenant, invoice: Invoice | None, now: datetime
+) -> None:
+    """Mail that evidence is asked for; once more where an inquiry has become a dispute."""
+    due_by = dispute.evidence_due_by
+    notice_add(
+        tenant=tenant,
+        kind="dispute_opened",
+        key=f"{dispute.status}:{dispute.stripe_id}",
+        context={
+            "amount": display(dispute.amount, dispute.currency, language="en"),
+            "number": invoice.number if invoice else "",
+            "reason": dispute.reason,
+            "due_by": f"{due_by:%Y-%m-%d %H:%M} UTC" if due_by else "",
+            "page": payments.payment_page(payment_intent_id=dispute.payment_intent_id),
+        },
+        now=now,
+        for_operators=True,
+    )
+
+
+def disputes_fetch(*, now: datetime, dry_run: bool = False) -> list[StripeDispute]:
+    """Note what is new of the disputes that were opened since this was done last, of those that are
+    not over, and of those that were won and whose money is not back. Return them.
+
+    Raise PaymentError. In a dry run nothing is noted.
+    """
+    reached = cursor_reached(StripeList.DISPUTES)
+    since = reached - OVERLAP if reached else now - LOOK_BACK
+    found = {one.id: one for one in payments.disputes_since(since=since)}
+    for dispute_id in _unsettled().values_list("stripe_id", flat=True):
+        if dispute_id not in found:
+            found[dispute_id] = payments.dispute_get(dispute_id=dispute_id)
+    news = [one for one in found.values() if _is_news(one)]
+    if not dry_run:
+        for one in news:
+            dispute_settle(found=one, now=now)
+        cursor_move(StripeList.DISPUTES, now)
+    return news
+
+
+def _unsettled() -> QuerySet[Dispute]:
+    owed = Q(status=DisputeStatus.WON, withdrawn_at__isnull=False, reinstated_at=None)
+    return Dispute.objects.filter(Q(closed_at=None) | owed)
+
+
+def _is_news(found: StripeDispute) -> bool:
+    """Say whether a dispute is ours, and not noted as it is."""
+    known = Dispute.objects.filter(stripe_id=found.id).first()
+    if known is None:
+        return (_payment_of(found) or _order_of(found)) is not None
+    noted = (known.status, known.withdrawn_at is not None, known.reinstated_at is not None)
+    return noted != (found.status, found.is_withdrawn, found.is_reinstated)

@@ -1,0 +1,238 @@
+"""Disputes: noted in any order, twice and late; booked once; shown, told, and not refunded."""
+
+import httpx
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from billing import payments, selectors
+from billing.models import (
+    Dispute,
+    DisputeStatus,
+    EventStatus,
+    Invoice,
+    InvoiceState,
+    Notice,
+    Order,
+    OrderState,
+    Payment,
+    StripeEvent,
+)
+from billing.payments import StripeDispute
+from billing.proof import prove
+from billing.services import disputes, event_process, invoice_collect, ledger
+from billing.services.credit_notes import credit_note_issue
+from billing.services.disputes import dispute_settle, disputes_fetch
+from billing.services.refunds import credit_note_refund, refund_request
+from billing.tasks import notice_send
+from portal.local.payments.server import LocalPayments
+from tenants.errors import Refused
+from tenants.models import Tenant, User
+from tests.billing.books import NOW, balances, booked, issued
+from tests.billing.conftest import SignUpCall, deliver, events, stripe_client, subscribe
+from tests.cast import PASSWORD
+from tests.conftest import RunTasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BEFORE = {"revenue": -36_77, "stripe": 36_77}
+TAKEN = {"disputed": 30_00, "revenue": -36_77, "stripe": 6_77}
+LOST = {"losses": 30_00, "revenue": -36_77, "stripe": 6_77}
+
+
+@pytest.fixture
+def tenant(sign_up: SignUpCall) -> Tenant:
+    return subscribe(sign_up)
+
+
+@pytest.fixture
+def payment(tenant: Tenant) -> Payment:
+    """A card payment of 30.00, beside the plan's 6.77."""
+    invoice = issued(tenant, 30_00)
+    invoice_collect(invoice=invoice, now=NOW)
+    return invoice.payments.get()
+
+
+class Bank:
+    """What the cardholder's bank does at Stripe."""
+
+    def __init__(self, at: LocalPayments) -> None:
+        self.address = f"{at.url}/_sekisho/outcome"
+
+    def dispute(self, payment: Payment, reason: str = "fraudulent") -> str:
+        """Dispute a payment; return the dispute's id."""
+        intent = stripe_client().v1.payment_intents.retrieve(payment.payment_intent_id)
+        self.decide(str(intent.latest_charge), reason)
+        params = {"payment_intent": payment.payment_intent_id}
+        (dispute,) = stripe_client().v1.disputes.list(params).data  # type: ignore[arg-type]
+        return dispute.id
+
+    def decide(self, object_id: str, outcome: str) -> None:
+        answer = httpx.post(self.address, json={"id": object_id, "outcome": outcome})
+        assert answer.is_success, answer.text
+
+
+@pytest.fixture
+def bank(local_payments: LocalPayments) -> Bank:
+    return Bank(local_payments)
+
+
+def settle(dispute_id: str) -> Dispute | None:
+    return dispute_settle(found=payments.dispute_get(dispute_id=dispute_id), now=NOW)
+
+
+def test_won_whatever_order_the_events_come_in(
+    payment: Payment, bank: Bank, run_tasks: RunTasks
+) -> None:
+    dispute_id = bank.dispute(payment)
+    needs_response = payments.dispute_get(dispute_id=dispute_id)
+    bank.decide(dispute_id, "won")
+    told = [event for event in events() if event.to_dict()["data"]["object"]["id"] == dispute_id]
+    assert len(told) == 4
+    for event in [*reversed(told), *told]:
+        deliver(event)
+    for stored in StripeEvent.objects.filter(object_id=dispute_id):
+        assert event_process(event=stored, now=NOW) == EventStatus.PROCESSED
+    dispute = Dispute.objects.get()
+    assert (dispute.status, dispute.payment, dispute.amount) == ("won", payment, 30_00)
+    assert balances() == BEFORE
+    assert booked(f"dispute:{dispute_id}") == {"disputed": 30_00, "stripe": -30_00}
+    assert prove().is_proved
+    dispute_settle(found=needs_response, now=NOW)  # an answer from before, come late
+    dispute.refresh_from_db()
+    assert (dispute.status, dispute.closed_at) == ("won", NOW)
+    assert not Notice.objects.filter(kind="dispute_opened").exists()  # it was over already
+
+
+def test_withdrawn_then_lost(payment: Payment, bank: Bank) -> None:
+    dispute_id = bank.dispute(payment)
+    settle(dispute_id)
+    assert balances() == TAKEN
+    assert prove().is_proved
+    bank.decide(dispute_id, "lost")
+    for _ in range(2):
+        settle(dispute_id)
+    assert balances() == LOST
+    assert prove().is_proved
+    invoice = Invoice.objects.get(pk=payment.invoice_id)
+    assert (invoice.state, invoice.amount_due) == (InvoiceState.PAID, 0)
+    # An arbitration turns it, as Stripe may tell still.
+    found = payments.dispute_get(dispute_id=dispute_id)
+    turned = StripeDispute(**{**vars(found), "status": "won", "is_reinstated": True})
+    dispute_settle(found=turned, now=NOW)
+    assert balances() == BEFORE
+    assert booked(f"dispute_won:{dispute_id}") == {"losses": -30_00, "stripe": 30_00}
+    assert prove().is_proved
+
+
+def test_where_we_die_while_the_books_are_written_nothing_is_noted(
+    payment: Payment, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispute_id = bank.dispute(payment)
+    bank.decide(dispute_id, "lost")
+
+    def dying(**parameters: object) -> None:
+        if str(parameters["key"]).startswith("dispute_lost:"):
+            raise OSError("The power is gone.")
+        ledger.post(**parameters)  # type: ignore[arg-type]  # as it was called
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disputes, "post", dying)
+        with pytest.raises(OSError, match="power"):
+            settle(dispute_id)
+    assert (Dispute.objects.count(), balances()) == (0, BEFORE)
+    settle(dispute_id)
+    assert balances() == LOST
+
+
+def test_an_inquiry_takes_nothing_until_it_is_escalated(
+    payment: Payment, bank: Bank, run_tasks: RunTasks
+) -> None:
+    User.objects.create_superuser("operator@example.com", PASSWORD)
+    User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)  # sees no money
+    dispute_id = bank.dispute(payment, "inquiry")
+    for _ in range(2):
+        settle(dispute_id)
+    assert balances() == BEFORE
+    bank.decide(dispute_id, "escalated")
+    settle(dispute_id)
+    assert balances() == TAKEN
+    notices = Notice.objects.filter(kind="dispute_opened")
+    assert set(notices.values_list("key", flat=True)) == {
+        f"warning_needs_response:{dispute_id}", f"needs_response:{dispute_id}",
+    }  # fmt: skip
+    mail.outbox.clear()
+    notice_send(notices.earliest("id").pk)
+    (sent,) = mail.outbox
+    due_by = Dispute.objects.get().evidence_due_by
+    assert due_by is not None
+    assert sent.to == ["operator@example.com"]
+    assert sent.subject == (
+        f"A payment of $30.00 is disputed: answer by {due_by:%Y-%m-%d %H:%M} UTC"
+    )
+    page = f"https://dashboard.stripe.com/test/payments/{payment.payment_intent_id}"
+    assert page in sent.body.splitlines()
+    assert f"invoice {payment.invoice.number}." in sent.body
+
+
+def test_a_disputed_payment_is_not_paid_back(payment: Payment, bank: Bank, client: Client) -> None:
+    settle(bank.dispute(payment))
+    note = credit_note_issue(invoice=payment.invoice, amount=5_00, reason="", actor=None, now=NOW)
+    assert credit_note_refund(credit_note=note, actor=None, now=NOW) == []
+    with pytest.raises(Refused, match="disputes this payment"):
+        refund_request(payment=payment, amount=5_00, reason="", actor=None, now=NOW)
+    row = selectors.invoice_row(
+        selectors.invoices(tenant=payment.invoice.tenant).get(pk=payment.invoice_id)
+    )
+    assert (row["state"], row["note"]) == ("paid", "The payment is disputed.")
+    bank.decide(Dispute.objects.get().stripe_id, "won")
+    settle(Dispute.objects.get().stripe_id)
+    (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    assert refund.amount == 5_00
+
+
+def test_the_nightly_look_finds_what_no_event_told(
+    payment: Payment, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispute_id = bank.dispute(payment)
+    assert [one.id for one in disputes_fetch(now=NOW, dry_run=True)] == [dispute_id]
+    assert not Dispute.objects.exists()
+    assert [one.id for one in disputes_fetch(now=NOW)] == [dispute_id]
+    assert balances() == TAKEN
+    bank.decide(dispute_id, "won")
+    # It is asked for although it was opened long before what is listed.
+    monkeypatch.setattr(payments, "disputes_since", lambda **_asked: iter(()))
+    assert [one.status for one in disputes_fetch(now=NOW)] == ["won"]
+    assert disputes_fetch(now=NOW) == []
+    assert balances() == BEFORE
+
+
+def test_of_an_order_without_an_invoice_and_of_nothing(
+    tenant: Tenant, payment: Payment, bank: Bank
+) -> None:
+    dispute_id = bank.dispute(payment)
+    theirs = payments.dispute_get(dispute_id=dispute_id)
+    for stranger in ("pi_somebody", ""):
+        found = StripeDispute(**{**vars(theirs), "payment_intent_id": stranger})
+        assert dispute_settle(found=found, now=NOW) is None
+    order = Order.objects.create(
+        tenant=tenant, purpose="extension", state=OrderState.REFUND_DUE, token="1",
+        currency="USD", amount=30_00, payment_intent_id="pi_held", period_start=NOW.date(),
+        period_end=NOW.date(), created_at=NOW,
+    )  # fmt: skip
+    ledger.order_held_post(order=order, now=NOW)
+    found = StripeDispute(**{**vars(theirs), "payment_intent_id": "pi_held"})
+    dispute_settle(found=found, now=NOW)
+    assert Dispute.objects.get().order == order
+    assert prove().is_proved
+
+
+def test_operators_see_it(payment: Payment, bank: Bank, client: Client) -> None:
+    settle(bank.dispute(payment))
+    client.force_login(User.objects.create_superuser("operator@example.com", PASSWORD))
+    for name, args in (
+        ("dispute_changelist", []), ("payment_changelist", []),
+        ("invoice_change", [payment.invoice_id]),
+    ):  # fmt: skip
+        page = client.get(reverse(f"admin:billing_{name}", args=args))
+        assert str(DisputeStatus.NEEDS_RESPONSE.label) in page.content.decode(), name
