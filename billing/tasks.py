@@ -110,6 +110,12 @@ def close_month() -> None:
 
 
 @shared_task
+def months_missed() -> None:
+    """Log which months were not closed in time, and are not looked at any more."""
+    services.months_missed(now=timezone.now())
+
+
+@shared_task
 def months_correct() -> None:
     """Note what the gateway tells otherwise of months that are closed."""
     services.months_correct(now=timezone.now())

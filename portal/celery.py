@@ -79,6 +79,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "change plans and prices": ("billing.tasks.changes_apply", 60),
     "tell whose trial ends": ("billing.tasks.trials_announce", 3600),
     "close the month": ("billing.tasks.close_month", 3600),
+    "look for months that nobody closed": ("billing.tasks.months_missed", 24 * 3600),
     "correct closed months": ("billing.tasks.months_correct", 12 * 3600),
     "reckon spending caps": ("billing.tasks.caps_sweep", 3600),
     "ask VIES": ("billing.tasks.vies_sweep", settings.SWEEP_SECONDS),

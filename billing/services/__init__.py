@@ -33,6 +33,7 @@ numbers.py    their numbers, without gaps
 fee_lines.py  lines of fees
 close_month.py the month's close: its batches, and what becomes of one that fails
 close_batch.py one batch: read all, reckon, write all
+close_due.py  what is due of it
 close_read.py  who is due, and their terms
 forecast.py   what is to be billed, so far and likely
 caps.py       spending caps, as requests
@@ -61,7 +62,7 @@ from billing.services.cases import case_give_up, case_pause
 from billing.services.catalog import price_set, seed
 from billing.services.changes import changes_apply
 from billing.services.checkout import checkout_start, order_check
-from billing.services.close_month import close_month
+from billing.services.close_month import close_month, months_missed
 from billing.services.collect import attempt_end, invoice_collect, invoice_retry
 from billing.services.collect_all import collect
 from billing.services.corrections import months_correct
@@ -115,6 +116,7 @@ __all__ = [
     "invoice_collect",
     "invoice_retry",
     "months_correct",
+    "months_missed",
     "notice_send_again",
     "order_check",
     "order_refund",

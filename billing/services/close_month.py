@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 1_000  # subscriptions of one transaction, which holds the counter while it writes
 CATCH_UP = 3  # months that are looked at again, were they not closed in their time
+MISSED = 12  # months in which what was not closed even so is looked for, to be said
 
 Each = Callable[[Invoice, Draft], None]
 Progress = Callable[[int, int], None]
@@ -81,6 +82,20 @@ def close_month(
     return run
 
 
+def months_missed(*, now: datetime) -> dict[date, int]:
+    """Return the months that were not closed in time and are not looked at any more, by their first
+    day (UTC), with the number of subscriptions concerned. They can be closed by name.
+    """
+    today = now.astimezone(UTC).date()
+    month, missed = month_of(today), {}
+    for back in range(1, MISSED + 1):
+        month = month_before(month)
+        if back > CATCH_UP and (count := due(_close(month, today, now)).count()):
+            missed[month.start] = count
+            log.warning("close.missed", month=f"{month.start:%Y-%m}", subscriptions=count)
+    return missed
+
+
 def _close(month: Period, today: date, now: datetime) -> Close:
     return Close(month=month, ahead=month_of(month.end), as_of=max(today, month.end), now=now)
 
@@ -101,8 +116,9 @@ def _batch(
         for pk in ids:
             _batch([pk], close, cache, run, each, dry_run=dry_run)
         return
-    run.invoices += len(written)
-    for invoice, draft in written:
+    run.failed |= written.refused
+    run.invoices += len(written.invoices)
+    for invoice, draft in written.invoices:
         each(invoice, draft)
 
 

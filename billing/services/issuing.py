@@ -46,6 +46,10 @@ class Draft:
         """What the lines come to, in minor units, before tax."""
         return sum(line.amount for line in self.lines)
 
+    def taxed_on(self, today: date) -> date:
+        """Return the day whose rates count: that of issue, or the last of a period that is over."""
+        return min(today, self.period[1] - timedelta(days=1))
+
 
 @dataclass(frozen=True)
 class Drafted:
@@ -91,7 +95,7 @@ def invoices_draft(*, drafts: Sequence[Draft], now: datetime) -> list[Drafted]:
     drafted = []
     for draft in drafts:
         buyer, currency = buyers[draft.tenant.pk], draft.currency
-        day = min(tables.day, draft.period[1] - timedelta(days=1))
+        day = draft.taxed_on(tables.day)
         taxes = taxes_of(tables=tables, buyer=buyer, currency=currency, lines=draft.lines, on=day)
         subtotal, tax = draft.subtotal, sum(tax.tax for tax in taxes)
         invoice = Invoice(

@@ -6,16 +6,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from billing import services
 from billing.lines import Line
 from billing.models import (
     BilledUsage,
+    ExchangeRate,
     Invoice,
     InvoiceKind,
     Subscription,
@@ -242,15 +247,15 @@ def test_one_tenants_failure_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> 
     broken = held(tenants[1], "pro", "11-05")
     for tenant in (tenants[0], tenants[2]):
         held(tenant, "starter", "11-05")
-    close_batch: Any = importlib.import_module("billing.services.close_batch")
-    real: Callable[..., Line] = close_batch.month_line
+    close_due: Any = importlib.import_module("billing.services.close_due")
+    real: Callable[..., Line] = close_due.month_line
 
     def failing(plan: Any, share: Any) -> Line:
         if plan == broken.plan:
             raise ValueError("a row that nobody foresaw")
         return real(plan, share)
 
-    monkeypatch.setattr(close_batch, "month_line", failing)
+    monkeypatch.setattr(close_due, "month_line", failing)
     run = close_month(now=at("12-01"))
     assert run.failed == {f"broken ({tenants[1].uuid})": "a row that nobody foresaw"}
     assert set(Invoice.objects.values_list("tenant__name", "sequence")) == {
@@ -258,6 +263,59 @@ def test_one_tenants_failure_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> 
     }  # fmt: skip
     monkeypatch.undo()
     assert close_month(now=at("12-01")).invoices == 1
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_who_lacks_a_rate_of_exchange_is_left_out_and_named(settings: Any) -> None:
+    settings.ISSUER_COUNTRY, settings.ISSUER_TAX_ID = "JP", "T1234567890123"
+    dollars, yen = tenant_new(), tenant_new(currency="JPY")
+    for tenant in (dollars, yen):
+        held(tenant, "payg", "11-01")
+        used(tenant, "payg", {"11-15": 2_000})
+    now = at("12-02", hour=12)
+    for when in (now - SIX_HOURS, now):
+        GatewayPlan.objects.update(read_at=when)
+        with capture_logs() as logs:
+            run = close_month(now=when)
+    assert list(run.failed) == [f"Alice Corp ({dollars.uuid})"]
+    assert "no exchange rate from USD to JPY" in run.failed[f"Alice Corp ({dollars.uuid})"]
+    assert logs == []  # the batch was done once
+    assert Invoice.objects.get().tenant == yen
+    november = BilledUsage.objects.filter(period_start=day("11-01"))
+    assert november.get().subscription.tenant == yen
+    ExchangeRate.objects.create(
+        currency="USD", home_currency="JPY", day=day("12-02"), rate=150, source="MUFG TTM"
+    )
+    assert close_at(now).invoices == 1
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_what_was_not_closed_in_time_is_said_and_can_be_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tenant = tenant_new()
+    held(tenant, "payg", "11-01")
+    used(tenant, "payg", {"11-15": 2_000})
+    late = at("2027-04-05")
+    close_settled(late)
+    assert not Invoice.objects.exists()
+    clock = SimpleNamespace(now=lambda: late)
+    monkeypatch.setattr("billing.management.commands.close_month.timezone", clock)
+    out = StringIO()
+    call_command("close_month", "--dry-run", stdout=out)
+    assert [line.rpartition("--month ")[2] for line in out.getvalue().splitlines()[1:]] == [
+        "2026-12", "2026-11"
+    ]  # fmt: skip
+    with capture_logs() as logs:
+        services.months_missed(now=late)
+    assert [(log["event"], log["month"], log["subscriptions"]) for log in logs] == [
+        ("close.missed", "2026-12", 1), ("close.missed", "2026-11", 1)
+    ]  # fmt: skip
+    for when in (late, late + SIX_HOURS):
+        GatewayPlan.objects.update(read_at=when)
+        close_month(now=when, month=day("11-01"))
+    assert Invoice.objects.get().total == 2_00
+    assert list(services.months_missed(now=late)) == [day("12-01")]
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -177,7 +177,7 @@ class TestCommand:
         self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tenant = subscribe(sign_up)
-        monkeypatch.setattr("billing.services.close_batch.month_line", _raise)
+        monkeypatch.setattr("billing.services.close_due.month_line", _raise)
         with pytest.raises(CommandError, match=f"1 failed: .*{tenant.uuid}.*nobody foresaw"):
             self.run("--month", "2026-11")
 

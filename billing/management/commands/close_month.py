@@ -50,6 +50,11 @@ class Command(BaseCommand):
             except Refused as refusal:
                 raise CommandError(f"--month: {refusal}") from refusal
         self.stdout.write(f"{run.invoices} invoices {'would be ' if is_dry else ''}issued.")
+        for first, count in services.months_missed(now=timezone.now()).items():
+            self.stdout.write(
+                f"{first:%Y-%m} is too long ago to be looked at, and not closed for {count} "
+                f"subscriptions: close_month --month {first:%Y-%m}"
+            )
         if run.failed:
             reasons = "; ".join(f"{who}: {why}" for who, why in run.failed.items())
             raise CommandError(f"{len(run.failed)} failed: {reasons}")
