@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from billing.models.catalog import Currency, ExtensionPack
+from billing.models.catalog import SMALLEST_CHARGE, Currency, ExtensionPack
 from billing.models.subscriptions import Subscription
 from tenants.models import Tenant
 
@@ -100,3 +100,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"{self.description} ({self.get_state_display()})"
+
+    @property
+    def to_charge(self) -> int:
+        """What a card is charged, in minor units: nothing where a plan's share is too small for
+        one. The plan begins all the same, with an open invoice.
+        """
+        is_plan = self.purpose in {OrderPurpose.SUBSCRIPTION, OrderPurpose.CHANGE}
+        return 0 if is_plan and self.amount < SMALLEST_CHARGE[self.currency] else self.amount

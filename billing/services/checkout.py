@@ -12,7 +12,8 @@ from django.db.models import F, Q
 from billing import payments
 from billing.models import Customer, Order, OrderState
 from billing.models.orders import UNPAID
-from billing.services.fulfilment import order_settle
+from billing.services.fulfilment import order_settle, order_uncharged
+from billing.services.offers import has_card
 from billing.services.order_refunds import order_refund
 from billing.services.orders import is_current, order_renew
 from billing.services.top_up import Clock, top_up_charge
@@ -27,8 +28,8 @@ FORGET_AFTER = timedelta(days=1)  # one that never got to Checkout ends; session
 
 
 def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: datetime) -> str:
-    """Return the address where the order can be paid; empty where it need not be any more, or is
-    an automatic top-up, which its card pays.
+    """Return the address where the order can be paid; empty where it need not be (any more), or is
+    an automatic top-up, which its card pays. What is too small for a card only saves one there.
 
     An open session is used again; one that has expired, or offers what is sold no more, is
     replaced. Raise Refused where the order's period is over, PaymentError where Stripe cannot be
@@ -49,6 +50,9 @@ def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: date
     order = order_renew(order=order, now=now)
     if order.state not in UNPAID:
         return ""
+    if order.amount and not order.to_charge and has_card(tenant=order.tenant):
+        order_uncharged(order=order, now=now)
+        return ""
     session = payments.checkout_create(
         reference=str(order.uuid),
         metadata={"order": str(order.uuid)},
@@ -56,7 +60,7 @@ def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: date
         customer_id=customer_id(tenant=order.tenant, currency=order.currency),
         description=order.description,
         currency=order.currency,
-        amount=order.amount,
+        amount=order.to_charge,
         success_url=success_url,
         cancel_url=cancel_url,
         locale=order.tenant.language,

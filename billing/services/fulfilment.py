@@ -70,6 +70,15 @@ def order_charged(*, order: Order, intent: IntentState, now: datetime) -> Order:
     )
 
 
+@transaction.atomic
+def order_uncharged(*, order: Order, now: datetime) -> Order:
+    """Begin a plan of which too little is to pay for a card, of a tenant who has saved one."""
+    order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
+    return _fulfil(
+        order, amount=0, currency=order.currency, payment_intent_id="", card=None, now=now
+    )
+
+
 def _fulfil(
     order: Order,
     *,
@@ -97,10 +106,10 @@ def _fulfil(
     order.fulfilled_at = now
     order.state = OrderState.FULFILLED
     order.decline_code = order.decline_message = ""
-    is_as_agreed = (amount, currency) == (order.amount, order.currency)
+    is_as_agreed = (amount, currency) == (order.to_charge, order.currency)
     if not (is_as_agreed and _deliver(order, now)):
         order.state = OrderState.REFUND_DUE
-        if not is_as_agreed:  # what goes back is what came in
+        if amount != order.amount or not is_as_agreed:  # what goes back is what came in
             order.amount, order.tax, order.currency = amount, 0, currency
         order_held_post(order=order, now=now)
         queue.on_commit("billing.tasks.order_refund", order.pk, queue="default")

@@ -85,7 +85,9 @@ def order_lines(order: Order) -> list[Line]:
 
 
 def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
-    """Issue the invoice of a purchase that has been paid, with the payment that did."""
+    """Issue the invoice of a purchase that has been paid, with the payment that did; of one too
+    small to be charged, an open one.
+    """
     invoice = invoice_issue(
         tenant=order.tenant,
         kind=InvoiceKind.ORDER,
@@ -95,6 +97,8 @@ def order_invoice_issue(*, order: Order, now: datetime) -> Invoice:
         now=now,
         order=order,
     )
+    if not order.to_charge:
+        return invoice
     payment = Payment.objects.create(
         invoice=invoice,
         attempt=order.attempt,

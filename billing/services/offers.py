@@ -27,6 +27,7 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
+from billing.models.catalog import SMALLEST_CHARGE
 from billing.proration import rest_of_month
 from billing.services.fee_lines import days_line, setup_line
 from billing.services.fees_paid import rest_paid
@@ -68,6 +69,11 @@ class Offer:
     def amount(self) -> int:
         """What is to pay at once."""
         return self.net + self.tax
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether that is too little to be charged to a card: it stays open on its invoice."""
+        return 0 < self.amount < SMALLEST_CHARGE[self.price.currency]
 
 
 def subscription_active(*, tenant: Tenant) -> Subscription:

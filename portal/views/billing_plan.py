@@ -87,6 +87,7 @@ def _offer(offer: Offer) -> dict[str, object]:
         "lines": [(line.description, display(line.amount, currency)) for line in offer.lines],
         "tax": display(offer.tax, currency) if offer.tax else "",
         "amount": offer.amount,
+        "is_too_small": offer.is_too_small,
         "amount_display": display(offer.amount, currency),
     }
 

@@ -14,6 +14,7 @@ from billing.models import (
     Entry,
     Invoice,
     InvoiceKind,
+    InvoiceState,
     Order,
     OrderState,
     Plan,
@@ -31,7 +32,7 @@ from tenants.errors import Refused
 from tenants.models import Entitlement, Meter, PlanSpan, Tenant, UsageDay
 from tenants.selectors import quota_under
 from tests.billing.books import write_off
-from tests.billing.conftest import SignUpCall, buy, deliver, events_of, start, subscribe
+from tests.billing.conftest import SignUpCall, buy, deliver, events_of, pay, start, subscribe
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,6 +87,52 @@ def fees(tenant: Tenant) -> list[tuple[str, int]]:
 
 def bill(now: datetime) -> None:
     assert services.close_month(now=now).failed == {}
+
+
+class TestTooSmall:
+    """What is to pay at once is below Stripe's smallest charge."""
+
+    @pytest.fixture
+    def plus(self, starter: Tenant) -> Plan:
+        """A plan whose last day of November is 33 cents dearer than Starter's."""
+        PriceVersion.objects.filter(plan__code="pro").update(monthly_fee=39_00)
+        return Plan.objects.get(code="pro")
+
+    @pytest.mark.parametrize("has_card", [True, False])
+    def test_the_plan_begins_with_an_open_invoice(
+        self, starter: Tenant, plus: Plan, has_card: bool
+    ) -> None:
+        last = datetime(2026, 11, 30, 12, tzinfo=UTC)
+        if not has_card:
+            Customer.objects.update(payment_method_id="")
+        order = ordered(starter, "pro", now=last)
+        assert order.amount == 33
+        url = start(order, now=last)
+        assert bool(url) != has_card
+        if url:
+            pay(url)
+        order.refresh_from_db()
+        services.order_check(order=order, now=last)
+        order.refresh_from_db()
+        assert plan_of(starter) == "pro"
+        assert (order.state, order.invoice.state) == (OrderState.FULFILLED, InvoiceState.OPEN)
+        assert (order.invoice.amount_due, order.invoice.payments.count()) == (33, 0)
+        assert Customer.objects.get().payment_method_id
+        assert services.collect(now=last).failed == {}
+        assert prove().is_proved
+
+    def test_a_card_saved_too_late_moves_no_money(
+        self, starter: Tenant, plus: Plan, run_tasks: RunTasks
+    ) -> None:
+        last = datetime(2026, 11, 30, 12, tzinfo=UTC)
+        Customer.objects.update(payment_method_id="")
+        order = ordered(starter, "pro", now=last)
+        order = buy(order, now=last)
+        services.order_check(order=order, now=FIRST)
+        run_tasks("default")
+        order.refresh_from_db()
+        assert (order.state, plan_of(starter)) == (OrderState.REFUNDED, "starter")
+        assert prove().is_proved
 
 
 class TestDowngradeNow:

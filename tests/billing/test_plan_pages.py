@@ -8,7 +8,7 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 
 from billing import services
-from billing.models import Order, PlanChange
+from billing.models import Order, PlanChange, PriceVersion
 from tenants.models import Member, Role, Tenant, User
 from tests.billing.conftest import SignUpCall, buy
 from tests.billing.test_change import plan_of
@@ -97,6 +97,18 @@ def test_a_cheaper_plan_can_be_had_now(browser: Client, tenant: Tenant) -> None:
     assert "You are on Free now." in said(browser.post(page_of("free"), form, follow=True))
     assert plan_of(tenant) == "free"
     assert 'data-testid="quota-now"' not in browser.get(page_of("pro")).content.decode()
+
+
+def test_what_is_too_small_for_a_card_is_said_and_begins_at_once(
+    browser: Client, tenant: Tenant
+) -> None:
+    fee = PriceVersion.objects.get(plan__code="starter", currency="USD").monthly_fee
+    PriceVersion.objects.filter(plan__code="pro").update(monthly_fee=fee + 49)
+    page = browser.get(page_of("pro"))
+    assert 0 < page.context["offer"]["amount"] < 50
+    assert 'data-testid="too-small"' in page.content.decode()
+    browser.get(press(browser, "pro")["Location"])
+    assert plan_of(tenant) == "pro"
 
 
 def press_followed(browser: Client, plan: str) -> Any:
