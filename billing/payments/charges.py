@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from billing.payments.client import call, listed, stripe_client
+from billing.payments.client import call, decline_of, listed, stripe_client
 from billing.payments.errors import PaymentRefused
 
 
@@ -81,13 +81,13 @@ def intent_find(*, customer_id: str, metadata: dict[str, str]) -> IntentState | 
 
 
 def _intent_state(intent: Any) -> IntentState:
-    error = intent.last_payment_error
+    code, message = decline_of(intent.last_payment_error)
     return IntentState(
         id=intent.id,
         status=intent.status,
         amount=intent.amount,
         currency=intent.currency.upper(),
         metadata=intent.metadata.to_dict() if intent.metadata else {},
-        decline_code=(error.decline_code or error.code or "") if error else "",
-        decline_message=(error.message or "") if error else "",
+        decline_code=code,
+        decline_message=message,
     )

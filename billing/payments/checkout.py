@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing.payments.cards import Card, card_of
-from billing.payments.client import call, stripe_client
+from billing.payments.client import call, decline_of, stripe_client
 from billing.payments.errors import PaymentRefused
 
 
@@ -117,7 +117,7 @@ def _checkout_state(session: Any) -> CheckoutState:
     setup = session.setup_intent
     source = intent if intent is not None else setup
     method = getattr(source, "payment_method", None)
-    error = getattr(intent, "last_payment_error", None)
+    code, message = decline_of(getattr(intent, "last_payment_error", None))
     is_setup = session.mode == "setup" and session.status == "complete"
     return CheckoutState(
         id=session.id,
@@ -129,6 +129,6 @@ def _checkout_state(session: Any) -> CheckoutState:
         metadata=session.metadata.to_dict() if session.metadata else {},
         payment_intent_id=intent if isinstance(intent, str) else getattr(intent, "id", ""),
         card=card_of(method),
-        decline_code=(error.decline_code or error.code or "") if error else "",
-        decline_message=(error.message or "") if error else "",
+        decline_code=code,
+        decline_message=message,
     )

@@ -55,6 +55,17 @@ def call(what: str, ask: Callable[[], Any]) -> Any:
         raise PaymentRefused(f"{what}: {error}", code=error.code or "") from error
 
 
+def decline_of(error: Any) -> tuple[str, str]:
+    """Return the code and the message of the error of a payment's last try; empty without one.
+
+    Not every error has a decline code: a bank's question that was not answered has none, say.
+    """
+    if error is None:
+        return "", ""
+    code = getattr(error, "decline_code", None) or getattr(error, "code", None)
+    return code or "", error.message or ""
+
+
 def listed(what: str, ask: Callable[[], Any]) -> Iterator[Any]:
     """Yield all that a list of Stripe's has. Each page is a call, and fails as one does."""
     page = call(what, ask)

@@ -3,6 +3,7 @@
 import threading
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -151,6 +152,19 @@ class TestExtension:
         pay(start(order))
         services.order_check(order=order, now=timezone.now())
         assert QuotaGrant.objects.get().requests == 100
+
+    def test_errors_without_a_decline_code_say_why_too(self, sign_up: SignUpCall) -> None:
+        order = extension(sign_up("free").tenant)
+        buy(order, "4000000000000127")  # a wrong security code
+        order = services.order_check(order=order, now=timezone.now())
+        assert order.decline_code == "incorrect_cvc"
+        asked = pay(start(order), "4000002760003184").headers["Location"]
+        httpx.post(asked, data={"outcome": "fail"}, trust_env=False)
+        order = services.order_check(order=order, now=timezone.now())
+        assert order.decline_code == "payment_intent_authentication_failure"
+        session = payments.checkout_get(session_id=order.checkout_session_id)
+        intent = payments.intent_get(intent_id=session.payment_intent_id)
+        assert intent.decline_code == order.decline_code
 
     def test_a_form_sent_twice_is_one_order(self, sign_up: SignUpCall) -> None:
         tenant = sign_up("free").tenant
