@@ -99,7 +99,7 @@ def posting_checks() -> Iterator[Check]:
 
 def _booked() -> Iterator[_Booked]:
     """Yield what has postings. Where a refund failed, it may have been paid back before that; what
-    was written off is what is still due, and what came in since.
+    was written off is what is still due, and what came in or was credited since.
     """
     uuid, amount = _Dashed(F("uuid")), F("amount")
     yield _Booked("invoice", issued(), uuid, Abs("total"), "currency")
@@ -109,10 +109,12 @@ def _booked() -> Iterator[_Booked]:
     yield _Booked("payment", payments, payment, amount, "currency")
     losses = Entry.objects.filter(posting__invoice=OuterRef("pk"), account=Account.LOSSES)
     losses = losses.exclude(posting__key__startswith="dispute")
-    since = losses.filter(amount__lt=0).order_by().values("posting__invoice")
-    came_in = Subquery(since.annotate(sum=Sum("amount")).values("sum"))
     lost = billed().filter(Q(Exists(losses)) | Q(state=InvoiceState.UNCOLLECTIBLE))
-    was_due = Greatest(-OVER, 0, output_field=BigIntegerField()) - Coalesce(came_in, 0)
+    was_due = (
+        Greatest(-OVER, 0, output_field=BigIntegerField())
+        + _found_again("posting__invoice")
+        + _found_again("posting__invoice__corrects")
+    )
     yield _Booked("written-off", lost, uuid, was_due, "currency")
     refunds = Refund.objects.all()
     failed = refunds.filter(state=RefundState.FAILED)
@@ -132,3 +134,11 @@ def _booked() -> Iterator[_Booked]:
         ("dispute_lost", Dispute.objects.exclude(lost_at=None)),
     ):
         yield _Booked(kind, disputes, F("stripe_id"), amount, "currency")
+
+
+def _found_again(of: str) -> Any:
+    """Return how much of an invoice's losses was taken back, by postings that are `of` it."""
+    back = Entry.objects.filter(**{of: OuterRef("pk")}, account=Account.LOSSES, amount__lt=0)
+    back = back.exclude(posting__key__startswith="dispute")
+    total = back.order_by().values(of).annotate(sum=-Sum("amount")).values("sum")
+    return Coalesce(Subquery(total, output_field=BigIntegerField()), 0)

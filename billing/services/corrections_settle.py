@@ -122,7 +122,7 @@ def _give_back(
 ) -> None:
     """Take back what was charged too much, by as many credit notes as it takes.
 
-    What is left then was taken back already, by an operator's credit note, or was written off.
+    What is left then was taken back already, by an operator's credit note.
     """
     rest = -correction.difference
     note = None

@@ -46,14 +46,15 @@ def credit_note_issue(
     """Issue a credit note for an invoice: for all that is left of it, where no amount is given.
 
     `amounts` says how much of which line is taken back, by position; `amount` how much in all, off
-    the lines in their order. Both are in minor units before tax. It lowers what is owed; what was
-    paid already becomes the tenant's credit. Raise Refused for more than is left.
+    the lines in their order. Both are in minor units before tax. It lowers what is owed, or what
+    was lost where it is written off; what was paid already becomes the tenant's credit. Raise
+    Refused for more than is left.
     """
     invoice = invoice_locked(invoice.pk)
     if invoice.kind == InvoiceKind.CREDIT_NOTE or invoice.state not in {
-        InvoiceState.OPEN, InvoiceState.PAID,
+        InvoiceState.OPEN, InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE,
     }:  # fmt: skip
-        raise Refused(_("Only an invoice that is open or paid can be credited."))
+        raise Refused(_("Only an invoice that was issued can be credited."))
     left = lines_left(invoice=invoice)
     taken = {line: net for line, net in _taken(left, amounts=amounts, amount=amount).items() if net}
     taxes = _taxes(invoice, taken)

@@ -80,13 +80,14 @@ def invoices_post(*, invoices: Sequence[Invoice], now: datetime) -> None:
 def credit_note_post(*, note: Invoice, invoice: Invoice, now: datetime) -> Posting:
     """Note that a credit note was issued, before its invoice counts it.
 
-    It takes off what is owed first; the rest was paid already, and is the tenant's credit.
+    It takes off what is owed first, or was written off as lost; the rest was paid already, and is
+    the tenant's credit.
     """
     owed = min(-note.total, max(invoice.amount_due, 0))
     return post(
         key=f"invoice:{note.uuid}",
         entries={
-            Account.RECEIVABLE: -owed,
+            _owed(invoice): -owed,
             Account.CREDIT: note.total + owed,
             Account.REVENUE: -note.subtotal,
             Account.TAX: -note.tax,
@@ -108,9 +109,7 @@ _FROM: dict[str, Account] = {
 def payment_post(*, payment: Payment, invoice: Invoice, now: datetime) -> Posting:
     """Note that a payment came in, before the invoice counts it. What it does not owe is credit."""
     used = min(payment.amount, max(invoice.amount_due, 0))
-    is_written_off = invoice.state == InvoiceState.UNCOLLECTIBLE
-    owed = Account.LOSSES if is_written_off else Account.RECEIVABLE
-    entries = {_FROM[payment.method]: payment.amount, owed: -used}
+    entries = {_FROM[payment.method]: payment.amount, _owed(invoice): -used}
     if payment.method != PaymentMethod.CREDIT:
         entries[Account.CREDIT] = used - payment.amount
     return post(
@@ -121,6 +120,12 @@ def payment_post(*, payment: Payment, invoice: Invoice, now: datetime) -> Postin
         tenant=invoice.tenant,
         invoice=invoice,
     )
+
+
+def _owed(invoice: Invoice) -> Account:
+    """Return where the books have what is still due of an invoice."""
+    is_written_off = invoice.state == InvoiceState.UNCOLLECTIBLE
+    return Account.LOSSES if is_written_off else Account.RECEIVABLE
 
 
 def order_held_post(*, order: Order, now: datetime) -> None:

@@ -2,15 +2,18 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from billing.models import Invoice, InvoiceKind, InvoiceState, InvoiceTax
+from billing.proof import prove
 from billing.services import invoice_collect
+from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue
 from tenants.errors import Refused
 from tenants.models import AuditEntry, Tenant
-from tests.billing.books import NOW, balances, booked, issued
+from tests.billing.books import NOW, balances, booked, issued, write_off
 from tests.billing.conftest import SignUpCall, subscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,6 +83,30 @@ class TestAPaidInvoice:
         assert booked(f"invoice:{note.uuid}") == {"credit": -10_00, "revenue": 10_00}
         assert (invoice.state, invoice.amount_due) == (InvoiceState.PAID, -10_00)
         assert balances() == {"stripe": 30_00, "credit": -10_00, "revenue": -20_00}
+
+
+class TestAWrittenOffInvoice:
+    def test_it_is_less_of_a_loss(self, tenant: Tenant, settings: Any) -> None:
+        """Of ¥11,000 4,000 were paid, 7,000 lost. ¥3,300 are credited, then all: 4,000 are left."""
+        settings.ISSUER_COUNTRY, settings.ISSUER_TAX_ID = "JP", "T5835678256246"
+        invoice = issued(tenant, 3_000, 7_000, currency="JPY")
+        bank_transfer_record(
+            invoice=invoice, amount=4_000, reference="T1", received_on=NOW.date(), actor=None,
+            now=NOW,
+        )  # fmt: skip
+        write_off(invoice)
+        assert balances()["losses"] == 7_000
+        note = credit(invoice, amounts={1: 3_000})
+        assert booked(f"invoice:{note.uuid}") == {"losses": -3_300, "revenue": 3_000, "tax": 300}
+        assert (invoice.state, invoice.amount_due) == (InvoiceState.UNCOLLECTIBLE, 3_700)
+        assert prove().is_proved
+        note = credit(invoice)
+        assert booked(f"invoice:{note.uuid}") == {
+            "losses": -3_700, "credit": -4_000, "revenue": 7_000, "tax": 700,
+        }  # fmt: skip
+        assert (invoice.state, invoice.amount_due) == (InvoiceState.PAID, -4_000)
+        assert balances() == {"bank": 4_000, "credit": -4_000}
+        assert prove().is_proved
 
 
 class TestRefusals:
