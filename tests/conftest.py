@@ -37,6 +37,7 @@ from portal.local.aws.server import LocalAWS
 from portal.local.payments.server import LocalPayments
 from portal.supervisor.environment import Ports
 from tests.cast import Cast, assemble, usage_plan_free
+from tests.env import STRIPE_TEST_SECRET_KEY
 from tests.services import local_aws_running, local_payments_running, ping_api_deploy
 
 QUEUES = (*GATEWAY_QUEUES, "default")
@@ -149,6 +150,16 @@ def local_payments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPa
     """The local payments; the settings point at them. It delivers webhooks once told where to."""
     with local_payments_running(tmp_path_factory.mktemp("payments")) as payments:
         yield payments
+
+
+@pytest.fixture(scope="session")
+def stripe_api(request: pytest.FixtureRequest) -> None:
+    """Stripe's API: its test mode where the environment has a key for that, or what stands for it.
+
+    Who also fills in Checkout's page, or uses the controls, asks for `local_payments`.
+    """
+    if not STRIPE_TEST_SECRET_KEY:
+        request.getfixturevalue("local_payments")
 
 
 @pytest.fixture

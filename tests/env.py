@@ -11,6 +11,11 @@ if "TEST_VAR_DIR" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["TEST_VAR_DIR"], ignore_errors=True)
 _VAR_DIR = os.environ["TEST_VAR_DIR"]
 
+# With a key of Stripe's test mode, tests marked `stripe` run against that, and no others do.
+STRIPE_TEST_SECRET_KEY = os.environ.get("STRIPE_TEST_SECRET_KEY", "")
+if STRIPE_TEST_SECRET_KEY and not STRIPE_TEST_SECRET_KEY.startswith("sk_test_"):
+    raise ValueError("STRIPE_TEST_SECRET_KEY must be a key of the test mode: sk_test_…")
+
 os.makedirs(os.path.join(_VAR_DIR, "static"), exist_ok=True)  # where whitenoise looks
 
 os.environ.update(
@@ -20,7 +25,7 @@ os.environ.update(
     SECRET_KEY="tests-only",
     API_KEY_SECRET="tests-only",
     GATEWAY_SECRET="tests-only-gateway-secret",
-    STRIPE_SECRET_KEY="sk_test_tests",
+    STRIPE_SECRET_KEY=STRIPE_TEST_SECRET_KEY or "sk_test_tests",
     STRIPE_WEBHOOK_SECRET="whsec_tests",
     EMAIL_URL="memory:",
     EMAIL_VERIFICATION="optional",

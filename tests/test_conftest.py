@@ -1,5 +1,8 @@
 """The test harness's own promises, where a quiet failure would make other tests prove nothing."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,6 +88,18 @@ def test_settings_point_at_the_local_payments(local_payments: LocalPayments) -> 
         f"{settings.STRIPE_API_BASE}/v1/customers", auth=(settings.STRIPE_SECRET_KEY, "")
     )
     assert answer.status_code == 200
+
+
+def test_no_tests_run_with_a_live_key_of_stripes() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import tests.env"],
+        env={**os.environ, "STRIPE_TEST_SECRET_KEY": "sk_live_somebodys"},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert loaded.returncode != 0
+    assert "must be a key of the test mode" in loaded.stderr
 
 
 class TestMarkOfWhatRunsOnPostgreSQLToo:

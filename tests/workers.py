@@ -1,10 +1,14 @@
-"""Which worker runs a test (`-n`), which tests a database concerns, which are tried once more."""
+"""Which worker runs a test (`-n`), which tests a database concerns, which are tried once more, and
+which are left out against Stripe's test mode.
+"""
 
 import os
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+
+from tests.env import STRIPE_TEST_SECRET_KEY
 
 BROWSER = "tests/browser/"
 
@@ -29,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.database)
         if item.nodeid.startswith(BROWSER):
             item.add_marker(pytest.mark.flaky(reruns=1, condition="CI" in os.environ))
+        if STRIPE_TEST_SECRET_KEY and item.get_closest_marker("stripe") is None:
+            item.add_marker(pytest.mark.skip(reason="not for Stripe's test mode"))
 
 
 def _asks_for_database(item: pytest.Item) -> bool:

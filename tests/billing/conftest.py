@@ -18,7 +18,6 @@ from billing import services
 from billing.models import Invoice, Order
 from billing.services import SignUp
 from billing.services.events import webhook_receive
-from portal.local.payments.server import LocalPayments
 from tenants.models import Tenant, User
 
 SignUpCall = Callable[..., SignUp]
@@ -27,7 +26,7 @@ BACK = "http://localhost:8000/back"
 
 
 @pytest.fixture
-def shop(transactional_db: None, valkey: str, local_payments: LocalPayments) -> None:
+def shop(transactional_db: None, valkey: str, stripe_api: None) -> None:
     services.seed(now=timezone.now())
 
 
@@ -108,8 +107,14 @@ def stripe_client() -> stripe.StripeClient:
 
 
 def events() -> list[stripe.Event]:
-    """Return what happened at the local payments, oldest first."""
-    return list(stripe_client().v1.events.list({"limit": 100}).auto_paging_iter())[::-1]
+    """Return the last hundred things that happened at the local payments, oldest first."""
+    return stripe_client().v1.events.list({"limit": 100}).data[::-1]
+
+
+def becomes(id: str, outcome: str) -> None:
+    """Let something happen to an object at the local payments, such as a refund to fail."""
+    url = f"{settings.STRIPE_API_BASE}/_sekisho/outcome"
+    httpx.post(url, json={"id": id, "outcome": outcome}, trust_env=False).raise_for_status()
 
 
 def deliver(event: stripe.Event) -> None:
@@ -121,13 +126,12 @@ def deliver(event: stripe.Event) -> None:
     webhook_receive(payload=payload, signature=f"t={at},v1={digest}", now=timezone.now())
 
 
-def events_of(order: Order) -> list[stripe.Event]:
-    """Return the events of one order's session and payment."""
-    order.refresh_from_db()
+def events_of(what: Order | Invoice) -> list[stripe.Event]:
+    """Return the events of one order's, or invoice's, sessions and payments."""
     found = []
     for event in events():
         body = event.to_dict()["data"]["object"]
-        about = {body.get("client_reference_id"), (body.get("metadata") or {}).get("order")}
-        if str(order.uuid) in about:
+        metadata = body.get("metadata") or {}
+        if str(what.uuid) in {metadata.get("order"), metadata.get("invoice")}:
             found.append(event)
     return found

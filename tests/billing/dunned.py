@@ -10,7 +10,8 @@ from billing.lines import Line
 from billing.models import Customer, Invoice, InvoiceKind
 from billing.services.invoices import invoice_issue
 from tenants.models import Tenant
-from tests.billing.conftest import SignUpCall, stripe_client, subscribe
+from tests.billing.conftest import SignUpCall, stripe_client
+from tests.billing.saved_cards import carded
 
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
 DECLINES, ASKS, GOOD = (
@@ -39,8 +40,8 @@ def issue(tenant: Tenant, amount: int = 29_00, month: int = 12) -> Invoice:
 
 
 def uncollected(sign_up: SignUpCall, card: str = DECLINES) -> Invoice:
-    """Subscribe, and charge the month's fee to a card that does not pay; "" for none."""
-    tenant = subscribe(sign_up)
+    """Sign up, and charge a month's fee to a card that does not pay; "" for none."""
+    tenant = carded(sign_up)
     use_card(tenant, card)
     invoice = issue(tenant)
     services.invoice_collect(invoice=invoice, now=FIRST)
@@ -49,7 +50,7 @@ def uncollected(sign_up: SignUpCall, card: str = DECLINES) -> Invoice:
 
 
 def charges(tenant: Tenant) -> list[int]:
-    """Return what the tenant's cards were charged since it subscribed, oldest first."""
+    """Return what the tenant's cards were charged, oldest first."""
     customer = Customer.objects.get(tenant=tenant).stripe_id
     found = stripe_client().v1.charges.list({"customer": customer, "limit": 100})
-    return [charge.amount for charge in found if charge.paid][::-1][1:]
+    return [charge.amount for charge in found if charge.paid][::-1]

@@ -37,7 +37,7 @@ from billing.services.bank import bank_transfer_record
 from tenants.errors import Refused
 from tenants.models import ApiKeyVersion, Hold, HoldReason, Tenant, User
 from tenants.services import api_key_value_reveal, hold_place
-from tests.billing.conftest import BACK, SignUpCall, deliver, events, pay
+from tests.billing.conftest import BACK, SignUpCall, deliver, events_of, pay
 from tests.billing.dunned import ASKS, DECLINES, FIRST, GOOD, charges, issue, uncollected, use_card
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
@@ -73,6 +73,7 @@ def until_suspended(invoice: Invoice) -> DunningCase:
     return DunningCase.objects.get(invoice=invoice)
 
 
+@pytest.mark.stripe
 class TestCalendar:
     def test_the_seeded_schedule(self, shop: None) -> None:
         steps = list(DunningStep.objects.values_list("day", "act"))
@@ -148,6 +149,7 @@ class TestOpening:
         services.dun(now=on(31) + timedelta(days=1))
         assert DunningCase.objects.get().invoice == invoice
 
+    @pytest.mark.stripe
     def test_a_bank_that_asks_has_a_day_of_its_own(self, sign_up: SignUpCall) -> None:
         uncollected(sign_up, ASKS)
         assert kinds() == ["payment_confirm"]
@@ -161,7 +163,7 @@ class TestOpening:
 
     def test_a_webhook_does_not_turn_a_question_into_a_decline(self, sign_up: SignUpCall) -> None:
         invoice = uncollected(sign_up, ASKS)
-        for event in events():
+        for event in events_of(invoice):
             if event.type == "payment_intent.payment_failed":
                 deliver(event)
                 services.event_process(event=_stored(event.id), now=FIRST)
@@ -212,6 +214,7 @@ def _stored(event_id: str) -> StripeEvent:
 
 
 class TestFaults:
+    @pytest.mark.stripe
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("name", ["intent_cancel", "intent_create"])
     def test_killed_around_a_retry_it_is_gone_on_with_and_charges_once(
@@ -239,6 +242,7 @@ class TestFaults:
         invoice.refresh_from_db()
         assert (invoice.state, charges(invoice.tenant)) == (InvoiceState.PAID, [29_00])
 
+    @pytest.mark.stripe
     def test_killed_before_a_decline_is_noted_it_is_the_same_retry(
         self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -256,6 +260,7 @@ class TestFaults:
         assert (taken(), invoice.payments.count()) == ([(2, 1, "declined")], 2)
         assert kinds() == ["payment_failed"] * 2
 
+    @pytest.mark.stripe
     def test_without_an_answer_it_waits_and_the_next_run_asks(
         self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -279,12 +284,7 @@ class TestFaults:
         services.dun(now=on(1))
         use_card(invoice.tenant, GOOD)
         services.dun(now=on(2))
-        mine = [
-            event
-            for event in events()
-            if event.to_dict()["data"]["object"].get("metadata", {}).get("invoice")
-            == str(invoice.uuid)
-        ]
+        mine = events_of(invoice)
         for event in [*mine, *mine[::-1]]:
             deliver(event)
             services.event_process(event=_stored(event.id), now=on(2, 8))
@@ -292,6 +292,7 @@ class TestFaults:
         assert (invoice.state, invoice.amount_paid) == (InvoiceState.PAID, 29_00)
         assert [p.state for p in invoice.payments.order_by("attempt")] == ["failed", "succeeded"]
 
+    @pytest.mark.stripe
     def test_paid_by_bank_while_a_retry_is_under_way_is_the_tenants_credit(
         self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -338,6 +339,7 @@ def _dun_apart(now: datetime) -> None:
         connection.close()
 
 
+@pytest.mark.stripe
 class TestSuspension:
     def test_keys_stop_at_the_gateway_and_work_again_once_it_is_paid(
         self, sign_up: SignUpCall, call: Call, run_tasks: RunTasks

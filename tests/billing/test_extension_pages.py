@@ -15,9 +15,10 @@ from billing.services.top_up import top_ups_run
 from tenants.models import Member, QuotaGrant, Role, Tenant, User
 from tenants.services import closing
 from tests.billing.conftest import SignUpCall
+from tests.billing.saved_cards import save
 from tests.billing.test_pages import said
 from tests.billing.test_taking_back import bought
-from tests.billing.test_top_up import save_card, use
+from tests.billing.test_top_up import use
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,7 +125,7 @@ class TestTopUp:
     def test_on_bought_and_off(self, tenant: Tenant, browser: Client) -> None:
         now: datetime = timezone.now()
         assert "needs a saved card" in browser.get(PAGE).content.decode()
-        save_card(tenant, now)
+        save(tenant, now=now)
         address = reverse("billing-top-up")
         browser.post(address, self.FORM)
         page = browser.get(PAGE).content.decode()
@@ -142,7 +143,7 @@ class TestTopUp:
     def test_what_makes_no_sense_is_refused(
         self, tenant: Tenant, browser: Client, changed: dict[str, str]
     ) -> None:
-        save_card(tenant, timezone.now())
+        save(tenant, now=timezone.now())
         answer = browser.post(reverse("billing-top-up"), {**self.FORM, **changed}, follow=True)
         assert said(answer)
         assert not AutoTopUp.objects.exists()
@@ -153,7 +154,7 @@ class TestTopUp:
         assert not AutoTopUp.objects.exists()
 
     def test_a_decline_is_told_on_the_page(self, tenant: Tenant, browser: Client) -> None:
-        customer = save_card(tenant, timezone.now())
+        customer = save(tenant, now=timezone.now()).customer
         browser.post(reverse("billing-top-up"), self.FORM)
         customer.payment_method_id = "pm_card_chargeCustomerFail"
         customer.save()

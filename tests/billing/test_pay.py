@@ -33,12 +33,12 @@ from tests.billing.conftest import (
     DECLINED,
     SignUpCall,
     deliver,
-    events,
+    events_of,
     pay,
     stripe_client,
-    subscribe,
 )
 from tests.billing.dunned import ASKS, DECLINES, FIRST, GOOD, charges, issue, uncollected, use_card
+from tests.billing.saved_cards import carded
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
 
@@ -88,7 +88,7 @@ class TestCheckout:
         invoice = uncollected(sign_up)
         url = start(invoice)
         pay(url, DECLINED)
-        for event in events():  # the decline is told by a webhook too
+        for event in events_of(invoice):  # the decline is told by a webhook too
             if event.type == "payment_intent.payment_failed":
                 deliver(event)
                 stored = StripeEvent.objects.latest("id")
@@ -135,12 +135,11 @@ class TestCheckout:
     ) -> None:
         invoice = uncollected(sign_up)
         pay(start(invoice))
-        for event in events()[::order]:
-            if event.to_dict()["data"]["object"].get("metadata", {}).get("invoice"):
-                for _twice in range(2):
-                    deliver(event)
-                stored = StripeEvent.objects.get(event_id=event.id)
-                services.event_process(event=stored, now=LATER)
+        for event in events_of(invoice)[::order]:
+            for _twice in range(2):
+                deliver(event)
+            stored = StripeEvent.objects.get(event_id=event.id)
+            services.event_process(event=stored, now=LATER)
         invoice.refresh_from_db()
         assert (invoice.state, invoice.amount_paid) == (InvoiceState.PAID, 29_00)
         assert SavedCard.objects.filter(last_four="4242", removed_at=None).count() == 1
@@ -205,7 +204,7 @@ class TestFaults:
     def test_an_abandoned_page_is_no_try_and_the_card_is_charged(
         self, sign_up: SignUpCall, is_made: bool
     ) -> None:
-        invoice = issue(subscribe(sign_up))  # it is due later
+        invoice = issue(carded(sign_up))  # it is due later
         use_card(invoice.tenant, "")
         start(invoice)
         attempt = invoice.payments.get()
@@ -228,11 +227,10 @@ class TestFaults:
         for card in SavedCard.objects.filter(removed_at=None):
             services.card_remove(card=card, now=LATER)
         SavedCard.objects.all().delete()  # as once they are detached
-        for event in events():
-            if event.to_dict()["data"]["object"].get("metadata", {}).get("invoice"):
-                deliver(event)
-                stored = StripeEvent.objects.get(event_id=event.id)
-                services.event_process(event=stored, now=LATER)
+        for event in events_of(invoice):
+            deliver(event)
+            stored = StripeEvent.objects.get(event_id=event.id)
+            services.event_process(event=stored, now=LATER)
         assert not SavedCard.objects.exists()
         assert Customer.objects.get(tenant=invoice.tenant).payment_method_id == ""
 
@@ -296,7 +294,7 @@ class TestLoose:
     def test_a_charge_that_was_not_made_is_not_made_any_more(
         self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        invoice = issue(subscribe(sign_up))
+        invoice = issue(carded(sign_up))
         with monkeypatch.context() as patched:
             patched.setattr(payments, "intent_create", raising)
             with pytest.raises(payments.PaymentUnavailable):

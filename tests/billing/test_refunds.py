@@ -17,14 +17,14 @@ from billing.services.refunds import (
     credit_note_refund,
     refund_request,
     refund_send,
-    refund_settle,
     refunds_waiting,
 )
 from billing.tasks import refunds_sweep
 from tenants.errors import Refused
 from tenants.models import Tenant
 from tests.billing.books import NOW, balances, booked, issued
-from tests.billing.conftest import SignUpCall, deliver, events, stripe_client, subscribe
+from tests.billing.conftest import SignUpCall, becomes, deliver, events, stripe_client
+from tests.billing.saved_cards import carded
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def tenant(sign_up: SignUpCall) -> Tenant:
-    return subscribe(sign_up, "payg")
+    return carded(sign_up)
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def at_stripe(invoice: Invoice) -> list[int]:
     return [refund.amount for refund in found.data][::-1]
 
 
+@pytest.mark.stripe
 class TestRefund:
     def test_a_part_and_then_the_rest(self, paid: Invoice, run_tasks: RunTasks) -> None:
         first = asked(paid, 10_00)
@@ -123,6 +124,7 @@ class TestRefund:
 
 
 class TestFaults:
+    @pytest.mark.stripe
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=24)])
     def test_dying_around_the_refund_pays_back_once(
@@ -149,6 +151,7 @@ class TestFaults:
         assert at_stripe(paid) == [10_00]
         assert balances() == {"stripe": 20_00, "revenue": -20_00}
 
+    @pytest.mark.stripe
     def test_the_sweep_finishes_what_a_lost_task_left(
         self, paid: Invoice, run_tasks: RunTasks, valkey: str
     ) -> None:
@@ -176,6 +179,7 @@ class TestFaults:
         paid.refresh_from_db()
         assert paid.amount_paid == 20_00
 
+    @pytest.mark.stripe
     def test_what_stripe_refuses_is_credit_again_and_says_why(self, paid: Invoice) -> None:
         intent = paid.payments.get().payment_intent_id
         stripe_client().v1.refunds.create({"payment_intent": intent})  # in Stripe's dashboard
@@ -186,16 +190,17 @@ class TestFaults:
         assert booked(f"refund_failed:{refund.uuid}") == {"held": 10_00, "credit": -10_00}
         assert credit_balance(tenant=paid.tenant, currency="USD") == 10_00
 
-    def test_a_bank_that_sends_it_back_later_makes_it_credit_again(self, paid: Invoice) -> None:
+    def test_a_bank_that_sends_it_back_later_makes_it_credit_again(
+        self, paid: Invoice, run_tasks: RunTasks
+    ) -> None:
         refund = asked(paid, 10_00)
         refund_send(refund=refund, now=NOW)
         refund.refresh_from_db()
-        returned = payments.StripeRefund(
-            id=refund.stripe_id, status="failed", amount=10_00, metadata={},
-            failure_reason="expired_or_canceled_card",
-        )  # fmt: skip
+        becomes(refund.stripe_id, "failed")
+        (told,) = [event for event in events()[-3:] if event.type == "refund.failed"]
         for _ in range(2):
-            refund_settle(refund=refund, found=returned, now=NOW)
+            deliver(told)
+            run_tasks("default")
         refund.refresh_from_db()
         paid.refresh_from_db()
         assert (refund.state, refund.failure_message) == (

@@ -43,18 +43,13 @@ from tenants.models import (
     UsagePlan,
 )
 from tenants.services import api_key_value_reveal, reconcile, usage
-from tests.billing.conftest import SignUpCall, buy, deliver, events, stripe_client
+from tests.billing.conftest import SignUpCall, deliver, events_of, stripe_client
+from tests.billing.saved_cards import save
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 FAILS, ASKS = "pm_card_chargeCustomerFail", "pm_card_authenticationRequired"
-
-
-def save_card(tenant: Tenant, now: datetime = NOW) -> Customer:
-    order = services.card_order(tenant=tenant, token="card", actor=None, now=now)
-    services.order_check(order=buy(order, now=now), now=now)
-    return Customer.objects.get(tenant=tenant)
 
 
 def turn_on(
@@ -87,11 +82,12 @@ def charges(tenant: Tenant) -> list[tuple[int, bool]]:
 def tenant(sign_up: SignUpCall) -> Tenant:
     """On the free plan, of 100 a month, with a card and top-ups of 100 below 20 %."""
     tenant = sign_up("free", now=NOW).tenant
-    save_card(tenant)
+    save(tenant)
     turn_on(tenant)
     return tenant
 
 
+@pytest.mark.stripe
 class TestWhen:
     @pytest.mark.parametrize(
         ("used", "is_bought"), [(0, False), (80, False), (81, True), (100, True)]
@@ -167,6 +163,7 @@ class TestWhen:
             turn_on(tenant)
 
 
+@pytest.mark.stripe
 class TestRefusals:
     @pytest.mark.parametrize("card", [FAILS, ASKS])
     def test_a_card_that_does_not_pay_turns_it_off_and_says_so(
@@ -212,6 +209,7 @@ class TestRefusals:
 
 
 class TestFaults:
+    @pytest.mark.stripe
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("later", [timedelta(minutes=1), timedelta(hours=24)])
     def test_dying_around_the_charge_charges_once(
@@ -348,11 +346,7 @@ class TestFaults:
             top_ups_run(clock=lambda: NOW)
         order = Order.objects.get(is_top_up=True)
         assert services.checkout_start(order=order, success_url="", cancel_url="", now=NOW) == ""
-        told = [
-            event
-            for event in events()
-            if event.to_dict()["data"]["object"].get("metadata", {}).get("order") == str(order.uuid)
-        ]
+        told = events_of(order)
         assert told
         monkeypatch.setattr(timezone, "now", lambda: NOW)
         for event in told * 2:
@@ -392,7 +386,7 @@ def test_the_key_works_again(
     tenant = sign_up("free", now=now).tenant
     UsagePlan.objects.update(burst_limit=5_000)
     run_tasks()
-    save_card(tenant, now)
+    save(tenant, now=now)
     turn_on(tenant, now=now)
     version = ApiKeyVersion.objects.get(api_key__tenant=tenant)
     ApiKeyVersion.objects.update(revealed_at=None)
