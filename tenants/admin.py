@@ -128,7 +128,7 @@ class TenantAdmin(ModelAdmin):
         ]
         return format_html(" · ".join(["{}"] * len(parts)), *parts)
 
-    @admin.action(description=_("Stop all calls (operator's hold)"))
+    @admin.action(description=_("Stop all calls (operator's hold)"), permissions=["change"])
     def stop(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> TemplateResponse | None:
         """Ask for the reason, which the tenants are shown, then stop them."""
         form = StopForm(request.POST if is_answered(request) else None)
@@ -155,7 +155,7 @@ class TenantAdmin(ModelAdmin):
         )
         return None
 
-    @admin.action(description=_("Lift the operator's hold"))
+    @admin.action(description=_("Lift the operator's hold"), permissions=["change"])
     def resume(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
         lifted = sum(
             services.hold_lift(
@@ -168,7 +168,7 @@ class TenantAdmin(ModelAdmin):
         )
         self._say(request, lifted, ngettext("%d hold lifted.", "%d holds lifted.", lifted))
 
-    @admin.action(description=_("Compare with the gateway now"))
+    @admin.action(description=_("Compare with the gateway now"), permissions=["change"])
     def reconcile(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
         for tenant in tenants:
             reconcile_request(tenant=tenant, now=timezone.now())

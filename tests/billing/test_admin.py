@@ -5,20 +5,25 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from billing import services
 from billing.forms import NewPriceForm, TiersField
 from billing.models import (
+    AutoTopUp,
     Customer,
     EventStatus,
+    ExtensionPack,
     Invoice,
     InvoiceState,
     OrderState,
     Plan,
     PriceVersion,
+    SpendingCap,
     StripeEvent,
     Subscription,
 )
@@ -152,3 +157,31 @@ def test_a_replayed_event_settles_its_order(operator: Client, sign_up: SignUpCal
     assert "1 event processed." in act(operator, "stripeevent", "replay", event)
     order.refresh_from_db()
     assert order.state == OrderState.FULFILLED
+
+
+class TestControls:
+    def test_an_operator_lifts_a_cap_and_turns_a_top_up_off_and_a_viewer_does_not(
+        self, operator: Client, sign_up: SignUpCall
+    ) -> None:
+        tenant, now = subscribe(sign_up, "payg"), timezone.now()
+        cap = services.cap_set(tenant=tenant, amount=50_00, actor=None, now=now)
+        top_up = AutoTopUp.objects.create(
+            tenant=tenant, pack=ExtensionPack.objects.earliest("pk"), percent=10,
+            most_per_period=1, set_at=now,
+        )  # fmt: skip
+        page = operator.get(reverse("admin:billing_spendingcap_changelist")).content.decode()
+        assert "$50.00" in page
+        clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+        may_view = Permission.objects.filter(codename__in=["view_spendingcap", "view_autotopup"])
+        clerk.user_permissions.set(may_view)
+        viewer = Client()
+        viewer.force_login(clerk)
+        for browser in (viewer, operator):
+            act(browser, "autotopup", "turn_off", top_up)
+            act(browser, "spendingcap", "lift", cap)
+            top_up.refresh_from_db()
+            is_there = SpendingCap.objects.filter(pk=cap.pk).exists()
+            assert is_there == top_up.is_on == (browser is viewer)
+        done = AuditEntry.objects.filter(action__in=["spending_cap.lifted", "top_up.stopped"])
+        assert {entry.actor.email for entry in done if entry.actor} == {"operator@example.com"}
+        assert done.count() == 2

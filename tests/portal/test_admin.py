@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -12,8 +13,8 @@ import billing.services
 import conversions.services
 from billing.models import Plan, PriceVersion
 from tenants import gateway
-from tenants.models import GatewayPlan, Hold, HoldReason, UsagePlan, User
-from tenants.services import mirrors
+from tenants.models import GatewayPlan, Hold, HoldReason, Tenant, UsagePlan, User
+from tenants.services import hold_place, mirrors
 from tests.cast import PASSWORD, Cast
 from tests.conftest import RunTasks
 
@@ -138,3 +139,19 @@ def test_stopping_a_tenant_asks_for_the_reason_which_the_tenant_is_shown(
         assert "Stolen cards" in member.get(reverse(page)).content.decode()
     operator.post(address, {**chosen, "action": "resume"})
     assert not Hold.objects.filter(lifted_at=None).exists()
+
+
+def test_who_may_only_view_tenants_neither_stops_nor_resumes_them(cast: Cast) -> None:
+    held, free = cast.alice_corp, cast.charlie_corp
+    hold_place(tenant=held, reason=HoldReason.OPERATOR, note="x", now=timezone.now())
+    before = list(Tenant.objects.values_list("pk", "reconcile_revision"))
+    clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_tenant"))
+    viewer, address = Client(), reverse("admin:tenants_tenant_changelist")
+    viewer.force_login(clerk)
+    assert "Alice Corp" in viewer.get(address).content.decode()
+    for action, tenant in (("stop", free), ("resume", held), ("reconcile", free)):
+        chosen = {"action": action, "_selected_action": [tenant.pk], "answered": "yes", "note": "y"}
+        viewer.post(address, chosen)
+    assert Hold.objects.get(lifted_at=None).tenant == held
+    assert list(Tenant.objects.values_list("pk", "reconcile_revision")) == before
