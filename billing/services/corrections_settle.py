@@ -1,13 +1,14 @@
 """Corrections that no usage invoice is to bear: a supplementary invoice, or credit notes.
 
 They are those of tenants who pay by usage no more, and those that the next close could not take.
-What goes back comes off what was charged for that month; then, where that is the smaller already
-for an earlier correction, off what was charged for usage in the last year. One tenant is one
+What goes back comes off what was charged for that month; then, where an invoice of it is the
+smaller for a correction of another month, off what was charged for that one. One tenant is one
 transaction: the tenant is locked, then its invoices, and the counter last.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -81,16 +82,12 @@ def _tenant_settle(tenant_id: int, now: datetime) -> None:
     pending = corrections_pending(tenants=[tenant], since=month.start).get(tenant_id, [])
     corrections = [each for each in pending if each.revision.pk in waiting]
     lines = corrections_lines(corrections, now)
-    invoices = list(
-        Invoice.objects.select_for_update()
-        .filter(
-            tenant=tenant,
-            kind__in=[InvoiceKind.USAGE, InvoiceKind.SUPPLEMENT],
-            period_start__gte=month.start - CARRIED,
-        )
-        .prefetch_related("lines")
-        .order_by("-period_start", "-pk")
+    charged = Invoice.objects.select_for_update().filter(
+        tenant=tenant,
+        kind__in=[InvoiceKind.USAGE, InvoiceKind.SUPPLEMENT],
+        period_start__gte=month.start - CARRIED,
     )
+    invoices = {each.pk: each for each in charged.prefetch_related("lines").order_by("pk")}
     for correction in corrections:
         if correction.difference < 0:
             _give_back(correction, lines[correction.revision.pk].description, invoices, now)
@@ -118,25 +115,28 @@ def _note(correction: Correction, invoice: Invoice) -> None:
 
 
 def _give_back(
-    correction: Correction, reason: str, invoices: Sequence[Invoice], now: datetime
+    correction: Correction, reason: str, invoices: Mapping[int, Invoice], now: datetime
 ) -> None:
     """Take back what was charged too much, by as many credit notes as it takes.
 
     What is left then was taken back already, by an operator's credit note.
     """
-    rest = -correction.difference
+    rest, short = -correction.difference, 0
     note = None
-    for invoice, lines in _sources(correction, invoices):
-        amounts = _amounts(lines_left(invoice=invoice), lines, rest)
+    for source in _sources(correction.revisions[:-1], invoices):
+        left = lines_left(invoice=source.invoice)
+        amounts = _amounts(left, source.lines, rest if source.is_own else min(rest, short))
+        taken = sum(amounts.values())
         if amounts:
             try:
                 note = credit_note_issue(
-                    invoice=invoice, reason=reason, actor=None, now=now, amounts=amounts
+                    invoice=source.invoice, reason=reason, actor=None, now=now, amounts=amounts
                 )
             except Refused as refusal:
-                log.warning("correction.refused", invoice=str(invoice), why=str(refusal))
+                log.warning("correction.refused", invoice=str(source.invoice), why=str(refusal))
                 continue
-            rest -= sum(amounts.values())
+        rest -= taken
+        short += (sum(left[line] for line in source.lines) if source.is_own else 0) - taken
     if rest:
         log.warning("correction.not_credited", revision=correction.revision.pk, amount=rest)
         of_month = Invoice.objects.filter(corrects__billed_usage__in=correction.revisions)
@@ -145,27 +145,55 @@ def _give_back(
         _note(correction, note)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Lines that can be taken back from: those of the month itself, or of another month."""
+
+    invoice: Invoice
+    lines: Sequence[InvoiceLine]
+    is_own: bool = True
+
+
 def _sources(
-    correction: Correction, invoices: Sequence[Invoice]
-) -> Iterator[tuple[Invoice, list[InvoiceLine]]]:
-    """Yield what can be taken back from, the lines of the month itself first."""
-    by_pk = {invoice.pk: invoice for invoice in invoices}
-    billed = correction.revisions[:-1]
-    for place in reversed(range(len(billed))):
-        invoice = by_pk.get(billed[place].invoice_id or 0)
+    revisions: Sequence[BilledUsage], invoices: Mapping[int, Invoice]
+) -> Iterator[_Source]:
+    """Yield what was charged for a month by its revisions, the last of it first.
+
+    Then, where an invoice of these bore what went back of other months, what was charged for them.
+    """
+    own = list(_charged(revisions, invoices))
+    yield from own
+    looked_at = {source.invoice.pk for source in own}
+    todo = list(looked_at)
+    while todo:
+        for corrected in BilledUsage.objects.filter(invoice=todo.pop(), revision__gt=0):
+            earlier = BilledUsage.objects.filter(
+                subscription=corrected.subscription_id,
+                period_start=corrected.period_start,
+                meter=corrected.meter,
+                revision__lt=corrected.revision,
+            ).order_by("revision")
+            for source in _charged(list(earlier), invoices):
+                if source.invoice.pk not in looked_at:
+                    looked_at.add(source.invoice.pk)
+                    todo.append(source.invoice.pk)
+                    yield replace(source, is_own=False)
+
+
+def _charged(
+    revisions: Sequence[BilledUsage], invoices: Mapping[int, Invoice]
+) -> Iterator[_Source]:
+    for place in reversed(range(len(revisions))):
+        invoice = invoices.get(revisions[place].invoice_id or 0)
         if invoice is None:
             continue
         lines = invoice.lines.all()
         if place == 0:
-            yield invoice, [line for line in lines if line.group == LineGroup.USAGE]
+            yield _Source(invoice, [line for line in lines if line.group == LineGroup.USAGE])
         else:
-            amount = billed[place].amount - billed[place - 1].amount
+            amount = revisions[place].amount - revisions[place - 1].amount
             corrected = [line for line in lines if line.group == LineGroup.CORRECTION]
-            yield invoice, [line for line in corrected if line.amount == amount]
-    groups = {LineGroup.USAGE, LineGroup.CORRECTION}
-    for invoice in invoices:
-        if invoice.currency == correction.revision.price.currency:
-            yield invoice, [line for line in invoice.lines.all() if line.group in groups]
+            yield _Source(invoice, [line for line in corrected if line.amount == amount > 0])
 
 
 def _amounts(

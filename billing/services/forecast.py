@@ -4,7 +4,7 @@ Usage goes on as in the last seven full days (UTC), or as many as the plan was h
 less than what is used, nor more than a spending cap allows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,13 +18,17 @@ from billing.models import (
     PlanChange,
     PriceMove,
     PriceVersion,
-    SpendingCap,
     Subscription,
     SubscriptionState,
 )
 from billing.money import rounded
 from billing.proration import Share, fee_for_month
-from billing.services.correction_lines import corrections_lines, corrections_pending
+from billing.services.correction_lines import (
+    corrections_lines,
+    corrections_pending,
+    corrections_take,
+    taxations_on,
+)
 from billing.services.fee_lines import month_line
 from billing.usage import usage_read
 from tenants.models import Meter, Tenant
@@ -60,8 +64,7 @@ def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
     most = most_charged(subscriptions=[subscription], month=month).get(subscription.pk)
     by_meter = usage_lines(terms, days, used, most) if days else {}
     usage = [line for lines in by_meter.values() for line in lines]
-    pending = corrections_pending(tenants=[tenant], since=month.start).get(tenant.pk, [])
-    corrections = list(corrections_lines(pending, now).values())
+    corrections = _corrections(subscription, usage, month, now)
     lines = [*_fee(subscription, month_of(month.end)), *usage, *corrections]
     if not lines and not terms.steps:
         return None
@@ -100,15 +103,30 @@ def _expected(
     before = _used(subscription, terms, Period(days.start, today))
     lately = _used(subscription, terms, Period(since, today))
     left = (days.end - today).days
-    expected = {
+    return {
         meter: max(count, before[meter] + rounded(Decimal(lately[meter] * left) / full))
         for meter, count in used.items()
     }
-    cap = SpendingCap.objects.filter(tenant=subscription.tenant_id).first()
-    if cap is not None and Meter.REQUESTS in expected:
-        most = max(cap.requests, used[Meter.REQUESTS])
-        expected[Meter.REQUESTS] = min(expected[Meter.REQUESTS], most)
-    return expected
+
+
+def _corrections(
+    subscription: Subscription, usage: Sequence[Line], month: Period, now: datetime
+) -> list[Line]:
+    """Return the lines of what the invoice of this usage could bear of earlier months."""
+    tenant_id = subscription.tenant_id
+    pending = corrections_pending(tenants=[subscription.tenant], since=month.start)
+    if tenant_id not in pending:
+        return []
+    lines = corrections_lines(pending[tenant_id], now)
+    today = now.astimezone(UTC).date()
+    taken = corrections_take(
+        pending[tenant_id],
+        lines=lines,
+        billed=usage,
+        taxation=taxations_on(tenant_ids=[tenant_id], on=today, now=now)[tenant_id],
+        currency=subscription.price.currency,
+    )
+    return [lines[each.revision.pk] for each in taken]
 
 
 def _fee(subscription: Subscription, ahead: Period) -> list[Line]:

@@ -173,10 +173,12 @@ class TestWhoLeft:
         assert {'"tenants_tenant"', '"billing_invoice"'} < set(tables)
 
     def test_what_an_operator_has_given_back_is_not_given_twice(self, left: Tenant) -> None:
-        note = credit_note_issue(
-            invoice=Invoice.objects.get(), reason="a complaint", actor=None, now=LATER
-        )
-        told(left, 1_750)
+        november = Invoice.objects.get()
+        used(left, "payg", {"12-01": 1_500})
+        close_settled(at("2027-01-02", hour=12))
+        assert Invoice.objects.count() == 2
+        note = credit_note_issue(invoice=november, reason="a complaint", actor=None, now=LATER)
+        told(left, 1_750, now=at("2027-01-05"))
         assert notes() == [("2026-000001", -2_00)]
         assert BilledUsage.objects.get(revision=1).invoice == note
 
@@ -201,13 +203,15 @@ def test_an_invoice_that_a_correction_made_smaller_gives_no_more_than_it_has(pay
     used(payg, "payg", {"12-15": 2_000})
     close_settled(at("2027-01-02", hour=12))
     assert Invoice.objects.get(period_start=day("12-01")).total == 10
-    Subscription.objects.update(state="cancelled", ends_on=day("2027-01-03"))
+    used(payg, "payg", {"2027-01-15": 4_000})
+    close_settled(at("2027-02-02", hour=12))
+    Subscription.objects.update(state="cancelled", ends_on=day("2027-02-03"))
     used(payg, "payg", {"12-15": 0})
-    for when in (at("2027-01-05"), at("2027-01-06")):
+    for when in (at("2027-02-05"), at("2027-02-06")):
         GatewayPlan.objects.update(read_at=when)
         months_correct(now=when)
     assert notes() == [("2027-000001", -10), ("2026-000001", -1_90)]
-    assert books() == {"receivable": 10, "revenue": -10}
+    assert books() == {"receivable": 6_10, "revenue": -6_10}
 
 
 @pytest.fixture

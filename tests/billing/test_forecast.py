@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import selectors, services
-from billing.models import SpendingCap
+from billing.models import BilledUsage, CapChange
 from billing.services import Forecast, forecast
 from tenants.models import Tenant, User
-from tests.billing.months import at, counted, held, tenant_new, used
+from tests.billing.months import at, counted, day, held, tenant_new, used
 
 NOW = at("11-21", hour=12)
 
@@ -53,11 +53,9 @@ def test_it_is_never_less_than_what_is_used(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize(("requests", "expected"), [(20_000, 38_00), (10_000, 31_00)])
 def test_nor_more_than_a_cap_allows(tenant: Tenant, requests: int, expected: int) -> None:
-    held(tenant, "payg", "10-01")
+    payg = held(tenant, "payg", "10-01")
     used(tenant, "payg", {"11-01": 2_000, "11-14": 7_000, "11-20": 7_000, "11-21": 500})
-    SpendingCap.objects.create(
-        tenant=tenant, currency="USD", amount=1, requests=requests, set_at=NOW
-    )
+    CapChange.objects.create(subscription=payg, requests=requests, written_at=at("11-21"))
     assert found(tenant).expected == expected
 
 
@@ -78,6 +76,24 @@ def test_a_fee_is_that_of_the_next_month(tenant: Tenant) -> None:
 def test_a_free_plan_has_none(tenant: Tenant) -> None:
     held(tenant, "free", "10-01")
     assert forecast(tenant=tenant, now=NOW) is None
+
+
+def test_a_correction_is_on_it_once_the_invoice_could_bear_it(tenant: Tenant) -> None:
+    payg = held(tenant, "payg", "10-01")
+    for revision, quantity in enumerate((6_000, 1_000)):
+        BilledUsage.objects.create(
+            subscription=payg, price=payg.price, meter="requests", period_start=day("10-01"),
+            revision=revision, quantity=quantity, amount=(quantity - 1_000) // 5,
+            noted_at=at("11-02"),
+        )  # fmt: skip
+    used(tenant, "payg", {"11-01": 6_000})
+    assert found(tenant).total == 10_00
+    used(tenant, "payg", {"11-01": 6_100})
+    result = found(tenant)
+    assert lines(result)[-1] == (
+        "Correction of 2026-10: 1,000 requests, billed as 6,000", -10_00
+    )  # fmt: skip
+    assert result.total == 20
 
 
 @pytest.mark.parametrize(
