@@ -68,6 +68,14 @@ def top_up() -> None:
 
 
 @shared_task
+def order_check(order_pk: int) -> None:
+    """Ask Stripe about an order whose page may have to be closed; else the sweep does."""
+    order = Order.objects.select_related("tenant").get(pk=order_pk)
+    with suppress(payments.PaymentError):
+        services.order_check(order=order, now=timezone.now())
+
+
+@shared_task
 def order_refund(order_pk: int) -> None:
     """Pay an undeliverable order back; a failure is left to the sweep."""
     order = Order.objects.select_related("tenant").get(pk=order_pk)

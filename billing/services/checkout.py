@@ -15,7 +15,7 @@ from billing.models.orders import UNPAID
 from billing.services.fulfilment import order_settle, order_uncharged
 from billing.services.offers import has_card
 from billing.services.order_refunds import order_refund
-from billing.services.orders import is_current, order_renew
+from billing.services.orders import is_current, is_deliverable, order_renew
 from billing.services.top_up import Clock, top_up_charge
 from tenants.models import Role, Tenant
 
@@ -89,7 +89,10 @@ def customer_id(*, tenant: Tenant, currency: str) -> str:
 
 
 def order_check(*, order: Order, now: datetime) -> Order:
-    """Ask Stripe about an order and settle it accordingly. Raise PaymentError."""
+    """Ask Stripe about an order and settle it accordingly. Raise PaymentError.
+
+    The page of one that cannot be had any more is closed.
+    """
     if order.is_top_up:
         return top_up_charge(order=order, clock=lambda: now)
     if not order.checkout_session_id:
@@ -99,6 +102,8 @@ def order_check(*, order: Order, now: datetime) -> Order:
             ).update(state=OrderState.EXPIRED)
             order.refresh_from_db()
         return order
+    if order.state == OrderState.PENDING and not is_deliverable(order=order, now=now):
+        payments.checkout_expire(session_id=order.checkout_session_id)
     state = payments.checkout_get(session_id=order.checkout_session_id)
     return order_settle(order=order, checkout=state, now=now)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 import tenants.services
+from billing import selectors
 from billing.models import (
     Order,
     OrderPurpose,
@@ -129,9 +130,12 @@ def _deliver(order: Order, now: datetime) -> bool:
     """Give what was bought; return whether that is still possible."""
     match order.purpose:
         case OrderPurpose.EXTENSION:
+            tenant = tenant_at_its_plan(tenant=order.tenant, now=now)
+            if not selectors.takes_packs(tenant=tenant):
+                return False
             try:
                 tenants.services.quota_grant(
-                    tenant=order.tenant,
+                    tenant=tenant,
                     requests=order.requests,
                     kind=GrantKind.EXTENSION,
                     source=f"order:{order.uuid}",

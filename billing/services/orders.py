@@ -107,16 +107,22 @@ def is_current(*, order: Order, now: datetime) -> bool:
     """Say whether what an order froze may still be sold: its period runs, its share and its tax
     are today's.
     """
-    if order.subscription_id is not None and not is_awaited(order.subscription):
+    if not is_deliverable(order=order, now=now):
         return False
     if not order.amount:
         return True
-    match order.purpose:
-        case OrderPurpose.EXTENSION if not _runs(order, now):
-            return False
-        case OrderPurpose.SUBSCRIPTION | OrderPurpose.CHANGE if not _is_todays(order, now):
-            return False
+    if order.purpose != OrderPurpose.EXTENSION and not _is_todays(order, now):
+        return False
     return bool(_taxed_today(order, now)["taxation"] == order.taxation)
+
+
+def is_deliverable(*, order: Order, now: datetime) -> bool:
+    """Say whether what was ordered can still be had: a pack in its period, on a plan that takes
+    packs; a plan until another has begun.
+    """
+    if order.purpose == OrderPurpose.EXTENSION:
+        return _runs(order, now) and selectors.takes_packs(tenant=order.tenant)
+    return order.subscription is None or is_awaited(order.subscription)
 
 
 def _is_todays(order: Order, now: datetime) -> bool:
@@ -175,11 +181,13 @@ def order_renew(*, order: Order, now: datetime) -> Order:
 
 
 def _offer(order: Order, now: datetime) -> dict[str, Any]:
-    """Return today's values of an order's frozen fields. Raise Refused where its period is over."""
+    """Return today's values of an order's frozen fields. Raise Refused where it cannot be had."""
     if order.subscription is not None:
         if not is_awaited(order.subscription):
             raise Refused(_("Your plan has changed since. Please choose again."))
         return plan_frozen(order.subscription, now)
     if not _runs(order, now):
         raise Refused(_("The period that this was for is over. Please choose again."))
+    if not selectors.takes_packs(tenant=order.tenant):
+        raise Refused(_("Your plan has no quota to extend."))
     return _taxed_today(order, now)

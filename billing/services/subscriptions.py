@@ -8,12 +8,15 @@ from datetime import date, datetime
 import tenants.services
 from billing.models import (
     ChangeState,
+    Order,
+    OrderState,
     PlanChange,
     PriceMove,
     Subscription,
     SubscriptionState,
 )
 from billing.services.caps import cap_follow
+from tenants import queue
 from tenants.models import Tenant, User
 
 
@@ -50,7 +53,13 @@ def subscription_switch(
 
 
 def waiting_cancel(*, tenant: Tenant) -> int:
-    """Give up what waits for its payment; paid all the same, it is paid back by itself."""
+    """Give up what waits for its payment; paid all the same, it is paid back by itself.
+
+    On commit the pages are looked at, also those of packs that the plan may not take any more.
+    """
+    orders = Order.objects.filter(tenant=tenant, state=OrderState.PENDING, is_top_up=False)
+    for pk in orders.exclude(checkout_session_id="").values_list("pk", flat=True):
+        queue.on_commit("billing.tasks.order_check", pk, queue="default")
     waiting = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.INCOMPLETE)
     return waiting.update(state=SubscriptionState.CANCELLED)
 

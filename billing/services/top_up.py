@@ -8,7 +8,7 @@ cardholder, turns top-ups off and says so.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from django.db import transaction
@@ -24,7 +24,7 @@ from billing.money import display
 from billing.payments import IntentState
 from billing.services.fulfilment import order_charged
 from billing.services.notices import notice_add
-from billing.services.orders import extension_order
+from billing.services.orders import extension_order, is_deliverable
 from tenants.errors import Refused
 from tenants.models import Hold, Tenant, TenantState, User
 
@@ -122,7 +122,7 @@ def _intent(order: Order, now: datetime) -> IntentState | None:
     """Return the charge of a top-up, made where there is none; None once it is too late to."""
     customer = Customer.objects.get(tenant=order.tenant_id)
     metadata = {"order": str(order.uuid)}
-    is_over = order.period_end <= now.astimezone(UTC).date()
+    is_over = not is_deliverable(order=order, now=now)
     if is_over or now - order.created_at > payments.KEYS_LIVE:
         found = payments.intent_find(customer_id=customer.stripe_id, metadata=metadata)
         if found is not None or is_over:

@@ -25,7 +25,7 @@ from billing.services.order_refunds import order_refund_settle
 from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
 from tests.billing.books import balances
-from tests.billing.conftest import BACK, SignUpCall, buy, pay, start, stripe_client
+from tests.billing.conftest import BACK, SignUpCall, buy, pay, start, stripe_client, subscribe
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -178,6 +178,26 @@ class TestPack:
             start(order, now=NEXT_MONTH)
         assert httpx.get(url).status_code == httpx.codes.GONE
         assert services.order_check(order=order, now=NEXT_MONTH).state == OrderState.EXPIRED
+
+    def test_on_a_plan_that_takes_none_it_is_withdrawn_and_its_page_closed(
+        self, sign_up: SignUpCall, run_tasks: RunTasks
+    ) -> None:
+        tenant = subscribe(sign_up)
+        shown, paid = (extension(tenant, form=form) for form in ("1", "2"))
+        url = start(shown, now=SIGNED_UP)
+        buy(paid, now=SIGNED_UP)  # no webhook has come
+        services.plan_change(
+            tenant=tenant, plan_code="payg", shown=0, token="", actor=None, now=SIGNED_UP,
+            at_once=True,
+        )  # fmt: skip
+        run_tasks("default")
+        assert httpx.get(url).status_code == httpx.codes.GONE
+        with pytest.raises(Refused, match="no quota to extend"):
+            start(shown, now=SIGNED_UP)
+        states = [Order.objects.get(pk=order.pk).state for order in (shown, paid)]
+        assert states == [OrderState.EXPIRED, OrderState.REFUNDED]
+        assert not QuotaGrant.objects.exists()
+        assert prove().is_proved
 
     def test_paid_it_leads_nowhere(self, sign_up: SignUpCall) -> None:
         order = buy(extension(sign_up("free", now=SIGNED_UP).tenant), now=SIGNED_UP)
