@@ -20,7 +20,6 @@ from billing.services import (
     trials,
     vies,
 )
-from billing.services import top_up as topping
 from tenants import queue
 from tenants.models import Tenant
 
@@ -64,7 +63,7 @@ def packs_take_back() -> None:
 @shared_task
 def top_up() -> None:
     """Buy packs for the tenants who want that, and see to those that are being bought."""
-    topping.top_ups_run(clock=timezone.now)
+    services.top_ups_run(clock=timezone.now)
 
 
 @shared_task

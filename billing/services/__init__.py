@@ -6,7 +6,8 @@ orders.py     buy: write the order, renew its offer
 fulfilment.py what Stripe says of an order becomes what it is
 order_refunds.py pay back what an order brought in that cannot be kept
 taking_back.py packs that are given back
-top_up.py     buy packs by themselves, to the saved card
+top_up.py, top_up_all.py
+              buy packs by themselves, to the saved card
 offers.py     what a change of plan means today, and what it costs
 fees_paid.py  what of the rest of a month is paid already
 plan_changes.py, changes.py
@@ -83,6 +84,7 @@ from billing.services.price_moves import (
 from billing.services.sign_up import SignUp, sign_up
 from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
+from billing.services.top_up_all import top_ups_run
 
 __all__ = [
     "FREE",
@@ -130,5 +132,6 @@ __all__ = [
     "price_set",
     "seed",
     "sign_up",
+    "top_ups_run",
     "webhook_receive",
 ]

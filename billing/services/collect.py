@@ -5,14 +5,14 @@ it; only one that is over allows another. Whether to try again after a decline i
 operator, to say.
 """
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from billing import payments
+from billing.balances import credit_balance
 from billing.models import (
     Account,
     Customer,
@@ -23,6 +23,8 @@ from billing.models import (
     PaymentMethod,
     PaymentState,
 )
+from billing.models.catalog import SMALLEST_CHARGE
+from billing.money import display
 from billing.payments import IntentState
 from billing.services.attempts import (
     attempt_begin,
@@ -188,8 +190,29 @@ def _give_up(payment: Payment, now: datetime) -> PaymentState:
     return attempt_note(payment=payment, state=PaymentState.FAILED, now=now)
 
 
-def invoices_to_collect() -> Iterator[Invoice]:
-    """Yield the open invoices that no saved card was charged for, or with an attempt under way, or
+def invoice_due(*, invoice: Invoice) -> str:
+    """Return in words what `invoice_collect` would do; empty where there is nothing to do."""
+    last = last_attempt(invoice)
+    if last is not None and last.state == PaymentState.PENDING:
+        return f"look up attempt {last.attempt}"
+    if last is not None and last.state == PaymentState.NEEDS_ACTION:
+        return ""
+    credit = credit_balance(tenant=invoice.tenant, currency=invoice.currency)
+    spent = max(min(credit, invoice.amount_due), 0)
+    rest = invoice.amount_due - spent
+    charges = invoice.payments.filter(method=PaymentMethod.CARD).exclude(payment_method_id="")
+    has_card = Customer.objects.filter(tenant=invoice.tenant).exclude(payment_method_id="").exists()
+    is_charged = has_card and not charges.exists() and rest >= SMALLEST_CHARGE[invoice.currency]
+    parts = [("spend credit", spent), ("charge", rest if is_charged else 0)]
+    return ", ".join(
+        f"{what} {display(amount, invoice.currency, language='en')}"
+        for what, amount in parts
+        if amount
+    )
+
+
+def invoices_to_collect() -> QuerySet[Invoice]:
+    """Return the open invoices that no saved card was charged for, or with an attempt under way, or
     of a tenant with credit to spend.
 
     All of them: those that nothing can be charged for must not keep others waiting.
@@ -207,5 +230,4 @@ def invoices_to_collect() -> Iterator[Invoice]:
         credit=Subquery(sums.values("total"))
     )
     open_ = open_.filter(~is_tried | is_under_way | Q(credit__lt=0))
-    for pk in list(open_.order_by("id").values_list("pk", flat=True)):
-        yield Invoice.objects.select_related("tenant").get(pk=pk)
+    return open_.select_related("tenant").order_by("id")

@@ -1,9 +1,8 @@
 """Automatic top-ups: buy a pack by the saved card when a quota runs low.
 
-An order is the intent: its token counts the top-ups of the period, so that two runs at once write
-one, and none is written while another is under way. Its UUID is the charge's idempotency key. If we
-die after Stripe charged it, the same key gives the same answer, and after 23 hours, or once the
-period is over, the charge is looked for by its metadata. A decline, or a bank that wants the
+An order is the intent, written by a run (top_up_all.py). Its UUID is the charge's idempotency key.
+If we die after Stripe charged it, the same key gives the same answer, and after 23 hours, or once
+the period is over, the charge is looked for by its metadata. A decline, or a bank that wants the
 cardholder, turns top-ups off and says so.
 """
 
@@ -12,7 +11,6 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -24,9 +22,9 @@ from billing.money import display
 from billing.payments import IntentState
 from billing.services.fulfilment import order_charged
 from billing.services.notices import notice_add
-from billing.services.orders import extension_order, is_deliverable
+from billing.services.orders import is_deliverable
 from tenants.errors import Refused
-from tenants.models import Hold, Tenant, TenantState, User
+from tenants.models import Tenant, User
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +50,7 @@ def auto_top_up_set(
         raise Refused(_("There is no pack “%(code)s” on sale.") % {"code": pack_code})
     if not selectors.takes_packs(tenant=tenant):
         raise Refused(_("Your plan has no quota to extend."))
-    if not _card(tenant):
+    if not card_saved(tenant):
         raise Refused(_("There is no saved card to charge."))
     if not (1 <= percent <= 99 and 1 <= most_per_period <= 100):
         raise Refused(_("Choose 1 to 99 percent, and 1 to 100 packs."))
@@ -72,26 +70,6 @@ def auto_top_up_stop(*, tenant: Tenant, actor: User | None, now: datetime) -> No
     """Buy no more by itself. What is being charged already is."""
     if AutoTopUp.objects.filter(tenant=tenant, is_on=True).update(is_on=False, off_reason=""):
         tenants.services.audit_record(action="top_up.stopped", tenant=tenant, actor=actor, now=now)
-
-
-def top_ups_run(*, clock: Clock) -> int:
-    """Buy what is due, and go on with what is under way; return how many charges were settled.
-
-    Safe to run twice, in parallel and late; one tenant's failure stops no other's. Each asks the
-    clock anew: many charges take long, and nothing is bought for a period that is over.
-    """
-    settled = 0
-    for tenant_id in sorted({*_tenants_below(clock()), *_tenants_under_way()}):
-        try:
-            order = _order_due(tenant_id, clock())
-            if order is not None:
-                order = top_up_charge(order=order, clock=clock)
-                settled += order.state != OrderState.PENDING
-        except payments.PaymentError as error:  # whether it was charged is unknown: ask again
-            log.warning("top_up.not_settled", tenant=tenant_id, error=str(error))
-        except Exception:
-            log.exception("top_up.failed", tenant=tenant_id)
-    return settled
 
 
 def top_up_charge(*, order: Order, clock: Clock) -> Order:
@@ -152,73 +130,7 @@ def top_up_settle(*, order: Order, intent: IntentState, now: datetime) -> Order:
     return order
 
 
-def _tenants_below(now: datetime) -> list[int]:
-    """Return the tenants whose quota runs low and who want to buy then: a few queries for all."""
-    stopped = Hold.objects.filter(tenant=OuterRef("tenant"), lifted_at=None)
-    settings = AutoTopUp.objects.filter(
-        ~Exists(stopped), is_on=True, tenant__state=TenantState.ACTIVE
-    )
-    percents = dict(settings.values_list("tenant", "percent"))
-    found = Tenant.objects.filter(pk__in=percents).select_related("usage_plan")
-    quotas = tenants.selectors.quotas(tenants=found, now=now)
-    used = tenants.selectors.usage_in_period(tenants=found, now=now)
-    return [
-        pk
-        for pk, percent in percents.items()
-        if _is_low(quotas[pk].limit, used.get(pk, 0), percent)
-    ]
-
-
-def _is_low(limit: int | None, used: int, percent: int) -> bool:
-    """Say whether less than so many percent remain of what a tenant may use."""
-    return limit is not None and (limit - used) * 100 < percent * limit
-
-
-def _tenants_under_way() -> list[int]:
-    under_way = Order.objects.filter(is_top_up=True, state=OrderState.PENDING)
-    return list(under_way.values_list("tenant", flat=True))
-
-
-@transaction.atomic
-def _order_due(tenant_id: int, now: datetime) -> Order | None:
-    """Return the top-up that is under way, or write one where it is due; None where it is not."""
-    tenant = (
-        Tenant.objects.select_for_update(of=("self",))
-        .select_related("usage_plan")
-        .get(pk=tenant_id)
-    )
-    top_ups = Order.objects.filter(tenant=tenant, is_top_up=True)
-    under_way = top_ups.filter(state=OrderState.PENDING).select_related("tenant").first()
-    if under_way is not None:
-        return under_way
-    setting = AutoTopUp.objects.filter(tenant=tenant, is_on=True).select_related("pack").first()
-    usage = tenants.selectors.usage_now(tenant=tenant, now=now)
-    if setting is None or not _is_low(usage.limit, usage.used_period, setting.percent):
-        return None
-    period = tenants.selectors.current_period(tenant=tenant, now=now)
-    made = top_ups.filter(period_start=period.start, period_end=period.end)
-    if made.exclude(state=OrderState.EXPIRED).count() >= setting.most_per_period:
-        return None
-    with override(tenant.language):
-        card = _card(tenant)
-        if not card:
-            _turn_off(tenant, _("There is no saved card to charge."), now)
-            return None
-        try:
-            return extension_order(
-                tenant=tenant,
-                pack_code=setting.pack.code,
-                token=f"topup-{period.start}-{period.days}-{made.count() + 1}",
-                actor=None,
-                now=now,
-                card=card,
-            )
-        except Refused as refusal:
-            _turn_off(tenant, str(refusal), now)
-            return None
-
-
-def _card(tenant: Tenant) -> str:
+def card_saved(tenant: Tenant) -> str:
     """Return Stripe's id of the saved card; empty where there is none."""
     customer = Customer.objects.filter(tenant=tenant).exclude(stripe_id="").first()
     return customer.payment_method_id if customer else ""
@@ -234,7 +146,7 @@ def _give_up(order: Order, *, code: str, message: str, now: datetime) -> Order:
         order.save(update_fields=["state", "decline_code", "decline_message"])
         with override(order.tenant.language):
             reason = declines.in_words(code, message)
-            _turn_off(
+            top_up_turn_off(
                 order.tenant,
                 reason or _("The saved card cannot be charged. Please save another."),
                 now,
@@ -242,7 +154,7 @@ def _give_up(order: Order, *, code: str, message: str, now: datetime) -> Order:
     return order
 
 
-def _turn_off(tenant: Tenant, reason: str, now: datetime) -> None:
+def top_up_turn_off(tenant: Tenant, reason: str, now: datetime) -> None:
     """Buy no more by itself, and tell the tenant why."""
     setting = AutoTopUp.objects.filter(tenant=tenant, is_on=True).select_related("pack").first()
     if setting is None:

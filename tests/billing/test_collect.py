@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import stripe
+from django.core.management import call_command
 from django.test import override_settings
 
 from billing import payments, services
@@ -15,7 +16,9 @@ from billing.models import (
     Payment,
     PaymentState,
 )
+from billing.services.bank import bank_transfer_record
 from tenants.models import Tenant
+from tests.billing.books import issued
 from tests.billing.conftest import SignUpCall, close_and_collect, stripe_client, subscribe
 from tests.billing.months import held, tenant_new
 from tests.billing.saved_cards import save
@@ -44,6 +47,29 @@ def test_a_purchase_has_the_payment_that_paid_it(sign_up: SignUpCall) -> None:
     assert (payment.state, payment.amount) == (PaymentState.SUCCEEDED, payment.invoice.total)
     intent = payments.intent_get(intent_id=payment.payment_intent_id)
     assert (intent.status, intent.amount) == ("succeeded", payment.amount)
+
+
+def test_a_dry_run_says_what_would_be_charged_and_charges_nothing(
+    sign_up: SignUpCall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tenant = subscribe(sign_up, "payg")
+    paid, invoice, small = issued(tenant, 1_00), issued(tenant, 30_00), issued(tenant, 10_40)
+    bank_transfer_record(
+        invoice=paid, amount=11_00, reference="T1", received_on=FIRST.date(), actor=None, now=FIRST
+    )
+
+    def said(*, dry_run: bool) -> list[str]:
+        call_command("collect", dry_run=dry_run)
+        return capsys.readouterr().out.splitlines()
+
+    assert said(dry_run=True) == [
+        f"would: {invoice.number}  Alice Corp  spend credit $10.00, charge $20.00",
+        f"would: {small.number}  Alice Corp  spend credit $10.00",  # 40 cents are too small
+        "2 invoices.",
+    ]
+    assert not Payment.objects.exclude(method="bank").exists()
+    assert said(dry_run=False)[-1] == "2 invoices."
+    assert said(dry_run=True) == ["0 invoices."]
 
 
 @pytest.mark.stripe

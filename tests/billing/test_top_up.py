@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from django.core import mail
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -27,8 +28,8 @@ from billing.models import (
     PriceTier,
     Subscription,
 )
-from billing.services import notices, top_up
-from billing.services.top_up import top_ups_run
+from billing.services import notices, top_up_all
+from billing.services.top_up_all import top_ups_run
 from tenants import selectors
 from tenants.errors import Refused
 from tenants.models import (
@@ -133,11 +134,11 @@ class TestWhen:
             Hold.objects.create(tenant=tenant, reason=HoldReason.DUNNING, placed_at=NOW)
         else:
             UsagePlan.objects.update(is_unlimited=True)
-        assert top_ups_run(clock=lambda: NOW) == 0
+        assert len(top_ups_run(clock=lambda: NOW).settled) == 0
         assert charges(tenant) == []
         if why == "held":
             Hold.objects.update(lifted_at=NOW)
-            assert top_ups_run(clock=lambda: NOW) == 1
+            assert len(top_ups_run(clock=lambda: NOW).settled) == 1
 
     def test_not_where_requests_are_priced(self, tenant: Tenant) -> None:
         """They would be paid for twice."""
@@ -285,17 +286,17 @@ class TestFaults:
         self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         use(tenant, 100)
-        real = top_up._order_due
+        real = top_up_all._order_due
         broken = tenant.pk - 1
-        monkeypatch.setattr(top_up, "_tenants_under_way", lambda: [broken])
+        monkeypatch.setattr(top_up_all, "_tenants_under_way", lambda: [broken])
 
         def due(tenant_id: int, now: datetime) -> Order | None:
             if tenant_id == broken:
                 raise ValueError("a row that cannot be")
             return real(tenant_id, now)
 
-        monkeypatch.setattr(top_up, "_order_due", due)
-        assert top_ups_run(clock=lambda: NOW) == 1
+        monkeypatch.setattr(top_up_all, "_order_due", due)
+        assert len(top_ups_run(clock=lambda: NOW).settled) == 1
         assert charges(tenant) == [(1_00, False)]
 
     def test_an_unknown_outcome_is_asked_about_again(
@@ -308,8 +309,8 @@ class TestFaults:
                 raise payments.PaymentUnavailable("charge: no answer")
 
             patched.setattr(payments, "intent_create", unavailable)
-            assert top_ups_run(clock=lambda: NOW) == 0
-        assert top_ups_run(clock=lambda: NOW) == 1
+            assert len(top_ups_run(clock=lambda: NOW).settled) == 0
+        assert len(top_ups_run(clock=lambda: NOW).settled) == 1
         assert charges(tenant) == [(1_00, False)]
 
     def test_runs_at_once_charge_once(self, tenant: Tenant) -> None:
@@ -395,8 +396,23 @@ def test_the_key_works_again(
     assert answers == [200] * 100 + [429]
     for mirror in GatewayPlan.objects.exclude(gateway_id="").select_related("usage_plan"):
         usage.usage_sync(mirror=mirror, now=timezone.now())
-    assert top_ups_run(clock=timezone.now) == 1
+    assert len(top_ups_run(clock=timezone.now).settled) == 1
     run_tasks()
     assert reconcile.tenants_due(now=timezone.now()) == []
     answers = [call(value).status_code for _ in range(101)]
     assert answers == [200] * 100 + [429]
+
+
+def test_a_dry_run_says_what_would_be_bought_and_buys_nothing(
+    tenant: Tenant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    today = timezone.now()
+    use(tenant, 95, now=today)
+    call_command("top_up", dry_run=True)
+    assert "would buy or look up: Alice Corp  Extra 100" in capsys.readouterr().out
+    assert charges(tenant) == []
+    call_command("top_up")
+    assert "1 packs." in capsys.readouterr().out
+    assert charges(tenant) == [(1_00, False)]
+    call_command("top_up", dry_run=True)
+    assert "0 packs." in capsys.readouterr().out
