@@ -13,7 +13,7 @@ from portal.supervisor.stack import Stack
 from tests.browser.test_story import Check, pay, sign_up
 
 Visit = Callable[..., Page]
-ASKS_EVERY_TIME = "4000002760003184"
+ASKS_ONCE, ASKS_EVERY_TIME = "4000002500003155", "4000002760003184"
 
 # What a month does, at once: an invoice that the saved card does not pay, and `days` of dunning.
 UNPAID = """
@@ -114,7 +114,11 @@ def test_a_bank_that_asks_every_time_is_answered_at_checkout(
     expect(page).to_have_url(re.compile(r"/dashboard/$"))
     page.goto("/billing/")
     page.get_by_role("button", name="Add a card").click()
-    pay(page, GOOD_CARD)
+    pay(page, ASKS_ONCE)
+    page.get_by_test_id("fail").click()
+    expect(page.get_by_test_id("error")).to_contain_text("could not be authenticated")
+    pay(page, ASKS_ONCE)
+    page.get_by_test_id("complete").click()
     expect(page.get_by_text("Paid, and in effect")).to_be_visible()
     script = UNPAID.format(name="Careful Bank", card="pm_card_authenticationRequired", days=0)
     stack.manage("shell", "-c", script)
