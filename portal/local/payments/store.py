@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     outcome TEXT
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_at) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event) WHERE state = 'pending';
 CREATE TABLE IF NOT EXISTS due (
     id TEXT PRIMARY KEY,
     outcome TEXT NOT NULL,
@@ -65,6 +66,7 @@ CREATE INDEX IF NOT EXISTS due_at ON due (at);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+NOBODY = {"id": None, "idempotency_key": None}  # what an event that no request caused says
 _ALPHABET = string.ascii_letters + string.digits
 
 

@@ -108,3 +108,8 @@ def test_an_inquiry_that_is_answered_is_closed(client: stripe.StripeClient) -> N
     assert only(client).status == "warning_closed"
     assert moved(client) == []
     assert told(client) == ["created", "updated", "closed"]
+    closed, updated, _created = client.v1.events.list({"type": "charge.dispute.*"}).data
+    assert updated.request is not None
+    assert updated.request.id is not None
+    assert closed.request is not None
+    assert closed.request.id is None  # the bank's, not of the request that met it

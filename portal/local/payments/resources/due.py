@@ -2,7 +2,7 @@
 arrives, a cardholder disputes a charge. It is looked for before each request, and once a second."""
 
 from portal.local.payments.errors import ApiError, missing
-from portal.local.payments.store import Object, Transaction
+from portal.local.payments.store import NOBODY, Object, Transaction
 
 from . import disputes, payouts, refunds
 from .sessions import expire_due
@@ -17,10 +17,12 @@ _DECIDED = {
 
 
 def happen(tx: Transaction) -> None:
-    """Do all that is due."""
+    """Do all that is due. Whoever asks for something else now has not asked for it."""
+    asked, tx.request = tx.request, NOBODY
     expire_due(tx)
     for id, outcome in tx.due():
         decide(tx, id, outcome)
+    tx.request = asked
 
 
 def decide(tx: Transaction, id: str, outcome: str) -> Object:
