@@ -66,7 +66,8 @@ CREATE INDEX IF NOT EXISTS due_at ON due (at);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
-NOBODY = {"id": None, "idempotency_key": None}  # what an event that no request caused says
+# what an event says that no request caused
+NOBODY: dict[str, str | None] = {"id": None, "idempotency_key": None}
 _ALPHABET = string.ascii_letters + string.digits
 
 
