@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -82,7 +83,7 @@ def vies_said(*, details: TaxDetails) -> str:
         day = date_format(issuer_day(confirmation.confirmed_at), "DATE_FORMAT")
         return _("VIES confirmed your VAT number on %(day)s.") % {"day": day}
     check = ViesCheck.objects.filter(tenant=details.tenant_id).first()
-    if check is None:
+    if check is None or not settings.VIES_API_BASE:
         return ""
     if check.outcome == ViesOutcome.WAITING and check.error:
         return _("VIES could not be asked about your VAT number yet. We try again by ourselves.")

@@ -85,7 +85,7 @@ def vies_check_open(*, details: TaxDetails, now: datetime) -> None:
 
 def vies_checks_due(*, now: datetime) -> list[ViesCheck]:
     """Return the checks that are due; open those of details that were saved while none was made."""
-    if not settings.VIES_API_BASE:
+    if not _asks():
         return []
     missing = TaxDetails.objects.filter(country__in=EU, tenant__vies_check=None).exclude(
         country=settings.ISSUER_COUNTRY
@@ -102,9 +102,7 @@ def vies_check(*, check: ViesCheck, now: datetime) -> None:
     """Ask VIES, and note what it says. A check that is not due, or is being made, is left alone."""
     pause = min(FIRST_PAUSE * 2 ** min(check.attempts, 16), LONGEST_PAUSE)
     mine = _current(check).filter(attempts=check.attempts, due_at__lte=now)
-    if not settings.VIES_API_BASE or not mine.update(
-        attempts=F("attempts") + 1, due_at=now + pause
-    ):
+    if not _asks() or not mine.update(attempts=F("attempts") + 1, due_at=now + pause):
         return
     try:
         answer = check_vat_number(
@@ -154,12 +152,12 @@ def _current(check: ViesCheck) -> QuerySet[ViesCheck]:
     )
 
 
+def _asks() -> bool:
+    """Say whether a machine asks at all: in the name of an issuer whom VIES knows itself."""
+    return bool(settings.VIES_API_BASE and issuer().is_registered and issuer().country in EU)
+
+
 def _is_askable(details: TaxDetails) -> bool:
     """Say whether a confirmation makes a difference: between businesses of two member states."""
-    return bool(
-        settings.VIES_API_BASE
-        and details.tax_id
-        and issuer().is_registered
-        and details.country != issuer().country
-        and {details.country, issuer().country} <= EU
-    )
+    is_abroad = details.country in EU and details.country != issuer().country
+    return bool(details.tax_id and is_abroad and _asks())

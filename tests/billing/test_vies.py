@@ -8,16 +8,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from billing.models import TaxDetails, ViesCheck, ViesConfirmation, ViesOutcome
 from billing.services import vies
 from billing.services.taxes import tax_details_save, tax_rates_seed
 from billing.services.vies import FIRST_PAUSE, LONGEST_PAUSE, vies_checks_due, vies_confirm
+from billing.tasks import vies_sweep
 from billing.tax_tables import buyers_load
 from billing.vies import check_vat_number
 from tenants.models import Tenant
 from tests.cast import Cast
+from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 12, 1, 6, tzinfo=UTC)
@@ -229,6 +233,33 @@ def test_what_was_saved_while_it_was_off_is_asked_once_it_is_on(
     assert (vies_checks_due(now=NOW), ViesCheck.objects.count()) == ([], 0)
     settings.VIES_API_BASE = base
     assert [due.tenant for due in vies_checks_due(now=NOW)] == [cast.alice_corp]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_task_asks_once_it_is_saved_and_outside_of_any_transaction(
+    run_tasks: RunTasks, register: Vies, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched(**asked: str) -> Any:
+        assert not connection.in_atomic_block
+        return check_vat_number(**asked)
+
+    monkeypatch.setattr(vies, "check_vat_number", watched)
+    save(cast.alice_corp, now=timezone.now())
+    assert run_tasks("default").count("billing.tasks.vies_check") == 1
+    assert is_confirmed(cast.alice_corp)
+    as_lost = {"outcome": ViesOutcome.WAITING, "due_at": timezone.now()}
+    ViesCheck.objects.update(**as_lost)
+    vies_sweep()
+    assert run_tasks("default") == ["billing.tasks.vies_check"]
+    assert len(register.asked) == 2
+
+
+def test_an_issuer_outside_of_the_eu_does_not_ask(
+    register: Vies, cast: Cast, settings: Any
+) -> None:
+    settings.ISSUER_COUNTRY, settings.ISSUER_TAX_ID = "JP", "T5835678256246"
+    save(cast.alice_corp)
+    assert (vies_checks_due(now=NOW), ViesCheck.objects.count()) == ([], 0)
 
 
 def test_the_page_says_how_it_stands(register: Vies, cast: Cast, client: Client) -> None:
