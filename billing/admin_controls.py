@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
 from billing import services
-from billing.models import AutoTopUp, SpendingCap
+from billing.models import AutoTopUp, CapChange, SpendingCap
 from billing.money import display
 from tenants.admin_tools import ReadOnly, operator
 
@@ -34,6 +34,16 @@ class SpendingCapAdmin(ReadOnly, ModelAdmin):
             count += 1
         text = ngettext("%d spending cap lifted.", "%d spending caps lifted.", count) % count
         self.message_user(request, text, messages.SUCCESS)
+
+
+@admin.register(CapChange)
+class CapChangeAdmin(ReadOnly, ModelAdmin):
+    """Why the close forgave what it did: which cap stood when."""
+
+    list_display = ["written_at", "subscription", "requests"]
+    search_fields = ["subscription__tenant__name", "subscription__tenant__uuid"]
+    list_select_related = ["subscription__tenant", "subscription__plan"]
+    date_hierarchy = "written_at"
 
 
 @admin.register(AutoTopUp)
