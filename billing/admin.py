@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
+from billing.admin_balance import BalanceTransactionAdmin  # noqa: F401  (it registers)
 from billing.admin_changes import move_to_newest_price
 from billing.admin_controls import SpendingCapAdmin  # noqa: F401  (it registers)
 from billing.admin_disputes import DisputeAdmin, disputes_of  # noqa: F401  (it registers)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing import payments, services
 from billing.models import Notice, Order, Refund, SavedCard, StripeEvent, ViesCheck
 from billing.services import (
+    balance,
     cards,
     checkout,
     disputes,
@@ -43,9 +44,10 @@ def events_sweep() -> None:
 
 @shared_task
 def reconcile() -> None:
-    """Fetch the events that never arrived, and look at the disputes."""
+    """Fetch the events that never arrived, look at the disputes, and fetch the balance."""
     missed_events.events_fetch(now=timezone.now())
     disputes.disputes_fetch(now=timezone.now())
+    balance.balance_fetch(now=timezone.now())
 
 
 @shared_task

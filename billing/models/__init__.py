@@ -1,5 +1,6 @@
 """What it costs. Amounts are integers of a currency's minor unit (cents, yen) beside the currency.
 
+balance.py        Stripe's balance transactions
 catalog.py        plans, price versions, packs
 subscriptions.py  customers at Stripe, who subscribes to what, and changes to come
 cards.py          their saved cards
@@ -15,6 +16,7 @@ notices.py        mails about money
 tax.py            rates of tax and exchange, and what tenants and VIES say
 """
 
+from billing.models.balance import BalanceTransaction
 from billing.models.cards import SavedCard
 from billing.models.catalog import (
     Currency,
@@ -80,6 +82,7 @@ from billing.models.tax import (
 __all__ = [
     "Account",
     "AutoTopUp",
+    "BalanceTransaction",
     "BilledUsage",
     "CapChange",
     "ChangeState",

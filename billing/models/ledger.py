@@ -14,7 +14,8 @@ from tenants.models import Tenant
 
 class Account(models.TextChoices):
     """Where money is, or is owed. Stripe is the balance there; credit is what we owe tenants and
-    they can spend, held what is on its way back to them.
+    they can spend, held what is on its way back to them. What Stripe exchanged is `exchange` in
+    both currencies.
     """
 
     RECEIVABLE = "receivable", _("receivable")
@@ -26,6 +27,7 @@ class Account(models.TextChoices):
     TAX = "tax", _("tax owed")
     FEES = "fees", _("Stripe's fees")
     DISPUTED = "disputed", _("disputed")
+    EXCHANGE = "exchange", _("exchanged")
     LOSSES = "losses", _("written off")
 
 

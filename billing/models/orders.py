@@ -77,13 +77,16 @@ class Order(models.Model):
     created_at = models.DateTimeField(_("created at"))
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
     checkout_session_id = models.CharField(_("Checkout Session"), max_length=120, blank=True)
-    payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120, blank=True)
+    payment_intent_id = models.CharField(
+        _("PaymentIntent"), max_length=120, blank=True, db_index=True
+    )
     decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
     decline_message = models.CharField(_("decline reason"), max_length=300, blank=True)
     taking_back_since = models.DateTimeField(_("being taken back since"), null=True, blank=True)
     refund_id = models.CharField(_("refund"), max_length=120, blank=True)
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
     fulfilled_at = models.DateTimeField(_("fulfilled at"), null=True, blank=True)
+    refunded_at = models.DateTimeField(_("refunded at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("order")

@@ -54,7 +54,9 @@ class Payment(models.Model):
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
     payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
     checkout_session_id = models.CharField(_("Checkout Session"), max_length=120, blank=True)
-    payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120, blank=True)
+    payment_intent_id = models.CharField(
+        _("PaymentIntent"), max_length=120, blank=True, db_index=True
+    )
     failure_code = models.CharField(_("failure code"), max_length=60, blank=True)
     failure_message = models.CharField(_("failure reason"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("created at"))

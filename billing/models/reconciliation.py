@@ -8,6 +8,7 @@ class StripeList(models.TextChoices):
 
     EVENTS = "events"
     DISPUTES = "disputes"
+    BALANCE = "balance"
 
 
 class StripeCursor(models.Model):

@@ -18,11 +18,13 @@ cards.py      saved cards
 charges.py    charges of a saved card
 refunds.py    refunds
 disputes.py   disputes
+balance.py    balance transactions
 events.py     webhooks, and the list of what they told
 """
 
 from datetime import timedelta
 
+from billing.payments.balance import StripeTransaction, transactions_of, transactions_since
 from billing.payments.cards import Card, card_detach
 from billing.payments.charges import (
     IntentState,
@@ -73,6 +75,7 @@ __all__ = [
     "PaymentUnavailable",
     "StripeDispute",
     "StripeRefund",
+    "StripeTransaction",
     "card_detach",
     "checkout_create",
     "checkout_expire",
@@ -92,4 +95,6 @@ __all__ = [
     "refund_find",
     "refund_get",
     "refunds_of",
+    "transactions_of",
+    "transactions_since",
 ]

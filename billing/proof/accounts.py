@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import BigIntegerField, Case, F, QuerySet, Sum, When
 
 from billing.models import (
     Account,
+    BalanceTransaction,
     Currency,
     Dispute,
     Entry,
@@ -22,8 +23,16 @@ from billing.models import (
     Refund,
     RefundState,
 )
+from billing.models.balance import FEES, PAYOUTS
 from billing.proof.findings import Balance
 
+SOURCE_CURRENCY = F("source_currency")
+# What Stripe took for itself by a balance transaction, as BalanceTransaction.cost.
+COST = Case(
+    When(type__in=FEES, then=F("fee") - F("amount")),
+    default=F("fee"),
+    output_field=BigIntegerField(),
+)
 OVER = F("amount_paid") + F("amount_credited") - F("total")
 
 
@@ -48,7 +57,8 @@ def balances() -> Iterator[Balance]:
     entries = Entry.objects.order_by().values_list("posting__currency", "account")
     ledger = {(code, name): total for code, name, total in entries.annotate(sum=Sum("amount"))}
     rows = _by_rows()
-    for currency in Currency.values:
+    others = {code for code, _name in (*ledger, *rows)} - set(Currency.values)
+    for currency in (*Currency.values, *sorted(others)):  # others are those that Stripe settles in
         for account in Account:
             key = (currency, account)
             if ledger.get(key) or rows[key]:
@@ -62,6 +72,8 @@ def _by_rows() -> Counter[tuple[str, Account]]:
         Refund.objects.filter(state=state).annotate(currency=F("payment__currency"))
         for state in (RefundState.PENDING, RefundState.SUCCEEDED)
     )
+    booked = BalanceTransaction.objects.exclude(booked_at=None)
+    payouts, exchanged = booked.filter(type__in=PAYOUTS), booked.exclude(currency=SOURCE_CURRENCY)
     due_back = undelivered(OrderState.REFUND_DUE)
     taken = Dispute.objects.filter(withdrawn_at__isnull=False, reinstated_at=None)
     parts: tuple[tuple[Account, int, QuerySet[Any], Any], ...] = (
@@ -78,6 +90,12 @@ def _by_rows() -> Counter[tuple[str, Account]]:
         (Account.STRIPE, -1, taken, F("amount")),
         (Account.DISPUTED, 1, taken.filter(lost_at=None), F("amount")),
         (Account.LOSSES, 1, taken.exclude(lost_at=None), F("amount")),
+        (Account.STRIPE, -1, booked, COST),
+        (Account.FEES, 1, booked, COST),
+        (Account.STRIPE, 1, payouts, F("amount")),
+        (Account.BANK, -1, payouts, F("amount")),
+        (Account.STRIPE, 1, exchanged, F("amount")),
+        (Account.EXCHANGE, -1, exchanged, F("amount")),
         (Account.BANK, 1, banks, F("amount")),
         (Account.REVENUE, -1, issued(), F("subtotal")),
         (Account.TAX, -1, issued(), F("tax")),
@@ -86,4 +104,8 @@ def _by_rows() -> Counter[tuple[str, Account]]:
     for account, sign, rows, amount in parts:
         for currency, total in rows.order_by().values_list("currency").annotate(sum=Sum(amount)):
             sums[currency, account] += sign * total
+    from_ = exchanged.order_by().values_list("source_currency")
+    for currency, total in from_.annotate(sum=Sum("source_amount")):
+        sums[currency, Account.STRIPE] -= total
+        sums[currency, Account.EXCHANGE] += total
     return sums

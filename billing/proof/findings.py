@@ -1,6 +1,7 @@
 """What a proof consists of."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -42,14 +43,48 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What was found."""
+class Difference:
+    """How much more the books say of a PaymentIntent than Stripe, in minor units; in transit where
+    what says so is newer than Stripe's transactions that we have.
+    """
 
-    balances: list[Balance]
-    checks: list[Check]
+    payment_intent_id: str
+    currency: str
+    amount: int
+    is_in_transit: bool
+
+
+@dataclass(frozen=True)
+class Cash:
+    """What is at Stripe in a currency, in minor units: by the books, by Stripe's transactions of
+    what is ours, and in transit. `others` is what the transactions of nobody we know come to.
+    """
+
+    currency: str
+    ledger: int
+    transactions: int
+    in_transit: int
+    others: int
 
     @property
     def is_proved(self) -> bool:
-        return all(balance.is_proved for balance in self.balances) and not any(
-            check.wrong for check in self.checks
+        return self.ledger == self.transactions + self.in_transit
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found. Stripe's transactions are known up to `fetched_until`, where they are."""
+
+    balances: list[Balance]
+    checks: list[Check]
+    cash: list[Cash]
+    in_transit: list[Difference]
+    fetched_until: datetime | None
+
+    @property
+    def is_proved(self) -> bool:
+        return (
+            all(balance.is_proved for balance in self.balances)
+            and all(cash.is_proved for cash in self.cash)
+            and not any(check.wrong for check in self.checks)
         )

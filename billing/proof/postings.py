@@ -26,6 +26,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from billing.models import (
     Account,
+    BalanceTransaction,
     Dispute,
     Entry,
     InvoiceState,
@@ -36,7 +37,8 @@ from billing.models import (
     Refund,
     RefundState,
 )
-from billing.proof.accounts import OVER, billed, issued, undelivered
+from billing.models.balance import PAYOUTS
+from billing.proof.accounts import COST, OVER, SOURCE_CURRENCY, billed, issued, undelivered
 from billing.proof.findings import Check
 
 
@@ -134,6 +136,15 @@ def _booked() -> Iterator[_Booked]:
         ("dispute_lost", Dispute.objects.exclude(lost_at=None)),
     ):
         yield _Booked(kind, disputes, F("stripe_id"), amount, "currency")
+    told = BalanceTransaction.objects.exclude(booked_at=None)
+    exchanged, came = told.exclude(currency=SOURCE_CURRENCY), Abs("source_amount")
+    for kind, moved, sum_, currency in (
+        ("stripe_fee", told.annotate(cost_=COST).exclude(cost_=0), Abs("cost_"), "currency"),
+        ("payout", told.filter(type__in=PAYOUTS), Abs("amount"), "currency"),
+        ("exchanged_from", exchanged, came, "source_currency"),
+        ("exchanged_to", exchanged, Abs("amount"), "currency"),
+    ):
+        yield _Booked(kind, moved, F("stripe_id"), sum_, currency)
 
 
 def _found_again(of: str) -> Any:

@@ -26,6 +26,7 @@ receipts.py   money that comes in for an invoice
 credit_notes.py invoices below zero, that take back what one said
 refunds.py    pay back to cards
 disputes.py   payments that their cardholders dispute
+balance.py    Stripe's balance transactions: fees, payouts, exchanges
 credit.py     spend what a tenant has with us
 bank.py       record transfers
 locks.py      what is locked, in which order

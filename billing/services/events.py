@@ -15,7 +15,7 @@ from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
 from billing.payments import StripeRefund
 from billing.services.attempts import payment_check, session_check
 from billing.services.disputes import dispute_settle
-from billing.services.fulfilment import order_decline, order_settle
+from billing.services.fulfilment import order_charged, order_decline, order_settle
 from billing.services.order_refunds import order_refund_settle
 from billing.services.refunds import refund_settle
 from billing.services.top_up import top_up_settle
@@ -89,6 +89,23 @@ def _process(event: StripeEvent, now: datetime) -> EventStatus:
     if event.type.startswith("charge.dispute."):
         return _process_dispute(event.object_id, now)
     return EventStatus.IGNORED
+
+
+def movement_settle(*, source_id: str, payment_intent_id: str, now: datetime) -> EventStatus:
+    """Do what the events about money that moved would have asked for, had they arrived.
+
+    `source_id` is Stripe's charge or refund. Raise PaymentError.
+    """
+    if source_id.startswith(("re_", "pyr_")):
+        return _process_refunds([payments.refund_get(refund_id=source_id)], now)
+    intent = payments.intent_get(intent_id=payment_intent_id)
+    order = _order(intent.metadata.get("order", ""))
+    if order is not None and order.checkout_session_id:  # which knows the card too
+        _process_session(order.checkout_session_id, now)
+    if order is not None and intent.status == "succeeded":
+        order_charged(order=order, intent=intent, now=now)
+        return EventStatus.PROCESSED
+    return _process_intent(payment_intent_id, now)
 
 
 def _process_session(session_id: str, now: datetime) -> EventStatus:

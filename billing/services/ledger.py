@@ -1,10 +1,11 @@
 """Write the books: each event once, in the transaction that makes it so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from billing.models import (
     Account,
+    BalanceTransaction,
     Entry,
     Invoice,
     InvoiceState,
@@ -14,6 +15,7 @@ from billing.models import (
     Posting,
     Refund,
 )
+from billing.models.balance import PAYOUTS
 from tenants.models import Tenant
 
 
@@ -168,3 +170,34 @@ def refund_post(
         tenant=invoice.tenant,
         invoice=invoice,
     )
+
+
+def transactions_post(*, rows: Sequence[BalanceTransaction], now: datetime) -> None:
+    """Note what Stripe took for itself, paid out, and exchanged; all at once.
+
+    Raise django.db.IntegrityError where one was noted already.
+    """
+    moves = [move for row in rows for move in _moves(row)]
+    postings = Posting.objects.bulk_create(
+        Posting(key=key, currency=currency, posted_at=now) for key, currency, *_entries in moves
+    )
+    Entry.objects.bulk_create(
+        entry
+        for posting, (_key, _currency, account, amount) in zip(postings, moves, strict=True)
+        for entry in (
+            Entry(posting=posting, account=account, amount=amount),
+            Entry(posting=posting, account=Account.STRIPE, amount=-amount),
+        )
+    )
+
+
+def _moves(row: BalanceTransaction) -> Iterator[tuple[str, str, Account, int]]:
+    """Yield the key, the currency, and how much an account takes from what is at Stripe."""
+    if row.cost:
+        yield f"stripe_fee:{row.stripe_id}", row.currency, Account.FEES, row.cost
+    if row.type in PAYOUTS:
+        yield f"payout:{row.stripe_id}", row.currency, Account.BANK, -row.amount
+    if row.source_currency != row.currency:
+        source = row.source_currency, Account.EXCHANGE, row.source_amount
+        yield f"exchanged_from:{row.stripe_id}", *source
+        yield f"exchanged_to:{row.stripe_id}", row.currency, Account.EXCHANGE, -row.amount

@@ -104,10 +104,10 @@ def order_refund_settle(*, order: Order, found: payments.StripeRefund, now: date
     if order.state == OrderState.REFUND_DUE:
         order.refund_id, order.decline_message = found.id, reason
         if found.status == "succeeded":
-            order.state = OrderState.REFUNDED
+            order.state, order.refunded_at = OrderState.REFUNDED, now
             order_refund_post(order=order, now=now)
             log.info("order.refunded", order=str(order.uuid))
-        order.save(update_fields=["state", "refund_id", "decline_message"])
+        order.save(update_fields=["state", "refund_id", "refunded_at", "decline_message"])
     elif order.state == OrderState.REFUNDED and has_failed and found.id == order.refund_id:
         money_due_back(
             order=order,

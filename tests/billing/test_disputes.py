@@ -1,6 +1,5 @@
 """Disputes: noted in any order, twice and late; booked once; shown, told, and not refunded."""
 
-import httpx
 import pytest
 from django.core import mail
 from django.test import Client
@@ -29,8 +28,9 @@ from billing.tasks import notice_send
 from portal.local.payments.server import LocalPayments
 from tenants.errors import Refused
 from tenants.models import Tenant, User
+from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, booked, issued
-from tests.billing.conftest import SignUpCall, deliver, events, stripe_client, subscribe
+from tests.billing.conftest import SignUpCall, deliver, events, subscribe
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
 
@@ -51,25 +51,6 @@ def payment(tenant: Tenant) -> Payment:
     invoice = issued(tenant, 30_00)
     invoice_collect(invoice=invoice, now=NOW)
     return invoice.payments.get()
-
-
-class Bank:
-    """What the cardholder's bank does at Stripe."""
-
-    def __init__(self, at: LocalPayments) -> None:
-        self.address = f"{at.url}/_sekisho/outcome"
-
-    def dispute(self, payment: Payment, reason: str = "fraudulent") -> str:
-        """Dispute a payment; return the dispute's id."""
-        intent = stripe_client().v1.payment_intents.retrieve(payment.payment_intent_id)
-        self.decide(str(intent.latest_charge), reason)
-        params = {"payment_intent": payment.payment_intent_id}
-        (dispute,) = stripe_client().v1.disputes.list(params).data  # type: ignore[arg-type]
-        return dispute.id
-
-    def decide(self, object_id: str, outcome: str) -> None:
-        answer = httpx.post(self.address, json={"id": object_id, "outcome": outcome})
-        assert answer.is_success, answer.text
 
 
 @pytest.fixture

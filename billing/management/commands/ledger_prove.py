@@ -5,7 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.money import display
-from billing.proof import prove
+from billing.proof import Cash, prove
+
+_SHOWN = 20  # of what is in transit
 
 
 class Command(BaseCommand):
@@ -25,6 +27,29 @@ class Command(BaseCommand):
         for check in proof.checks:
             wrong = f"  {check.wrong:,} wrong: {', '.join(check.examples)}" if check.wrong else ""
             self.stdout.write(f"{check.count:>12,}  {check.what}{wrong}")
+        for cash in proof.cash:
+            self.stdout.write(_cash(cash))
+        if proof.fetched_until:
+            self.stdout.write(f"Stripe's transactions are known up to {proof.fetched_until:%F %R}.")
+        for one in proof.in_transit[:_SHOWN]:
+            amount = display(one.amount, one.currency, language="en")
+            self.stdout.write(f"in transit  {one.payment_intent_id}  {amount}")
+        if len(proof.in_transit) > _SHOWN:
+            self.stdout.write(f"in transit  {len(proof.in_transit) - _SHOWN:,} more")
         if not proof.is_proved:
             raise CommandError("The books are not proved.")
         self.stdout.write("The books are proved.")
+
+
+def _cash(cash: Cash) -> str:
+    """Write what is at Stripe in a currency on a line."""
+    books, transactions, transit, others = (
+        display(amount, cash.currency, language="en")
+        for amount in (cash.ledger, cash.transactions, cash.in_transit, cash.others)
+    )
+    sign = "=" if cash.is_proved else "≠"
+    rest = f"; {others} of others" if cash.others else ""
+    return (
+        f"{cash.currency}  at Stripe {books} {sign} {transactions} by its transactions"
+        f" + {transit} in transit{rest}"
+    )

@@ -1,0 +1,57 @@
+"""Stripe's balance, as Stripe tells it: one row for each movement of money on it."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+# https://docs.stripe.com/reports/balance-transaction-types
+PAYOUTS = ("payout", "payout_cancel", "payout_failure")
+FEES = ("stripe_fee", "stripe_fx_fee", "tax_fee", "network_cost")
+
+
+class BalanceTransaction(models.Model):
+    """A movement of money at Stripe. It never changes; amounts are in minor units.
+
+    `source_amount` is what moved in the currency of the charge, refund or dispute; where that is
+    not the one that Stripe settles in, it was exchanged. `booked_at` is when its fee, its exchange
+    or its payout was written to the books: once what it is of is ours. `looked_up_at` is when
+    Stripe was asked what it is of, since no event had told. `payout_id` is the payout that paid it
+    out.
+    """
+
+    stripe_id = models.CharField(_("Stripe id"), max_length=120, unique=True)
+    type = models.CharField(_("type"), max_length=60)
+    currency = models.CharField(_("currency"), max_length=3)
+    amount = models.BigIntegerField(_("amount (minor units)"))
+    fee = models.BigIntegerField(_("fee (minor units)"))
+    net = models.BigIntegerField(_("net (minor units)"))
+    source_id = models.CharField(_("source"), max_length=120, blank=True, db_index=True)
+    source_currency = models.CharField(_("source's currency"), max_length=3)
+    source_amount = models.BigIntegerField(_("source's amount (minor units)"))
+    payment_intent_id = models.CharField(
+        _("PaymentIntent"), max_length=120, blank=True, db_index=True
+    )
+    payout_id = models.CharField(_("payout"), max_length=120, blank=True)
+    created_at = models.DateTimeField(_("created at"))
+    available_on = models.DateTimeField(_("available on"))
+    booked_at = models.DateTimeField(_("booked at"), null=True)
+    looked_up_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("balance transaction")
+        verbose_name_plural = _("balance transactions")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(net=models.F("amount") - models.F("fee")),
+                name="balance_transaction_adds_up",
+            )
+        ]
+        indexes = [models.Index(fields=["id"], condition=models.Q(booked_at=None), name="unbooked")]
+
+    def __str__(self) -> str:
+        return self.stripe_id
+
+    @property
+    def cost(self) -> int:
+        """What Stripe took for itself."""
+        return self.fee - (self.amount if self.type in FEES else 0)

@@ -1,0 +1,75 @@
+"""Stripe's balance: each movement of money on it is a balance transaction."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from billing.payments.client import listed, stripe_client
+
+
+@dataclass(frozen=True)
+class StripeTransaction:
+    """A balance transaction (https://docs.stripe.com/api/balance_transactions/object).
+
+    `amount`, `fee` and `net` are in minor units of `currency`, what the account is settled in. The
+    source (a charge, refund, dispute or payout) may be in another one: `source_amount` is what
+    moved, in its own, with the sign of `amount`.
+    """
+
+    id: str
+    type: str
+    currency: str
+    amount: int
+    fee: int
+    net: int
+    source_id: str
+    source_currency: str
+    source_amount: int
+    payment_intent_id: str
+    created_at: datetime
+    available_on: datetime
+
+
+def transactions_since(*, since: datetime) -> Iterator[StripeTransaction]:
+    """Yield the balance transactions that were made from `since` on, the newest first."""
+    created = {"gte": int(since.timestamp())}
+    params: Any = {"created": created, "limit": 100, "expand": ["data.source"]}
+    return map(_transaction, _listed(params))
+
+
+def transactions_of(*, payout_id: str) -> Iterator[str]:
+    """Yield the ids of the transactions that an automatic payout paid out, its own among them.
+
+    Raise PaymentRefused for a manual one: nobody knows which those are.
+    """
+    return (entry.id for entry in _listed({"payout": payout_id, "limit": 100}))
+
+
+def _listed(params: Any) -> Iterator[Any]:
+    return listed(
+        "list balance transactions",
+        lambda: stripe_client().v1.balance_transactions.list(params),
+    )
+
+
+def _transaction(entry: Any) -> StripeTransaction:
+    source, currency = entry.source, entry.currency.upper()
+    source_currency, source_amount = currency, entry.amount
+    if getattr(source, "currency", None):
+        source_currency = source.currency.upper()
+        source_amount = source.amount if entry.amount >= 0 else -source.amount
+    return StripeTransaction(
+        id=entry.id,
+        type=entry.type,
+        currency=currency,
+        amount=entry.amount,
+        fee=entry.fee,
+        net=entry.net,
+        source_id=source if isinstance(source, str) else getattr(source, "id", ""),
+        source_currency=source_currency,
+        source_amount=source_amount,
+        payment_intent_id=getattr(source, "payment_intent", None) or "",
+        created_at=datetime.fromtimestamp(entry.created, UTC),
+        available_on=datetime.fromtimestamp(entry.available_on, UTC),
+    )

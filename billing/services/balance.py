@@ -1,0 +1,177 @@
+"""Stripe's balance transactions: fetched, and what only they know is booked.
+
+That a payment came in or went back is booked when it happens. A transaction adds what it cost, what
+it was exchanged for where Stripe settles in another currency, and payouts:
+
+    fee        Stripe -> fees
+    payout     Stripe -> bank, and back where it failed
+    exchange   Stripe -> exchange in the charge's currency, exchange -> Stripe in the settled one
+
+so that each currency balances by itself, and what is at Stripe by the books is what Stripe says.
+Only what is ours is booked: others may use the Stripe account too. What no event has told of is
+looked up once, however old it is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from billing import payments
+from billing.models import (
+    BalanceTransaction,
+    Order,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    Refund,
+    RefundState,
+    StripeList,
+)
+from billing.models.balance import FEES, PAYOUTS
+from billing.payments import StripeTransaction
+from billing.services.cursors import cursor_move, cursor_reached
+from billing.services.events import movement_settle
+from billing.services.ledger import transactions_post
+
+log = structlog.get_logger(__name__)
+
+OVERLAP = timedelta(days=1)  # a transaction may be listed later than it was made
+SETTLES = timedelta(hours=1)  # and that much before now all are there
+THE_BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)  # Stripe's
+_PAGE, _BATCH = 100, 500
+
+
+@dataclass
+class BalanceRun:
+    """What a run fetched, booked and looked up: how many. `failed` maps an id to the reason."""
+
+    fetched: int = 0
+    booked: int = 0
+    looked_up: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def balance_fetch(
+    *, now: datetime, dry_run: bool = False, progress: Callable[[int], None] = lambda read: None
+) -> BalanceRun:
+    """Store Stripe's balance transactions since this was done last, and book them.
+
+    Raise PaymentError. `progress` is told how many were read so far. In a dry run they are counted.
+    """
+    reached, run, read = cursor_reached(StripeList.BALANCE), BalanceRun(), 0
+    since = reached - OVERLAP if reached else THE_BEGINNING
+    found = payments.transactions_since(since=since)
+    while page := list(islice(found, _PAGE)):
+        run.fetched += _store(page, dry_run=dry_run)
+        read += len(page)
+        progress(read)
+    if dry_run:
+        return run
+    cursor_move(StripeList.BALANCE, now - SETTLES)
+    _look_up(run, now)
+    run.booked = _book(now)
+    _payouts_note(run)
+    return run
+
+
+def _store(page: Sequence[StripeTransaction], *, dry_run: bool) -> int:
+    """Store the transactions that we lack; return how many."""
+    rows = BalanceTransaction.objects.filter(stripe_id__in=[one.id for one in page])
+    known = set(rows.values_list("stripe_id", flat=True))
+    missing = [one for one in page if one.id not in known]
+    if not dry_run:
+        BalanceTransaction.objects.bulk_create(
+            [
+                BalanceTransaction(
+                    stripe_id=one.id,
+                    type=one.type,
+                    currency=one.currency,
+                    amount=one.amount,
+                    fee=one.fee,
+                    net=one.net,
+                    source_id=one.source_id,
+                    source_currency=one.source_currency,
+                    source_amount=one.source_amount,
+                    payment_intent_id=one.payment_intent_id,
+                    created_at=one.created_at,
+                    available_on=one.available_on,
+                )
+                for one in missing
+            ],
+            ignore_conflicts=True,  # another run was faster
+        )
+    return len(missing)
+
+
+def _ours() -> Q:
+    """Return which transactions are of a payment that we know, or of the account itself."""
+    intent = {"payment_intent_id": OuterRef("payment_intent_id")}
+    paid = Payment.objects.filter(method=PaymentMethod.CARD, state=PaymentState.SUCCEEDED, **intent)
+    is_known = Exists(paid) | Exists(Order.objects.filter(**intent))
+    return Q(type__in=(*PAYOUTS, *FEES)) | (~Q(payment_intent_id="") & Q(is_known))
+
+
+def _look_up(run: BalanceRun, now: datetime) -> None:
+    """Have Stripe tell what the transactions are of that no event has told of, each once."""
+    settled = Refund.objects.filter(stripe_id=OuterRef("source_id"))
+    succeeded = settled.exclude(state=RefundState.PENDING)
+    failed = settled.filter(state=RefundState.FAILED)
+    is_refund = Q(type__in=("refund", "payment_refund")) & ~Q(Exists(succeeded))
+    is_failure = Q(type__in=("refund_failure", "payment_failure_refund")) & ~Q(Exists(failed))
+    is_charge = Q(type__in=("charge", "payment")) & ~_ours()
+    untold = BalanceTransaction.objects.filter(
+        is_refund | is_failure | is_charge, looked_up_at=None
+    ).exclude(payment_intent_id="")
+    for row in untold.order_by("created_at", "id").iterator():
+        try:
+            movement_settle(
+                source_id=row.source_id, payment_intent_id=row.payment_intent_id, now=now
+            )
+        except Exception as error:
+            log.exception("balance.not_looked_up", transaction=row.stripe_id)
+            run.failed[row.stripe_id] = str(error)
+            continue
+        BalanceTransaction.objects.filter(pk=row.pk).update(looked_up_at=now)
+        run.looked_up += 1
+
+
+def _book(now: datetime) -> int:
+    """Book what is ours and not booked yet, in batches; return how many."""
+    done = 0
+    while True:
+        with transaction.atomic():
+            waiting = BalanceTransaction.objects.filter(_ours(), booked_at=None)
+            batch = list(waiting.order_by("id").select_for_update(of=("self",))[:_BATCH])
+            transactions_post(rows=batch, now=now)
+            ids = [row.pk for row in batch]
+            BalanceTransaction.objects.filter(pk__in=ids).update(booked_at=now)
+        done += len(batch)
+        if not batch:
+            return done
+
+
+def _payouts_note(run: BalanceRun) -> None:
+    """Note on the transactions which payout paid them out, for payouts that nobody asked about."""
+    for row in _unlisted().order_by("id"):
+        try:
+            paid_out = [*payments.transactions_of(payout_id=row.source_id), row.stripe_id]
+        except payments.PaymentRefused:
+            paid_out = [row.stripe_id]  # a manual one: nobody knows
+        except payments.PaymentError as error:
+            run.failed[row.stripe_id] = str(error)
+            continue
+        with transaction.atomic():  # its own says that this was done
+            for start in range(0, len(paid_out), _BATCH):
+                part = paid_out[start : start + _BATCH]
+                BalanceTransaction.objects.filter(stripe_id__in=part).update(
+                    payout_id=row.source_id
+                )
+
+
+def _unlisted() -> QuerySet[BalanceTransaction]:
+    return BalanceTransaction.objects.filter(type="payout", payout_id="")

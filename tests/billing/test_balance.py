@@ -1,0 +1,275 @@
+"""Stripe's balance transactions: what they cost, pay out and exchange is booked, and proved."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from billing import payments
+from billing.models import (
+    BalanceTransaction,
+    Order,
+    OrderState,
+    Payment,
+    Refund,
+    RefundState,
+    StripeCursor,
+)
+from billing.payments import StripeTransaction
+from billing.proof import prove
+from billing.services import balance, invoice_collect
+from billing.services.balance import balance_fetch
+from billing.services.credit_notes import credit_note_issue
+from billing.services.disputes import disputes_fetch
+from billing.services.ledger import transactions_post
+from billing.services.refunds import credit_note_refund, refund_send
+from portal.local.payments.server import LocalPayments
+from tenants.models import Tenant
+from tests.billing.bank import Bank
+from tests.billing.books import NOW, balances, booked, issued
+from tests.billing.conftest import SignUpCall, buy, stripe_client, subscribe
+from tests.billing.test_checkout import extension
+from tests.services import local_payments_running
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LATER = NOW + timedelta(hours=2)
+
+
+@pytest.fixture
+def local_payments(tmp_path: Path) -> Iterator[LocalPayments]:
+    """An account at Stripe of each test's own: what others did in it would be found."""
+    with local_payments_running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def stripe_api(local_payments: LocalPayments) -> None:
+    """Stripe's API is that account's."""
+
+
+@pytest.fixture
+def bank(local_payments: LocalPayments) -> Bank:
+    return Bank(local_payments)
+
+
+@pytest.fixture
+def tenant(sign_up: SignUpCall) -> Tenant:
+    """A tenant whose plan was paid for: 6.77, of which Stripe took 0.24."""
+    return subscribe(sign_up)
+
+
+@pytest.fixture
+def payment(tenant: Tenant) -> Payment:
+    """A card payment of 30.00, of which Stripe took 1.08."""
+    invoice = issued(tenant, 30_00)
+    invoice_collect(invoice=invoice, now=NOW)
+    return invoice.payments.get()
+
+
+def paid_back(payment: Payment, amount: int = 5_00) -> Refund:
+    """Credit a part of what was paid, and have Stripe pay it back."""
+    note = credit_note_issue(invoice=payment.invoice, amount=amount, reason="", actor=None, now=NOW)
+    (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    refund_send(refund=refund, now=NOW)
+    refund.refresh_from_db()
+    return refund
+
+
+def at_stripe() -> dict[str, int]:
+    """Return Stripe's balance by currency, as Stripe says it."""
+    said = stripe_client().v1.balance.retrieve()
+    sums: Counter[str] = Counter()
+    for part in (*said.available, *said.pending):
+        sums[part["currency"].upper()] += part["amount"]
+    return {currency: total for currency, total in sums.items() if total}
+
+
+def in_the_books() -> dict[str, int]:
+    return {one.currency: one.ledger for one in prove().cash if one.ledger}
+
+
+def wrong() -> dict[str, tuple[str, ...]]:
+    """Return what the proof finds wrong, with its examples."""
+    return {check.what: check.examples for check in prove().checks if check.wrong}
+
+
+def test_what_is_at_stripe_by_the_books_is_what_stripe_says(
+    payment: Payment, tenant: Tenant, bank: Bank
+) -> None:
+    lost = issued(tenant, 20_00)
+    invoice_collect(invoice=lost, now=NOW)
+    for amount, currency in ((40_00, "USD"), (4_500, "JPY")):
+        invoice_collect(invoice=issued(tenant, amount, currency=currency), now=NOW)
+    paid_back(payment)
+    bank.decide(bank.dispute(lost.payments.get()), "lost")
+    bank.decide(bank.dispute(payment), "won")
+    disputes_fetch(now=NOW)
+    bank.control("clock", now="2026-12-05T00:00:00Z")
+    bank.control("fee", amount=2_00, currency="usd", description="Monthly fee")
+    payout = bank.control("payout", currency="jpy")["id"]
+    bank.control("payout", currency="usd")
+    bank.decide(payout, "failed")
+    proof = prove()
+    assert (proof.is_proved, len(proof.in_transit)) == (True, 4)
+    before = balances()
+    assert balance_fetch(now=LATER, dry_run=True).fetched == BalanceTransaction.objects.count() + 13
+    assert (balances(), StripeCursor.objects.filter(name="balance").count()) == (before, 0)
+    run = balance_fetch(now=LATER)
+    assert (run.fetched, run.booked, run.looked_up, run.failed) == (13, 13, 0, {})
+    assert in_the_books() == at_stripe() == {"JPY": 4_338}
+    proof = prove()
+    assert (proof.is_proved, proof.in_transit, wrong()) == (True, [], {})
+    # 0.24 + 1.08 + 0.72 + 1.44 + 15.00 + 15.00 + 2.00 dollars and 162 yen
+    assert balances()["fees"] == 35_48 + 162
+    assert balances()["bank"] == 6_77 + 30_00 + 40_00 - 5_00 - 35_48
+    failure = BalanceTransaction.objects.get(type="payout_failure")
+    assert booked(f"payout:{failure.stripe_id}") == {"bank": -4_338, "stripe": 4_338}
+    assert set(
+        BalanceTransaction.objects.filter(payout_id=payout).values_list("type", flat=True)
+    ) == {"charge", "payout"}
+    again = balance_fetch(now=LATER)
+    assert (again.fetched, again.booked) == (0, 0)
+
+
+def test_where_we_die_while_it_is_booked_it_is_booked_once(
+    payment: Payment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(**parameters: object) -> None:
+        transactions_post(**parameters)  # type: ignore[arg-type]  # as it was called
+        raise OSError("The power is gone.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(balance, "transactions_post", dying)
+        with pytest.raises(OSError, match="power"):
+            balance_fetch(now=LATER)
+    assert "fees" not in balances()
+    assert prove().is_proved is False  # what was fetched is of nothing, until it is booked
+    assert balance_fetch(now=LATER).booked == 2
+    assert balances()["fees"] == 24 + 1_08
+    assert prove().is_proved
+
+
+def test_what_no_event_told_is_looked_up_however_old_it_is(
+    sign_up: SignUpCall, tenant: Tenant, payment: Payment, bank: Bank
+) -> None:
+    order = buy(extension(tenant, now=NOW), now=NOW)
+    refund = paid_back(payment)
+    bank.decide(refund.stripe_id, "failed")
+    assert refund.state == RefundState.SUCCEEDED
+    run = balance_fetch(now=NOW + timedelta(days=1))
+    assert (run.looked_up, run.failed) == (2, {})
+    order.refresh_from_db()
+    refund.refresh_from_db()
+    assert (order.state, refund.state) == (OrderState.FULFILLED, RefundState.FAILED)
+    assert in_the_books() == at_stripe()
+    assert prove().is_proved
+    assert balance_fetch(now=NOW + timedelta(days=1)).looked_up == 0
+
+
+def test_what_cannot_be_looked_up_is_said_and_stops_nothing_else(
+    tenant: Tenant, payment: Payment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = [buy(extension(tenant, now=NOW, form=name), now=NOW) for name in ("a", "b")]
+    real = payments.intent_get
+
+    def half(*, intent_id: str) -> payments.IntentState:
+        intent = real(intent_id=intent_id)
+        if intent.metadata.get("order") == str(orders[0].uuid):
+            raise payments.PaymentUnavailable("get payment: no answer")
+        return intent
+
+    with monkeypatch.context() as patched:
+        patched.setattr(payments, "intent_get", half)
+        run = balance_fetch(now=LATER)
+    assert (run.looked_up, list(run.failed.values())) == (1, ["get payment: no answer"])
+    assert balance_fetch(now=LATER).looked_up == 1
+    assert set(Order.objects.filter(purpose="extension").values_list("state")) == {("fulfilled",)}
+    assert prove().is_proved
+
+
+def test_each_currency_balances_where_stripe_settles_in_another(
+    payment: Payment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The local payments exchange nothing: what Stripe would say of a Japanese account is made up
+    of what they say, at 150 yen a dollar.
+    """
+    paid_back(payment)
+    real = payments.transactions_since
+
+    def in_yen(**asked: object) -> Iterator[StripeTransaction]:
+        for one in real(**asked):  # type: ignore[arg-type]  # as it was asked
+            amount, fee = one.amount * 3 // 2, one.fee * 3 // 2
+            yield replace(one, currency="JPY", amount=amount, fee=fee, net=amount - fee)
+
+    monkeypatch.setattr(payments, "transactions_since", in_yen)
+    balance_fetch(now=LATER)
+    # 6.77 + 30.00 - 5.00 in dollars; 1,015 + 4,500 - 750 yen, less 36 + 162 of fees
+    assert in_the_books() == {"JPY": 4_567}
+    charge = BalanceTransaction.objects.get(payment_intent_id=payment.payment_intent_id, fee__gt=0)
+    assert booked(f"exchanged_from:{charge.stripe_id}") == {"exchange": 30_00, "stripe": -30_00}
+    assert booked(f"exchanged_to:{charge.stripe_id}") == {"exchange": -4_500, "stripe": 4_500}
+    assert {one.currency: one.ledger for one in prove().balances if one.account == "exchange"} == {
+        "USD": 31_77, "JPY": -4_765,
+    }  # fmt: skip
+    assert prove().is_proved
+
+
+class TestTheProof:
+    def test_it_names_what_is_newer_than_what_was_fetched(
+        self, payment: Payment, tenant: Tenant
+    ) -> None:
+        balance_fetch(now=LATER)
+        newer = issued(tenant, 9_00)
+        invoice_collect(invoice=newer, now=LATER)
+        proof = prove()
+        assert proof.is_proved
+        assert [(one.payment_intent_id, one.amount) for one in proof.in_transit] == [
+            (newer.payments.get().payment_intent_id, 9_00)
+        ]
+        out = StringIO()
+        call_command("ledger_prove", stdout=out)
+        said = out.getvalue()
+        assert "USD  at Stripe $44.45 = $35.45 by its transactions + $9.00 in transit\n" in said
+        assert f"in transit  {proof.in_transit[0].payment_intent_id}  $9.00" in said
+
+    def test_it_lists_what_others_did_and_what_stripe_knows_nothing_of(
+        self, payment: Payment
+    ) -> None:
+        client = stripe_client()
+        theirs = client.v1.payment_intents.create(
+            {
+                "amount": 50_00,
+                "currency": "usd",
+                "payment_method": "pm_card_visa",
+                "confirm": True,
+                "allowed_payment_method_types": ["card"],
+            }
+        )
+        client.v1.refunds.create({"payment_intent": payment.payment_intent_id, "amount": 1_00})
+        balance_fetch(now=LATER)
+        strays = BalanceTransaction.objects.filter(payment_intent_id=theirs.id)
+        by_hand = BalanceTransaction.objects.get(amount=-1_00)
+        lost = BalanceTransaction.objects.get(amount=6_77)
+        lost.delete()
+        found = wrong()
+        intents = "PaymentIntents over the same at Stripe as in the books"
+        assert set(found) == {
+            intents, "balance transactions of something of ours",
+            "payments with their balance transaction", "stripe_fee: postings with their row",
+        }  # fmt: skip
+        assert set(found[intents]) == {
+            f"{payment.payment_intent_id} (+100 USD)", f"{lost.payment_intent_id} (+677 USD)"
+        }  # fmt: skip
+        assert set(found["balance transactions of something of ours"]) == {
+            strays.get().stripe_id, by_hand.stripe_id,
+        }  # fmt: skip
+        assert found["payments with their balance transaction"] == (lost.payment_intent_id,)
+        (cash,) = prove().cash
+        assert (cash.is_proved, cash.others) == (False, 50_00 - 1_80)
+        with pytest.raises(CommandError, match="not proved"):
+            call_command("ledger_prove", stdout=StringIO())
