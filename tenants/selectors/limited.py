@@ -15,7 +15,8 @@ def limited_requests(*, entitlement: Entitlement) -> int:
     """Return what the limited plans gave for a period, and what was paid by use on top.
 
     While an unlimited plan is open the entitlement has no end, and no grant of an earlier plan
-    would ever count as used; nor would it in a period that such a plan outlasted.
+    would ever count as used; nor would it in a period that such a plan outlasted. What was used
+    under a plan that counts by other periods is that plan's.
     """
     period = Period(entitlement.period_start, entitlement.period_end)
     held = PlanSpan.objects.filter(
@@ -23,16 +24,15 @@ def limited_requests(*, entitlement: Entitlement) -> int:
         tenant=entitlement.tenant_id,
         starts_on__lt=period.end,
     ).select_related("usage_plan")
-    spans = [
-        span for span in held if period_of(span.usage_plan.quota_period, period.opens_at) == period
-    ]
-    unlimited = [span for span in spans if span.usage_plan.is_unlimited]
-    if not unlimited:
+    limited: list[PlanSpan] = []
+    others: list[PlanSpan] = []
+    for span in held:
+        counts = period_of(span.usage_plan.quota_period, period.opens_at) == period
+        (limited if counts and not span.usage_plan.is_unlimited else others).append(span)
+    if not others:
         return entitlement.plan_requests
     return plan_requests(
-        spans=[span for span in spans if not span.usage_plan.is_unlimited],
-        period=period,
-        paid_by_use=paid_by_use(spans=unlimited, period=period),
+        spans=limited, period=period, paid_by_use=paid_by_use(spans=others, period=period)
     )
 
 
@@ -73,7 +73,7 @@ def quota_under(*, tenant: Tenant, usage_plan: UsagePlan, now: datetime) -> Quot
 
 
 def paid_by_use(*, spans: Iterable[PlanSpan], period: Period) -> int:
-    """Return what a tenant used in a period under these, unlimited plans.
+    """Return what a tenant used in a period under these plans.
 
     Of the day of a change that is what was counted under the plan in the gateway.
     """

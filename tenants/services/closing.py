@@ -18,6 +18,7 @@ from tenants.models import (
     GatewayPlan,
     GrantKind,
     Meter,
+    PlanSpan,
     QuotaGrant,
     Tenant,
     TenantState,
@@ -104,12 +105,25 @@ def _read_at(entitlement: Entitlement, now: datetime) -> datetime | None:
     return oldest
 
 
+def _was_left(entitlement: Entitlement) -> bool:
+    """Say whether a period's plan was left for one that counts by other periods: what was granted
+    could not be used to the end.
+    """
+    period = Period(entitlement.period_start, entitlement.period_end)
+    held = PlanSpan.objects.filter(tenant=entitlement.tenant_id, starts_on__lt=period.end)
+    last = held.select_related("usage_plan").order_by("-starts_on", "-id").first()
+    kind = last.usage_plan.quota_period if last is not None else ""
+    return period_of(kind, period.opens_at) != period
+
+
 def _grant_close(grant: QuotaGrant, used: int, tenant: Tenant, now: datetime) -> None:
-    """Write down what became of a grant; what rolls over becomes one of the running period."""
+    """Write down what became of a grant; what rolls over becomes one of the running period, by
+    its rule or since it could not be used.
+    """
     unused = grant.requests - used
     rolls = (
         unused > 0
-        and grant.rolls_over
+        and (grant.rolls_over or _was_left(grant.entitlement))
         and not tenant.usage_plan.is_unlimited
         and tenant.state == TenantState.ACTIVE
     )

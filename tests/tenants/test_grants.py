@@ -308,6 +308,28 @@ class TestPeriodsEnd:
         assert (closed.used_requests, closed.expired_requests) == (30, 0)
         assert QuotaGrant.objects.get(kind=GrantKind.ROLL_OVER).requests == 20
 
+    def test_a_plan_by_other_periods_loses_nothing_and_gives_nothing_twice(
+        self, lease: Lease, grant: Grant
+    ) -> None:
+        tenant = lease.entitlement.tenant
+        grant(50, "expires")
+        use(lease, 130)
+        weekly = UsagePlan(
+            code="weekly", name="Weekly", rate_limit=1, burst_limit=1, quota_limit=1_000,
+            quota_period=QuotaPeriod.WEEK, is_prorated=False, advance=0,
+        )  # fmt: skip
+        weekly = services.usage_plan_save(usage_plan=weekly, now=NOVEMBER)
+        later = NOVEMBER + timedelta(days=1)
+        services.tenant_change_plan(tenant=tenant, usage_plan=weekly, now=later)
+        use(lease, 900, on=later.date() + timedelta(days=1))
+        assert told(tenant, later) == [("expires", 30, 20, GrantState.APPLYING)]
+        for hour in (1, 2, 3):
+            read(MIDNIGHT + timedelta(hours=hour))
+        closed = QuotaGrant.objects.get(source="expires")
+        assert (closed.used_requests, closed.expired_requests) == (30, 0)
+        rolled = QuotaGrant.objects.get(kind=GrantKind.ROLL_OVER)
+        assert (rolled.requests, rolled.entitlement.period_start) == (20, date(2026, 11, 29))
+
 
 def pay_by_use(tenant: Tenant, now: datetime) -> UsagePlan:
     """Change to a plan without a limit, at once."""
