@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from billing import payments
-from billing.balances import credit_balance
 from billing.models import (
     Account,
     Customer,
@@ -23,8 +22,6 @@ from billing.models import (
     PaymentMethod,
     PaymentState,
 )
-from billing.models.catalog import SMALLEST_CHARGE
-from billing.money import display
 from billing.payments import IntentState
 from billing.services.attempts import (
     attempt_begin,
@@ -188,27 +185,6 @@ def _give_up(payment: Payment, now: datetime) -> PaymentState:
     if now - payment.created_at < MADE_WITHIN:
         return PaymentState.PENDING
     return attempt_note(payment=payment, state=PaymentState.FAILED, now=now)
-
-
-def invoice_due(*, invoice: Invoice) -> str:
-    """Return in words what `invoice_collect` would do; empty where there is nothing to do."""
-    last = last_attempt(invoice)
-    if last is not None and last.state == PaymentState.PENDING:
-        return f"look up attempt {last.attempt}"
-    if last is not None and last.state == PaymentState.NEEDS_ACTION:
-        return ""
-    credit = credit_balance(tenant=invoice.tenant, currency=invoice.currency)
-    spent = max(min(credit, invoice.amount_due), 0)
-    rest = invoice.amount_due - spent
-    charges = invoice.payments.filter(method=PaymentMethod.CARD).exclude(payment_method_id="")
-    has_card = Customer.objects.filter(tenant=invoice.tenant).exclude(payment_method_id="").exists()
-    is_charged = has_card and not charges.exists() and rest >= SMALLEST_CHARGE[invoice.currency]
-    parts = [("spend credit", spent), ("charge", rest if is_charged else 0)]
-    return ", ".join(
-        f"{what} {display(amount, invoice.currency, language='en')}"
-        for what, amount in parts
-        if amount
-    )
 
 
 def invoices_to_collect() -> QuerySet[Invoice]:

@@ -1,5 +1,6 @@
 """Charge all that is open to the saved cards. One tenant's failure never stops another's."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,8 +8,12 @@ from datetime import datetime
 import structlog
 
 from billing import payments
-from billing.models import Invoice, PaymentState
-from billing.services.collect import invoice_collect, invoice_due, invoices_to_collect
+from billing.balances import credit_balance
+from billing.models import Customer, Invoice, PaymentMethod, PaymentState
+from billing.models.catalog import SMALLEST_CHARGE
+from billing.money import display
+from billing.services.attempts import last_attempt
+from billing.services.collect import invoice_collect, invoices_to_collect
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +40,7 @@ def collect(
     spend what credit there is for the others. `progress(done, total)` is called with each.
     """
     run = CollectRun()
+    spent: Counter[tuple[int, str]] = Counter()
     ids = list(invoices_to_collect().values_list("pk", flat=True))
     for at, pk in enumerate(ids, start=1):
         progress(at, len(ids))
@@ -42,7 +48,7 @@ def collect(
         who = f"{invoice.number}  {invoice.tenant}"
         try:
             if dry_run:
-                would = invoice_due(invoice=invoice)
+                would = _would(invoice, spent)
                 run.done += [f"{who}  {would}"] if would else []
                 continue
             outcome = invoice_collect(invoice=invoice, now=now)
@@ -58,3 +64,29 @@ def collect(
         run.collected += outcome == PaymentState.SUCCEEDED
         run.declined += outcome in {PaymentState.FAILED, PaymentState.NEEDS_ACTION}
     return run
+
+
+def _would(invoice: Invoice, spent: Counter[tuple[int, str]]) -> str:
+    """Return in words what `invoice_collect` would do; empty where there is nothing to do.
+
+    `spent` is what the same run would have spent before of each tenant's credit, by currency.
+    """
+    last = last_attempt(invoice)
+    if last is not None and last.state == PaymentState.PENDING:
+        return f"look up attempt {last.attempt}"
+    if last is not None and last.state == PaymentState.NEEDS_ACTION:
+        return ""
+    mine = (invoice.tenant_id, invoice.currency)
+    left = credit_balance(tenant=invoice.tenant, currency=invoice.currency) - spent[mine]
+    credit = max(min(left, invoice.amount_due), 0)
+    spent[mine] += credit
+    rest = invoice.amount_due - credit
+    tried = invoice.payments.filter(method=PaymentMethod.CARD).exclude(payment_method_id="")
+    cards = Customer.objects.filter(tenant=invoice.tenant).exclude(payment_method_id="")
+    is_charged = rest >= SMALLEST_CHARGE[invoice.currency] and cards.exists() and not tried.exists()
+    parts = (("spend credit", credit), ("charge", rest if is_charged else 0))
+    return ", ".join(
+        f"{what} {display(amount, invoice.currency, language='en')}"
+        for what, amount in parts
+        if amount
+    )

@@ -53,7 +53,8 @@ def test_a_dry_run_says_what_would_be_charged_and_charges_nothing(
     sign_up: SignUpCall, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tenant = subscribe(sign_up, "payg")
-    paid, invoice, small = issued(tenant, 1_00), issued(tenant, 30_00), issued(tenant, 10_40)
+    paid, invoice, other = issued(tenant, 1_00), issued(tenant, 8_00), issued(tenant, 30_00)
+    issued(tenant, 40)  # too small for a card
     bank_transfer_record(
         invoice=paid, amount=11_00, reference="T1", received_on=FIRST.date(), actor=None, now=FIRST
     )
@@ -63,8 +64,8 @@ def test_a_dry_run_says_what_would_be_charged_and_charges_nothing(
         return capsys.readouterr().out.splitlines()
 
     assert said(dry_run=True) == [
-        f"would: {invoice.number}  Alice Corp  spend credit $10.00, charge $20.00",
-        f"would: {small.number}  Alice Corp  spend credit $10.00",  # 40 cents are too small
+        f"would: {invoice.number}  Alice Corp  spend credit $8.00",
+        f"would: {other.number}  Alice Corp  spend credit $2.00, charge $28.00",
         "2 invoices.",
     ]
     assert not Payment.objects.exclude(method="bank").exists()
