@@ -16,6 +16,10 @@ STRIPE_TEST_SECRET_KEY = os.environ.get("STRIPE_TEST_SECRET_KEY", "")
 if STRIPE_TEST_SECRET_KEY and not STRIPE_TEST_SECRET_KEY.startswith("sk_test_"):
     raise ValueError("STRIPE_TEST_SECRET_KEY must be a key of the test mode: sk_test_…")
 
+# A test has what it asks for, and reaches nothing else.
+_NOBODY = "http://127.0.0.1:9"
+_STRIPE = os.environ.get("STRIPE_API_BASE", "https://api.stripe.com")
+
 os.makedirs(os.path.join(_VAR_DIR, "static"), exist_ok=True)  # where whitenoise looks
 
 os.environ.update(
@@ -31,9 +35,8 @@ os.environ.update(
     EMAIL_VERIFICATION="optional",
     LOG_FORMAT="text",
     LOG_LEVEL="WARNING",
-    # Nobody is there: a test has what it asks for, and reaches nothing else.
-    AWS_ENDPOINT_URL="http://127.0.0.1:9",
-    STRIPE_API_BASE="http://127.0.0.1:9",
+    AWS_ENDPOINT_URL=_NOBODY,
+    STRIPE_API_BASE=_STRIPE if STRIPE_TEST_SECRET_KEY else _NOBODY,
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
     BACKEND_API_ID="sekisho",

@@ -90,16 +90,24 @@ def test_settings_point_at_the_local_payments(local_payments: LocalPayments) -> 
     assert answer.status_code == 200
 
 
-def test_no_tests_run_with_a_live_key_of_stripes() -> None:
-    loaded = subprocess.run(
-        [sys.executable, "-c", "import tests.env"],
-        env={**os.environ, "STRIPE_TEST_SECRET_KEY": "sk_live_somebodys"},
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    assert loaded.returncode != 0
-    assert "must be a key of the test mode" in loaded.stderr
+class TestKeyOfStripesTestMode:
+    """Nothing else notices: without a key the tests have the local payments."""
+
+    def loaded_with(self, key: str) -> subprocess.CompletedProcess[str]:
+        given = {**os.environ, "STRIPE_TEST_SECRET_KEY": key}
+        given.pop("STRIPE_API_BASE")
+        script = "import os, tests.env; print(os.environ['STRIPE_API_BASE'])"
+        return subprocess.run(
+            [sys.executable, "-c", script], env=given, capture_output=True, text=True, check=False
+        )
+
+    def test_leads_to_stripe(self) -> None:
+        assert self.loaded_with("sk_test_somebodys").stdout == "https://api.stripe.com\n"
+
+    def test_a_live_one_is_refused(self) -> None:
+        refused = self.loaded_with("sk_live_somebodys")
+        assert refused.returncode != 0
+        assert "must be a key of the test mode" in refused.stderr
 
 
 class TestMarkOfWhatRunsOnPostgreSQLToo:
