@@ -202,7 +202,9 @@ def test_an_invoice_that_a_correction_made_smaller_gives_no_more_than_it_has(pay
     told(payg, 1_050)
     used(payg, "payg", {"12-15": 2_000})
     close_settled(at("2027-01-02", hour=12))
-    assert Invoice.objects.get(period_start=day("12-01")).total == 10
+    december = Invoice.objects.get(period_start=day("12-01"))
+    assert december.total == 10
+    credit_note_issue(invoice=december, reason="a", actor=None, now=at("2027-01-03"), amount=4)
     used(payg, "payg", {"2027-01-15": 4_000})
     close_settled(at("2027-02-02", hour=12))
     Subscription.objects.update(state="cancelled", ends_on=day("2027-02-03"))
@@ -210,7 +212,7 @@ def test_an_invoice_that_a_correction_made_smaller_gives_no_more_than_it_has(pay
     for when in (at("2027-02-05"), at("2027-02-06")):
         GatewayPlan.objects.update(read_at=when)
         months_correct(now=when)
-    assert notes() == [("2027-000001", -10), ("2026-000001", -1_90)]
+    assert notes() == [("2027-000001", -4), ("2027-000001", -6), ("2026-000001", -1_90)]
     assert books() == {"receivable": 6_10, "revenue": -6_10}
 
 
