@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from billing import tiers
 from billing.lines import Line
@@ -109,11 +110,11 @@ def _forgiven_line(count: int) -> Line:
 
 
 def _usage_line(meter: Meter, line: tiers.TierLine, days: Period) -> Line:
-    texts = {
-        Meter.REQUESTS: _("Requests %(first)s to %(last)s, %(month)s"),
-        Meter.CONVERSIONS: _("Conversions %(first)s to %(last)s, %(month)s"),
-    }
-    description = texts[meter] % {
+    text = {
+        Meter.REQUESTS: gettext_noop("Requests %(first)s to %(last)s, %(month)s"),
+        Meter.CONVERSIONS: gettext_noop("Conversions %(first)s to %(last)s, %(month)s"),
+    }[meter]
+    description = _(text) % {
         "first": f"{line.first:,}",
         "last": f"{line.last:,}",
         "month": days_text(days),

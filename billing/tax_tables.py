@@ -75,22 +75,23 @@ def buyers_load(*, tenant_ids: Collection[int]) -> dict[int, Buyer]:
     )
     for confirmation in confirmations:
         confirmed[confirmation.tenant_id].append(confirmation)
+    said = {each.tenant_id: each for each in TaxDetails.objects.filter(tenant__in=tenant_ids)}
     buyers = {}
-    for tenant in Tenant.objects.filter(pk__in=tenant_ids).select_related("tax_details"):
-        details: TaxDetails | None = getattr(tenant, "tax_details", None)
-        email = emails.get(tenant.pk, "")
-        buyers[tenant.pk] = (
-            Buyer(tenant.name, email, tenant.language)
+    tenants = Tenant.objects.filter(pk__in=tenant_ids)
+    for pk, name, language in tenants.values_list("pk", "name", "language"):
+        details, email = said.get(pk), emails.get(pk, "")
+        buyers[pk] = (
+            Buyer(name, email, language)
             if details is None
             else Buyer(
                 name=details.legal_name,
                 email=details.email or email,
-                language=tenant.language,
+                language=language,
                 address=details.address,
                 country=details.country,
                 tax_id=details.tax_id,
                 reference=details.reference,
-                is_confirmed=any(is_of(one, details) for one in confirmed[tenant.pk]),
+                is_confirmed=any(is_of(one, details) for one in confirmed[pk]),
             )
         )
     return buyers

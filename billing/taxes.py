@@ -101,7 +101,7 @@ class Buyer:
     is_confirmed: bool = False
 
     def frozen(self) -> dict[str, str]:
-        return {key: value for key, value in asdict(self).items() if key != "is_confirmed"}
+        return {key: value for key, value in vars(self).items() if key != "is_confirmed"}
 
 
 @dataclass(frozen=True)

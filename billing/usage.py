@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db.models import Count
+
 import tenants.selectors
 from billing.dues import usage_owner
 from billing.models import Subscription
@@ -77,17 +79,14 @@ def _of_others(
                 shared[day].append(subscription)
     if not shared:
         return []
-    tenant_ids = {each.tenant_id for having in shared.values() for each in having}
-    of_tenant: dict[int, list[Subscription]] = defaultdict(list)
-    begun = Subscription.objects.filter(tenant__in=tenant_ids, starts_on__isnull=False)
-    for subscription in begun.select_related("plan").order_by("starts_on", "pk"):
-        of_tenant[subscription.tenant_id].append(subscription)
+    of_tenant = _of_several([each.tenant_id for having in shared.values() for each in having])
     usage_plans = dict(GatewayPlan.objects.values_list("pk", "usage_plan_id"))
     found = []
     for day, having in shared.items():
         mine: dict[int, list[Subscription]] = defaultdict(list)
         for subscription in having:
-            mine[subscription.tenant_id].append(subscription)
+            if subscription.tenant_id in of_tenant:
+                mine[subscription.tenant_id].append(subscription)
         for row in tenants.selectors.usage_sums(
             tenants=list(mine), meters=meters, start=day, end=day + timedelta(days=1)
         ):
@@ -99,3 +98,15 @@ def _of_others(
                 if each != owner
             ]
     return found
+
+
+def _of_several(tenant_ids: Collection[int]) -> dict[int, list[Subscription]]:
+    """Return the subscriptions that have begun, by their start, of tenants with more than one."""
+    begun = Subscription.objects.filter(starts_on__isnull=False)
+    several = begun.filter(tenant__in=tenant_ids).order_by().values("tenant")
+    several = several.annotate(count=Count("pk")).filter(count__gt=1).values("tenant")
+    of_tenant: dict[int, list[Subscription]] = defaultdict(list)
+    rows = begun.filter(tenant__in=several).select_related("plan").order_by("starts_on", "pk")
+    for subscription in rows:
+        of_tenant[subscription.tenant_id].append(subscription)
+    return of_tenant

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
     BigIntegerField,
     CharField,
     Count,
     Exists,
     F,
-    Func,
     OuterRef,
     Q,
     QuerySet,
@@ -22,7 +20,6 @@ from django.db.models import (
     Value,
 )
 from django.db.models.functions import Abs, Cast, Coalesce, Concat, Greatest, StrIndex, Substr
-from django.db.models.sql.compiler import SQLCompiler
 
 from billing.models import (
     Account,
@@ -40,21 +37,7 @@ from billing.models import (
 from billing.models.balance import PAYOUTS
 from billing.proof.accounts import COST, OVER, SOURCE_CURRENCY, billed, issued, undelivered
 from billing.proof.findings import Check
-
-
-class _Dashed(Func):
-    """A UUID as keys have it, with dashes. SQLite keeps it without."""
-
-    output_field = CharField()
-
-    template = "(%(expressions)s)::text"
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **more: Any) -> Any:
-        parts = "||'-'||".join(
-            f"substr(%(expressions)s, {start}, {length})"
-            for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-        )
-        return self.as_sql(compiler, connection, template=f"({parts})", **more)
+from billing.sql import Dashed
 
 
 @dataclass(frozen=True)
@@ -103,10 +86,10 @@ def _booked() -> Iterator[_Booked]:
     """Yield what has postings. Where a refund failed, it may have been paid back before that; what
     was written off is what is still due, and what came in or was credited since.
     """
-    uuid, amount = _Dashed(F("uuid")), F("amount")
+    uuid, amount = Dashed(F("uuid")), F("amount")
     yield _Booked("invoice", issued(), uuid, Abs("total"), "currency")
     attempt = Cast("attempt", CharField())
-    payment = Concat(_Dashed(F("invoice__uuid")), Value(":"), attempt, output_field=CharField())
+    payment = Concat(Dashed(F("invoice__uuid")), Value(":"), attempt, output_field=CharField())
     payments = Payment.objects.filter(state=PaymentState.SUCCEEDED)
     yield _Booked("payment", payments, payment, amount, "currency")
     losses = Entry.objects.filter(posting__invoice=OuterRef("pk"), account=Account.LOSSES)

@@ -58,8 +58,8 @@ def _billed_usage_write(
     }
     BilledUsage.objects.bulk_create(
         BilledUsage(
-            subscription=closing.subscription,
-            price=closing.terms.price,
+            subscription_id=closing.subscription.pk,
+            price_id=closing.subscription.price_id,
             meter=meter,
             period_start=close.month.start,
             quantity=closing.used.by_meter.get(meter, 0),

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from django.utils.translation import override
-
 from billing.capped import most_charged
 from billing.dues import Terms, usage_days, usage_lines
 from billing.lines import Line
 from billing.models import BilledUsage, Invoice, InvoiceKind, Subscription
 from billing.proration import fee_for_month
-from billing.services.close_read import Close, TermsCache
+from billing.services.close_read import Close, TermsCache, in_their_languages
 from billing.services.close_settle import settled
 from billing.services.correction_lines import (
     Correction,
@@ -131,12 +129,10 @@ def _fees(
     )
     billed = set(there.values_list("subscription_id", flat=True))
     drafts = []
-    for subscription in subscriptions:
-        if subscription.pk in billed:
-            continue
-        with override(subscription.tenant.language):  # the lines are for the tenant
+    for subscription in in_their_languages(subscriptions):
+        if subscription.pk not in billed:
             lines = _fee_lines(subscription, terms[subscription.price_id], close)
-        drafts.append(_draft(subscription, InvoiceKind.FEE, lines, terms, close))
+            drafts.append(_draft(subscription, InvoiceKind.FEE, lines, terms, close))
     return [draft for draft in drafts if draft.subtotal]
 
 
@@ -193,14 +189,13 @@ def _closings(
             used[subscription.pk],
             most.get(subscription.pk),
         )
-        for subscription in open_
+        for subscription in in_their_languages(open_)
         if subscription.pk in is_settled or subscription.pk not in counted
     ]
 
 
 def _closing(subscription: Subscription, terms: Terms, used: Used, most: int | None) -> Closing:
-    with override(subscription.tenant.language):
-        lines = usage_lines(terms, used.days, used.by_meter, most)
+    lines = usage_lines(terms, used.days, used.by_meter, most)
     return Closing(subscription, terms, used, lines)
 
 

@@ -19,19 +19,18 @@ def settled(used: Mapping[int, Used], *, month_start: date, dry_run: bool = Fals
 
     What is read anew is noted, but in a dry run. Call it where the subscriptions are locked.
     """
+    rows = UsageReading.objects.filter(subscription__in=list(used), period_start=month_start)
     readings = {
-        reading.subscription_id: reading
-        for reading in UsageReading.objects.filter(
-            subscription__in=list(used), period_start=month_start
-        )
+        pk: (requests, same_since)
+        for pk, requests, same_since in rows.values_list("subscription", "requests", "same_since")
     }
     found, moved = set(), []
     for pk, figure in used.items():
         if figure.read_at is None:
             continue
         requests = figure.by_meter.get(Meter.REQUESTS, 0)
-        reading = readings.get(pk)
-        if reading is None or reading.requests != requests:
+        before, same_since = readings.get(pk, (None, figure.read_at))
+        if requests != before:
             moved.append(
                 UsageReading(
                     subscription_id=pk,
@@ -40,7 +39,7 @@ def settled(used: Mapping[int, Used], *, month_start: date, dry_run: bool = Fals
                     same_since=figure.read_at,
                 )
             )
-        elif figure.read_at - reading.same_since >= SETTLES_IN:
+        elif figure.read_at - same_since >= SETTLES_IN:
             found.add(pk)
     if not dry_run:
         UsageReading.objects.bulk_create(

@@ -8,6 +8,7 @@ them. It is held for as long as the rows take to be written.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from django.conf import settings
 
@@ -41,7 +42,7 @@ class Draft:
     subscription: Subscription | None = None
     order: Order | None = None
 
-    @property
+    @cached_property
     def subtotal(self) -> int:
         """What the lines come to, in minor units, before tax."""
         return sum(line.amount for line in self.lines)
@@ -123,7 +124,7 @@ def invoices_draft(*, drafts: Sequence[Draft], now: datetime) -> list[Drafted]:
 def _lines(drafted: Iterable[Drafted]) -> Iterable[InvoiceLine]:
     return (
         InvoiceLine(
-            invoice=each.invoice,
+            invoice_id=each.invoice.pk,
             position=position,
             group=line.group,
             description=line.description,

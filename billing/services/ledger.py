@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from django.db.models import F, Value
+from django.db.models.functions import Concat
+
 from billing.models import (
     Account,
     BalanceTransaction,
@@ -16,6 +19,7 @@ from billing.models import (
     Refund,
 )
 from billing.models.balance import PAYOUTS
+from billing.sql import Dashed, insert_from
 from tenants.models import Tenant
 
 
@@ -55,28 +59,32 @@ def post(
 def invoices_post(*, invoices: Sequence[Invoice], now: datetime) -> None:
     """Note that invoices were issued: the tenants owe them, for what was sold and for tax.
 
-    All at once, as they were written. Raise django.db.IntegrityError where one was noted already.
+    All at once, of the rows as they were written. Raise
+    django.db.IntegrityError where one was noted already.
     """
-    postings = Posting.objects.bulk_create(
-        Posting(
-            key=f"invoice:{invoice.uuid}",
-            tenant=invoice.tenant,
-            invoice=invoice,
-            currency=invoice.currency,
-            posted_at=now,
-        )
-        for invoice in invoices
+    ids = [invoice.pk for invoice in invoices]
+    insert_from(
+        Posting,
+        rows=Invoice.objects.filter(pk__in=ids),
+        key=Concat(Value("invoice:"), Dashed(F("uuid"))),
+        tenant=F("tenant"),
+        invoice=F("pk"),
+        currency=F("currency"),
+        posted_at=Value(now),
     )
-    Entry.objects.bulk_create(
-        Entry(posting=posting, account=account, amount=amount)
-        for posting, invoice in zip(postings, invoices, strict=True)
-        for account, amount in (
-            (Account.RECEIVABLE, invoice.total),
-            (Account.REVENUE, -invoice.subtotal),
-            (Account.TAX, -invoice.tax),
+    postings = Posting.objects.filter(invoice__in=ids)  # nothing else was noted of them yet
+    for account, amount in (
+        (Account.RECEIVABLE, F("invoice__total")),
+        (Account.REVENUE, -F("invoice__subtotal")),
+        (Account.TAX, -F("invoice__tax")),
+    ):
+        insert_from(
+            Entry,
+            rows=postings.alias(booked=amount).exclude(booked=0),
+            posting=F("pk"),
+            account=Value(account),
+            amount=amount,
         )
-        if amount
-    )
 
 
 def credit_note_post(*, note: Invoice, invoice: Invoice, now: datetime) -> Posting:
