@@ -24,6 +24,7 @@ from billing.admin_export import export_csv, export_json
 from billing.admin_invoice_acts import InvoiceActs
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
 from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
+from billing.admin_reconciliation import ReconciliationAdmin  # noqa: F401  (it registers)
 from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
 from billing.balances import credit_display
 from billing.forms import NewPriceForm

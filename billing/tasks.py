@@ -8,13 +8,10 @@ from django.utils import timezone
 from billing import payments, services
 from billing.models import Notice, Order, Refund, SavedCard, StripeEvent, ViesCheck
 from billing.services import (
-    balance,
     cards,
     checkout,
-    disputes,
     events,
     loose_attempts,
-    missed_events,
     notices,
     refunds,
     taking_back,
@@ -44,10 +41,8 @@ def events_sweep() -> None:
 
 @shared_task
 def reconcile() -> None:
-    """Fetch the events that never arrived, look at the disputes, and fetch the balance."""
-    missed_events.events_fetch(now=timezone.now())
-    disputes.disputes_fetch(now=timezone.now())
-    balance.balance_fetch(now=timezone.now())
+    """Compare with Stripe: events, disputes, balance, books."""
+    services.reconcile(now=timezone.now())
 
 
 @shared_task

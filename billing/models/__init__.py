@@ -61,7 +61,7 @@ from billing.models.payments import (
     RefundState,
     StripeEvent,
 )
-from billing.models.reconciliation import StripeCursor, StripeList
+from billing.models.reconciliation import Reconciliation, StripeCursor, StripeList
 from billing.models.subscriptions import (
     ChangeState,
     Customer,
@@ -122,6 +122,7 @@ __all__ = [
     "PriceMove",
     "PriceTier",
     "PriceVersion",
+    "Reconciliation",
     "Refund",
     "RefundState",
     "SavedCard",

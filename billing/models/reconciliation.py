@@ -1,6 +1,7 @@
 """What is compared with Stripe every night, and how far."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class StripeList(models.TextChoices):
@@ -19,3 +20,23 @@ class StripeCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reached_at}"
+
+
+class Reconciliation(models.Model):
+    """One comparison with Stripe, kept. Written when it begins: one without an end has died.
+
+    `findings` are its lines: `part`, `text`, and `is_difference` where an operator should look.
+    """
+
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    differences = models.PositiveIntegerField(_("differences"), default=0)
+    findings = models.JSONField(_("findings"), default=list)
+
+    class Meta:
+        verbose_name = _("reconciliation")
+        verbose_name_plural = _("reconciliations")
+        ordering = ["-started_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}"

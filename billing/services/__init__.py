@@ -27,6 +27,7 @@ credit_notes.py invoices below zero, that take back what one said
 refunds.py    pay back to cards
 disputes.py   payments that their cardholders dispute
 balance.py    Stripe's balance transactions: fees, payouts, exchanges
+reconcile.py  compare with Stripe every night
 credit.py     spend what a tenant has with us
 bank.py       record transfers
 locks.py      what is locked, in which order
@@ -82,6 +83,7 @@ from billing.services.price_moves import (
     price_move_withdraw,
     price_moves_schedule,
 )
+from billing.services.reconcile import reconcile
 from billing.services.sign_up import SignUp, sign_up
 from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
@@ -131,6 +133,7 @@ __all__ = [
     "price_move_withdraw",
     "price_moves_schedule",
     "price_set",
+    "reconcile",
     "seed",
     "sign_up",
     "top_ups_run",

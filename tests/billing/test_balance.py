@@ -1,4 +1,6 @@
-"""Stripe's balance transactions: what they cost, pay out and exchange is booked, and proved."""
+"""Stripe's balance transactions: what they cost, pay out and exchange is booked, and proved; every
+night, beside what else is compared with Stripe.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,31 +11,41 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from structlog.testing import capture_logs
 
-from billing import payments
+from billing import payments, tasks
 from billing.models import (
     BalanceTransaction,
+    Dispute,
+    Entry,
     Order,
     OrderState,
     Payment,
+    Posting,
+    Reconciliation,
     Refund,
     RefundState,
     StripeCursor,
+    StripeEvent,
 )
 from billing.payments import StripeTransaction
 from billing.proof import prove
-from billing.services import balance, invoice_collect
+from billing.services import balance, invoice_collect, reconcile
 from billing.services.balance import balance_fetch
 from billing.services.credit_notes import credit_note_issue
 from billing.services.disputes import disputes_fetch
 from billing.services.ledger import transactions_post
 from billing.services.refunds import credit_note_refund, refund_send
 from portal.local.payments.server import LocalPayments
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, booked, issued
 from tests.billing.conftest import SignUpCall, buy, stripe_client, subscribe
 from tests.billing.test_checkout import extension
+from tests.cast import PASSWORD
 from tests.services import local_payments_running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -273,3 +285,54 @@ class TestTheProof:
         assert (cash.is_proved, cash.others) == (False, 50_00 - 1_80)
         with pytest.raises(CommandError, match="not proved"):
             call_command("ledger_prove", stdout=StringIO())
+
+
+def test_a_night_finds_all_and_the_next_one_nothing(
+    payment: Payment, bank: Bank, client: Client
+) -> None:
+    dispute_id = bank.dispute(payment)
+    out = StringIO()
+    call_command("reconcile", dry_run=True, stdout=out)
+    assert f"  disputes  {dispute_id}: $30.00, needs_response\n" in out.getvalue()
+    assert "  balance   balance transactions: 3 new, 0 booked, 0 looked up\n" in out.getvalue()
+    for model in (Dispute, BalanceTransaction, StripeEvent, StripeCursor, Reconciliation):
+        assert not model.objects.exists()
+    tasks.reconcile()
+    assert (Dispute.objects.count(), BalanceTransaction.objects.count()) == (1, 3)
+    assert prove().is_proved
+    books = Posting.objects.count()
+    call_command("reconcile", stdout=(out := StringIO()))
+    assert out.getvalue().endswith("No differences.\n")
+    assert "balance transactions: 0 new, 0 booked, 0 looked up" in out.getvalue()
+    assert Posting.objects.count() == books
+    first, second = Reconciliation.objects.order_by("id")
+    assert (first.differences, second.differences) == (0, 0)
+    client.force_login(User.objects.create_superuser("operator@example.com", PASSWORD))
+    assert client.get(reverse("admin:billing_reconciliation_changelist")).status_code == 200
+    page = client.get(reverse("admin:billing_reconciliation_change", args=[first.pk]))
+    assert f"disputes: {dispute_id}: $30.00, needs_response" in page.content.decode()
+
+
+def test_a_part_that_fails_stops_no_other_and_a_difference_is_said(
+    payment: Payment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(**_asked: object) -> None:
+        raise payments.PaymentUnavailable("list events: no answer")
+
+    Entry.objects.filter(posting__key__startswith="payment:", amount=30_00).update(amount=31_00)
+    monkeypatch.setattr(payments, "events_between", away)
+    with capture_logs() as logs:
+        found = reconcile(now=timezone.now())
+    said = {one.text for one in found if one.is_difference}
+    assert "failed: list events: no answer" in said
+    assert "stripe: $36.45 in the books, $35.45 by the rows" in said
+    assert BalanceTransaction.objects.count() == 2
+    row = Reconciliation.objects.get()
+    assert row.finished_at is not None
+    assert (
+        row.differences == len(said) == len([one for one in row.findings if one["is_difference"]])
+    )
+    errors = {line["text"] for line in logs if line["event"] == "reconcile.difference"}
+    assert errors == said
+    with pytest.raises(CommandError, match=f"{len(said)} differences"):
+        call_command("reconcile", stdout=StringIO())

@@ -1,0 +1,26 @@
+"""The nightly comparisons with Stripe in the admin: what each found."""
+
+from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+
+from billing.models import Reconciliation
+from tenants.admin_tools import ReadOnly
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnly, ModelAdmin):
+    list_display = ["started_at", "finished_at", "differences"]
+    list_filter = [("finished_at", admin.EmptyFieldListFilter)]
+    date_hierarchy = "started_at"
+    fields = ["started_at", "finished_at", "differences", "lines"]
+    readonly_fields = fields
+
+    @admin.display(description=_("findings"))
+    def lines(self, row: Reconciliation) -> str:
+        lines = (
+            ("≠ " if one["is_difference"] else "", one["part"], one["text"]) for one in row.findings
+        )
+        return format_html_join(mark_safe("<br>"), "{}{}: {}", lines)

@@ -1,0 +1,31 @@
+"""`manage.py reconcile`: what beat does every night, now and here, or what it would do."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from tqdm import tqdm
+
+from billing import services
+
+
+class Command(BaseCommand):
+    help = "Compare with Stripe: events, disputes, balance, books. Exits 1 where they differ."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with tqdm(disable=None, unit=" read", leave=False) as bar:  # on a terminal only
+            found = services.reconcile(
+                now=timezone.now(),
+                dry_run=options["dry_run"],
+                progress=lambda read: bar.update(max(read - bar.n, 0)),
+            )
+        for one in found:
+            sign = "≠" if one.is_difference else " "
+            self.stdout.write(f"{sign} {one.part:<9} {one.text}")
+        differences = sum(one.is_difference for one in found)
+        if differences:
+            raise CommandError(f"{differences} differences.")
+        self.stdout.write("No differences.")
