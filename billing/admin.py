@@ -18,6 +18,7 @@ from billing import payments, services
 from billing.admin_balance import BalanceTransactionAdmin  # noqa: F401  (it registers)
 from billing.admin_changes import move_to_newest_price
 from billing.admin_controls import SpendingCapAdmin  # noqa: F401  (it registers)
+from billing.admin_costs import UnitCostAdmin  # noqa: F401  (it registers)
 from billing.admin_disputes import DisputeAdmin, disputes_of  # noqa: F401  (it registers)
 from billing.admin_dunning import DunningCaseAdmin  # noqa: F401  (it registers)
 from billing.admin_export import export_csv, export_json

@@ -15,12 +15,16 @@ from django.utils.translation import gettext as _
 
 from billing.forms_reports import MonthsForm
 from billing.report_index import index_cards
-from billing.report_pages import ageing_page, mrr_page, revenue_page
+from billing.report_pages import ageing_page, cost_page, mrr_page, revenue_page
 from billing.report_tables import Page
 from billing.reports.months import months_until
 from tenants.admin_tools import operator
 
-OF_MONTHS: dict[str, Callable[..., Page]] = {"revenue": revenue_page, "mrr": mrr_page}
+OF_MONTHS: dict[str, Callable[..., Page]] = {
+    "revenue": revenue_page,
+    "mrr": mrr_page,
+    "cost": cost_page,
+}
 OF_TODAY: dict[str, Callable[..., Page]] = {"ageing": ageing_page}
 
 
@@ -30,6 +34,7 @@ def titles() -> dict[str, str]:
         "revenue": _("Revenue by plan"),
         "mrr": _("MRR and churn"),
         "ageing": _("Ageing of receivables"),
+        "cost": _("Cost to serve"),
     }
 
 

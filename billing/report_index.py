@@ -3,16 +3,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
+from billing.models import Plan
 from billing.money import display
+from billing.report_tables import dollars
 from billing.reports.ageing import ageing
+from billing.reports.cost import costs_by_plan
 from billing.reports.months import months_until
 from billing.reports.mrr import MrrMonth, mrr_by_month
 from billing.reports.revenue import revenue_by_plan
+from billing.services.offers import FREE
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,12 @@ def index_cards(*, now: datetime) -> list[Card]:
             _("No subscription has a fee yet."),
         ),
         Card(_("Past due"), _url("ageing"), list(_overdue(now)), _("Nobody owes anything.")),
+        Card(
+            _("Cost of the free plan this month"),
+            _url("cost"),
+            list(_cost(now)),
+            _("Nothing was used this month."),
+        ),
     ]
 
 
@@ -90,3 +101,14 @@ def _overdue(now: datetime) -> Iterable[tuple[str, str]]:
     for it in ageing(now=now):
         owed = display(it.total, it.currency)
         yield display(it.overdue, it.currency), _("of %(amount)s owed") % {"amount": owed}
+
+
+def _cost(now: datetime) -> Iterable[tuple[str, str]]:
+    """Costs are all in dollars, so those of tenants of all currencies are one figure."""
+    costs = costs_by_plan(months=months_until(now, count=1))
+    free = set(Plan.objects.filter(code=FREE).values_list("pk", flat=True))
+    if costs:
+        mine = sum((it.cost for it in costs if it.plan_id in free), Decimal(0))
+        every = sum((it.cost for it in costs), Decimal(0))
+        amount = dollars(every)
+        yield dollars(mine), _("of %(amount)s that all plans cost") % {"amount": amount}

@@ -4,7 +4,7 @@ Rows are mappings of a column's name to a figure; pages write them as people do,
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -28,6 +28,38 @@ class Kind(Enum):
     COUNT = auto()
     MONEY = auto()  # minor units of the row's `currency`
     SHARE = auto()  # a part of one, shown in percent
+    DOLLARS = auto()  # US dollars, to four decimals
+    TENTHS = auto()
+
+
+def _number(value: Any, places: int | None = None) -> str:
+    return str(number_format(value, places, use_l10n=True, force_grouping=True))
+
+
+def dollars(amount: Decimal) -> str:
+    """Write US dollars to four decimals: what a request costs is far below a cent."""
+    return f"${_number(amount, 4)}"
+
+
+Written = Mapping[Kind, Callable[[Any, Row], str]]
+_SHOWN: Written = {
+    Kind.TEXT: lambda value, _row: str(value),
+    Kind.MONTH: lambda value, _row: date_format(value, "YEAR_MONTH_FORMAT"),
+    Kind.COUNT: lambda value, _row: _number(value),
+    Kind.TENTHS: lambda value, _row: _number(value, 1),
+    Kind.MONEY: lambda value, row: display(value, row["currency"]),
+    Kind.DOLLARS: lambda value, _row: dollars(value),
+    Kind.SHARE: lambda value, _row: f"{_number(value * 100, 1)} %",
+}
+_PLAIN: Written = {
+    Kind.TEXT: lambda value, _row: harmless(str(value)),
+    Kind.MONTH: lambda value, _row: f"{value:%Y-%m}",
+    Kind.COUNT: lambda value, _row: str(value),
+    Kind.TENTHS: lambda value, _row: f"{value:.6f}",
+    Kind.MONEY: lambda value, row: str(major(value, row["currency"])),
+    Kind.DOLLARS: lambda value, _row: f"{value:.6f}",
+    Kind.SHARE: lambda value, _row: f"{value:.6f}",
+}
 
 
 @dataclass(frozen=True)
@@ -45,36 +77,12 @@ class Column:
     def shown(self, row: Row) -> str:
         """Write a row's figure as people of the language do."""
         value = row.get(self.name)
-        if value is None:
-            return "–"
-        match self.kind:
-            case Kind.TEXT:
-                return str(value)
-            case Kind.MONTH:
-                return date_format(value, "YEAR_MONTH_FORMAT")
-            case Kind.MONEY:
-                return display(value, row["currency"])
-            case Kind.SHARE:
-                return f"{number_format(value * 100, 1)} %"
-            case Kind.COUNT:
-                return str(number_format(value, use_l10n=True, force_grouping=True))
+        return "–" if value is None else _SHOWN[self.kind](value, row)
 
     def plain(self, row: Row) -> str:
         """Write a row's figure for machines: months as 2026-12, money in its own unit."""
         value = row.get(self.name)
-        if value is None:
-            return ""
-        match self.kind:
-            case Kind.TEXT:
-                return harmless(str(value))
-            case Kind.MONTH:
-                return f"{value:%Y-%m}"
-            case Kind.MONEY:
-                return str(major(value, row["currency"]))
-            case Kind.SHARE:
-                return f"{value:.6f}"
-            case Kind.COUNT:
-                return str(value)
+        return "" if value is None else _PLAIN[self.kind](value, row)
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import Overage, Plan, PriceVersion
 from billing.money import display, display_unit
 from billing.tiers import Tier
-from tenants.models import Meter
+from tenants.models import SOLD, Meter
 
 Steps = Mapping[Meter, Sequence[Tier]]
 
 
 def steps_of(price: PriceVersion) -> dict[Meter, list[Tier]]:
     """Return a price's steps by meter, in order, for the meters that have any."""
-    steps: dict[Meter, list[Tier]] = {meter: [] for meter in Meter}
+    steps: dict[Meter, list[Tier]] = {meter: [] for meter in SOLD}
     for tier in price.tiers.all():
         steps[Meter(tier.meter)].append(Tier(tier.up_to, tier.unit_amount))
     return {meter: tiers for meter, tiers in steps.items() if tiers}

@@ -18,7 +18,7 @@ import billing.services
 from billing.models import TaxDetails
 from billing.tax_numbers import countries, tax_id_checked
 from tenants.errors import Refused
-from tenants.models import ApiKey, Meter, Tenant, User
+from tenants.models import SOLD, ApiKey, Meter, Tenant, User
 
 
 class SignupForm(AllauthSignupForm):
@@ -85,7 +85,7 @@ class UsageRangeForm(forms.Form):
     """What to show: which meter's usage, on which days (UTC, both included), and of which key."""
 
     meter = forms.ChoiceField(
-        label=_("Usage of"), choices=[(each.value, capfirst(each.label)) for each in Meter]
+        label=_("Usage of"), choices=[(each.value, capfirst(each.label)) for each in SOLD]
     )
     start = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}))
     end = forms.DateField(label=_("Last day"), widget=forms.DateInput(attrs={"type": "date"}))

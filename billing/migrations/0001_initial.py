@@ -623,7 +623,7 @@ class Migration(migrations.Migration):
             name='BilledUsage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('meter', models.CharField(choices=[('requests', 'requests'), ('conversions', 'conversions')], max_length=20, verbose_name='meter')),
+                ('meter', models.CharField(choices=[('requests', 'requests'), ('conversions', 'conversions'), ('compute', 'compute (MB-ms)')], max_length=20, verbose_name='meter')),
                 ('period_start', models.DateField(verbose_name='period from')),
                 ('revision', models.PositiveSmallIntegerField(default=0, verbose_name='revision')),
                 ('quantity', models.PositiveBigIntegerField(verbose_name='quantity')),
@@ -672,6 +672,24 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'tax rates',
                 'ordering': ['country', '-valid_from'],
                 'constraints': [models.UniqueConstraint(fields=('country', 'valid_from'), name='tax_rate_per_day')],
+            },
+        ),
+        migrations.CreateModel(
+            name='UnitCost',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('unit', models.CharField(choices=[('gateway_requests', 'API Gateway, request'), ('lambda_requests', 'Lambda, request'), ('lambda_gb_seconds', 'Lambda, GB-second')], max_length=20, verbose_name='unit')),
+                ('price', models.DecimalField(decimal_places=12, max_digits=18, verbose_name='price (US dollars)')),
+                ('free', models.PositiveBigIntegerField(default=0, verbose_name='free each month')),
+                ('region', models.CharField(max_length=30, verbose_name='region')),
+                ('source', models.CharField(max_length=200, verbose_name='source of the price')),
+                ('valid_from', models.DateField(verbose_name='valid from')),
+            ],
+            options={
+                'verbose_name': 'unit cost',
+                'verbose_name_plural': 'unit costs',
+                'ordering': ['unit', '-valid_from'],
+                'constraints': [models.UniqueConstraint(fields=('unit', 'valid_from'), name='unit_cost_per_day')],
             },
         ),
         migrations.CreateModel(

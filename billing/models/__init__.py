@@ -13,6 +13,7 @@ disputes.py       payments that their cardholders dispute
 ledger.py         the books
 dunning.py        what is done about invoices that cannot be collected
 notices.py        mails about money
+costs.py          what operators pay for what tenants use
 tax.py            rates of tax and exchange, and what tenants and VIES say
 """
 
@@ -29,6 +30,7 @@ from billing.models.catalog import (
     Unused,
 )
 from billing.models.controls import AutoTopUp, CapChange, SpendingCap
+from billing.models.costs import CostUnit, UnitCost
 from billing.models.disputes import Dispute, DisputeStatus
 from billing.models.dunning import (
     DunningAct,
@@ -86,6 +88,7 @@ __all__ = [
     "BilledUsage",
     "CapChange",
     "ChangeState",
+    "CostUnit",
     "Currency",
     "Customer",
     "Dispute",
@@ -134,6 +137,7 @@ __all__ = [
     "SubscriptionState",
     "TaxDetails",
     "TaxRate",
+    "UnitCost",
     "Unused",
     "UsageReading",
     "ViesCheck",

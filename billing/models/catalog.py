@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from tenants.models import Meter, UsagePlan
+from tenants.models import SOLD, Meter, UsagePlan
 
 
 class Currency(models.TextChoices):
@@ -85,7 +85,12 @@ class PriceTier(models.Model):
     """
 
     price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="tiers")
-    meter = models.CharField(_("meter"), max_length=20, choices=Meter, default=Meter.REQUESTS)
+    meter = models.CharField(
+        _("meter"),
+        max_length=20,
+        choices=[(meter.value, meter.label) for meter in SOLD],
+        default=Meter.REQUESTS,
+    )
     up_to = models.PositiveBigIntegerField(_("up to"), null=True, blank=True)
     unit_amount = models.DecimalField(_("for each"), max_digits=12, decimal_places=4)
 

@@ -7,10 +7,20 @@ credit note to its original's.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, DateField, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    BigIntegerField,
+    DateField,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Coalesce, Greatest, Least, TruncDate, TruncMonth
 
 from billing.models import Invoice, InvoiceKind, InvoiceLine, LineGroup, Subscription
@@ -54,6 +64,19 @@ def revenue_by_plan(*, months: Months) -> list[PlanRevenue]:
     return [PlanRevenue(**row) for row in sums.order_by("currency", "plan_id", "month")]
 
 
+def revenue_by_tenant(*, month: date) -> list[dict[str, Any]]:
+    """Return what a month's invoices and credit notes of each tenant come to, by currency:
+    `currency`, `tenant_id`, `name`, `plan_id` on the month's last day, and `revenue`.
+    """
+    months = Months(month, month)
+    last = Value(months.end - timedelta(days=1), output_field=DateField())
+    invoices: QuerySet[Any] = _issued(months).annotate(
+        name=F("tenant__name"), plan_id=plan_held(on=last)
+    )
+    by = invoices.order_by().values("currency", "tenant_id", "name", "plan_id")
+    return list(by.annotate(revenue=Sum("subtotal")))
+
+
 def usage_charges(*, months: Months) -> dict[tuple[str, date], int]:
     """Return what was invoiced for usage, net of tax and credit notes, by currency and month."""
     lines = InvoiceLine.objects.filter(
@@ -67,23 +90,25 @@ def usage_charges(*, months: Months) -> dict[tuple[str, date], int]:
 
 def of_plans(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
     """Say of each invoice its `month` of issue, and the `plan_id` that it is of."""
-    sold_on = TruncDate(Coalesce("corrects__issued_at", "issued_at"), tzinfo=UTC)
-    held = Subscription.objects.filter(
-        Q(ends_on=None) | Q(ends_on__gt=OuterRef("sold_on")),
-        tenant=OuterRef("tenant"),
-        starts_on__lte=OuterRef("sold_on"),
-    )
     return invoices.annotate(
         month=TruncMonth("issued_at", tzinfo=UTC, output_field=DateField()),
-        sold_on=sold_on,
+        sold_on=TruncDate(Coalesce("corrects__issued_at", "issued_at"), tzinfo=UTC),
         plan_id=Coalesce(
             "subscription__plan_id",
             "order__subscription__plan_id",
             "corrects__order__subscription__plan_id",
-            Subquery(held.order_by("starts_on").values("plan_id")[:1]),
+            plan_held(on=OuterRef("sold_on")),
             output_field=BigIntegerField(),
         ),
     ).order_by()
+
+
+def plan_held(*, on: Any) -> Subquery:
+    """Return the id of the plan that the `tenant` of a query's row held on a day (UTC)."""
+    held = Subscription.objects.filter(
+        Q(ends_on=None) | Q(ends_on__gt=on), tenant=OuterRef("tenant"), starts_on__lte=on
+    )
+    return Subquery(held.order_by("starts_on").values("plan_id")[:1])
 
 
 def _issued(months: Months) -> QuerySet[Invoice]:

@@ -20,6 +20,7 @@ from billing.models import (
     PriceVersion,
 )
 from billing.services.taxes import tax_rates_seed
+from billing.services.unit_costs import unit_costs_seed
 from billing.tiers import Tier
 from billing.usage_prices import Steps, steps_of
 from tenants.models import Meter, UsagePlan, User
@@ -133,11 +134,12 @@ _DUNNING = (
 
 @transaction.atomic
 def seed(*, now: datetime) -> list[UsagePlan]:
-    """Create the plans, packs, tax rates and dunning steps of a new installation.
+    """Create the plans, packs, tax rates, dunning steps and unit costs of a new installation.
 
     What is there already is left alone. Return the new usage plans.
     """
     tax_rates_seed()
+    unit_costs_seed()
     new = []
     for position, planned in enumerate(_PLANS):
         usage_plan = UsagePlan.objects.filter(code=planned.code).first()

@@ -5,7 +5,7 @@ started   what the file is, and the plan: which      variant   one variant is th
 refused   the file cannot be converted, and why      failed    the state machine gave up
 created   an upload was made by the API              views     how often a variant was delivered
 deleted   a caller deleted an upload                 published, unpublished
-                                                               a caller let everybody see it, or not
+compute   what a try of a unit of work took                    a caller let everybody see it, or not
 
 What follows from that is in progress.py. A report about an upload of the API's carries where that
 came from, so that whichever report comes first makes its row; all but "failed", which carries only
@@ -32,6 +32,7 @@ from conversions.models import (
     VariantViews,
 )
 from conversions.services import progress
+from conversions.services.compute import compute_note
 from conversions.services.sharing import failure_tell, published_as, tell_soon
 from conversions.services.uploads import storable, upload_delete
 from tenants.models import ApiKeyVersion, Meter, Tenant
@@ -103,6 +104,9 @@ def result_apply(*, body: dict[str, Any], now: datetime) -> Upload | None:
             return None
         case "deleted" | "published" | "unpublished":
             _changed(body, now)
+            return None
+        case "compute":
+            compute_note(body=body, now=now)
             return None
     upload = _of_failure(body["input"]) if body["kind"] == "failed" else _of_report(body)
     if upload is None:

@@ -335,7 +335,7 @@ class Migration(migrations.Migration):
             name='UsageDay',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('meter', models.CharField(choices=[('requests', 'requests'), ('conversions', 'conversions')], max_length=20, verbose_name='meter')),
+                ('meter', models.CharField(choices=[('requests', 'requests'), ('conversions', 'conversions'), ('compute', 'compute (MB-ms)')], max_length=20, verbose_name='meter')),
                 ('day', models.DateField(verbose_name='day (UTC)')),
                 ('used', models.PositiveBigIntegerField(verbose_name='used')),
                 ('remaining', models.BigIntegerField(null=True, verbose_name='remaining')),
@@ -379,10 +379,10 @@ class Migration(migrations.Migration):
             name='UsageRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('meter', models.CharField(choices=[('requests', 'requests'), ('conversions', 'conversions')], max_length=20)),
+                ('meter', models.CharField(choices=[('requests', 'requests'), ('conversions', 'conversions'), ('compute', 'compute (MB-ms)')], max_length=20)),
                 ('key', models.CharField(max_length=200)),
                 ('day', models.DateField()),
-                ('quantity', models.PositiveIntegerField()),
+                ('quantity', models.PositiveBigIntegerField()),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
             ],
             options={

@@ -19,9 +19,10 @@ from tenants.models.people import Hold, HoldReason, Member, Role, Tenant, Tenant
 from tenants.models.plans import GatewayPlan, MethodLimit, PlanSpan, QuotaPeriod, UsagePlan
 from tenants.models.quota import Entitlement, GrantKind, Lease, QuotaGrant
 from tenants.models.stages import GatewayStage
-from tenants.models.usage import Meter, UsageDay, UsageRecord
+from tenants.models.usage import SOLD, Meter, UsageDay, UsageRecord
 
 __all__ = [
+    "SOLD",
     "ApiKey",
     "ApiKeyVersion",
     "AuditEntry",

@@ -8,10 +8,18 @@ from tenants.models.people import Tenant
 
 
 class Meter(models.TextChoices):
-    """What is counted."""
+    """What is counted.
+
+    Compute is what Lambda is paid for: the memory of a function in MB × the milliseconds that it
+    ran. It tells operators what a tenant costs; tenants neither see it nor pay for it.
+    """
 
     REQUESTS = "requests", _("requests")
     CONVERSIONS = "conversions", _("conversions")
+    COMPUTE = "compute", _("compute (MB-ms)")
+
+
+SOLD = (Meter.REQUESTS, Meter.CONVERSIONS)  # what tenants see, and plans may price
 
 
 class UsageDay(models.Model):
@@ -65,7 +73,7 @@ class UsageRecord(models.Model):
     meter = models.CharField(max_length=20, choices=Meter)
     key = models.CharField(max_length=200)
     day = models.DateField()
-    quantity = models.PositiveIntegerField()
+    quantity = models.PositiveBigIntegerField()
 
     class Meta:
         verbose_name = _("usage record")

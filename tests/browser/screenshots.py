@@ -54,6 +54,7 @@ OPERATORS = (
     "/admin/reports/revenue/",
     "/admin/reports/mrr/",
     "/admin/reports/ageing/",
+    "/admin/reports/cost/",
     "/admin/tenants/tenant/",
     "/admin/tenants/usageplan/",
     "/admin/tenants/livemeter/",

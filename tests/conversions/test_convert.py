@@ -212,3 +212,38 @@ def test_a_watermark_that_is_not_there_yet_is_waited_for(
     backend.client("s3").delete_object(Bucket=source["bucket"], Key=f"watermarks/{key_id}.png")
     marked = Recipe("marked", 2, Format.PNG, width=20, watermark=Watermark(key=key_id))
     assert convert_with([marked]) == DONE
+
+
+def test_each_try_tells_what_it_took_whatever_became_of_it(
+    source: dict[str, Any], convert_with: Convert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
+    assert convert_with(RECIPES[:1]) == DONE
+
+    def broken(*_args: Any, **_kwargs: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(Picture, "convert", broken)
+    assert convert_with(RECIPES, attempt=2) == GIVEN_BACK
+    told = [report for report in reports(source) if report["kind"] == "compute"]
+    assert {report["key"] for report in told} == {"a 1", "a 2"}
+    for report in told:
+        assert report["tenant"] == source["tenant"]
+        milliseconds, rest = divmod(report["megabyte_milliseconds"], 1769)
+        assert (milliseconds > 0, rest) == (True, 0)
+
+
+def test_work_is_done_where_nobody_can_be_told_what_it_took(
+    source: dict[str, Any], convert_with: Convert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
+    real = records.report
+
+    def report(result: dict[str, Any]) -> None:
+        if result["kind"] == "compute":
+            raise EndpointConnectionError(endpoint_url="http://nowhere")
+        real(result)
+
+    monkeypatch.setattr(records, "report", report)
+    assert convert_with(RECIPES[:1]) == DONE
+    assert [report["kind"] for report in reports(source)] == ["variant"]

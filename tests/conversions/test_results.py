@@ -2,6 +2,7 @@
 
 from itertools import permutations
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -151,6 +152,21 @@ def test_another_tenants_upload_cannot_be_reported_on(cast: Cast) -> None:
     apply(started(upload) | {"tenant": str(cast.charlie_corp.uuid)})
     upload.refresh_from_db()
     assert upload.state == UploadState.WAITING
+
+
+def test_a_try_of_a_unit_is_counted_once_also_of_what_is_deleted(cast: Cast) -> None:
+    upload = waiting(cast)
+    whose = {"kind": "compute", "tenant": str(upload.tenant.uuid), "upload": str(upload.uuid)}
+    first, second = (
+        {**whose, "key": f"message {attempt}", "megabyte_milliseconds": 10_240 * 900_000}
+        for attempt in (1, 2)
+    )
+    apply(first, first)
+    upload.delete()
+    apply(second, first, {**second, "tenant": str(uuid4()), "key": "nobody's"})
+    day = UsageDay.objects.get()
+    assert (day.tenant, day.meter) == (cast.alice_corp, Meter.COMPUTE)
+    assert day.used == 2 * 10_240 * 900_000  # the longest that the largest function can run
 
 
 def test_views_are_totals_that_may_come_late_and_twice(cast: Cast) -> None:

@@ -7,9 +7,14 @@ reported and done with, and so are variants that are; any other failure gives th
 three times in all. The last time
 the portal is told why; then the message lies in the dead letters, where the portal finds also those
 that nobody could tell of, their function having been killed.
+
+What a try took is told as well, so that operators see what a tenant costs: each try is paid for.
 """
 
 import json
+import math
+import os
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from functools import lru_cache
@@ -43,7 +48,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
 
 
 def _convert(record: SQSRecord) -> None:
-    work = json.loads(record.body)
+    work, began = json.loads(record.body), time.monotonic()
     try:
         _make(work)
     except records.Deleted:
@@ -53,6 +58,8 @@ def _convert(record: SQSRecord) -> None:
         if int(record.attributes.approximate_receive_count or 0) >= TRIES:
             _give_up(work, _reason(error))
         raise
+    finally:
+        _tell_compute(record, work, time.monotonic() - began)
 
 
 def _make(work: dict[str, Any]) -> None:
@@ -96,6 +103,27 @@ def _make(work: dict[str, Any]) -> None:
         return
     unit = f"{work['unit']} of {work['units']}"
     logger.info("converted", extra={"upload": upload, "unit": unit, "variants": len(missing)})
+
+
+def _tell_compute(record: SQSRecord, work: dict[str, Any], seconds: float) -> None:
+    """Tell what this try took, in begun milliseconds, as Lambda bills them; starting a new function
+    is not in it. Where it cannot be told, the work is done all the same.
+    """
+    memory = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    if memory is None:  # not on Lambda
+        return
+    try:
+        source, attempt = work["source"], record.attributes.approximate_receive_count
+        report = {
+            "kind": "compute",
+            "tenant": source["tenant"],
+            "upload": source["upload"],
+            "key": f"{record.message_id} {attempt}",
+            "megabyte_milliseconds": int(memory) * math.ceil(seconds * 1000),
+        }
+        records.report(report)
+    except Exception:
+        logger.exception("compute not told")
 
 
 def _stored(made: Made, recipe: AnyRecipe, source: dict[str, Any]) -> dict[str, Any]:

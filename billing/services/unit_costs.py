@@ -1,0 +1,38 @@
+"""The unit costs of a new installation: AWS's list prices in us-east-1."""
+
+from datetime import date
+from decimal import Decimal
+
+from billing.models import CostUnit, UnitCost
+
+_REGION = "us-east-1"
+_SINCE = date(2020, 12, 1)  # when Lambda began to bill by the millisecond
+_READ = "read in November 2026"
+_SEEDS = (
+    (
+        CostUnit.GATEWAY_REQUESTS, "0.0000035", 0,
+        "https://aws.amazon.com/api-gateway/pricing/ REST, up to 333 million a month. The free"
+        " million is a new account’s, for 12 months",
+    ),
+    (
+        CostUnit.LAMBDA_REQUESTS, "0.0000002", 1_000_000,
+        "https://aws.amazon.com/lambda/pricing/",
+    ),
+    (
+        CostUnit.LAMBDA_GB_SECONDS, "0.0000166667", 400_000,
+        "https://aws.amazon.com/lambda/pricing/ x86, up to 6 billion a month; Arm is 0.0000133334",
+    ),
+)  # fmt: skip
+
+
+def unit_costs_seed() -> None:
+    """Write the prices, where there are none yet."""
+    if UnitCost.objects.exists():
+        return
+    UnitCost.objects.bulk_create(
+        UnitCost(
+            unit=unit, price=Decimal(price), free=free, region=_REGION,
+            source=f"{source}, {_READ}", valid_from=_SINCE,
+        )
+        for unit, price, free, source in _SEEDS
+    )  # fmt: skip

@@ -1,0 +1,30 @@
+"""What the functions' work took: counted for the tenant it was done for, never billed to it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from tenants.models import Meter, Tenant
+from tenants.services import usage_record
+
+log = structlog.get_logger(__name__)
+
+
+def compute_note(*, body: dict[str, Any], now: datetime) -> None:
+    """Count a try of a unit of work, once by its key, on the UTC day on which it is reported.
+
+    It cost what it did also where the upload is deleted since, or nothing came of it.
+    """
+    tenant = Tenant.objects.filter(uuid=body["tenant"]).first()
+    if tenant is None:
+        log.warning("result.unknown_tenant", tenant=body["tenant"])
+        return
+    usage_record(
+        tenant=tenant,
+        meter=Meter.COMPUTE,
+        key=body["key"],
+        day=now.astimezone(UTC).date(),
+        now=now,
+        quantity=body["megabyte_milliseconds"],
+    )
