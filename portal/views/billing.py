@@ -127,10 +127,11 @@ def _order(order: Order) -> dict[str, Any]:
     elif order.taking_back_since is not None:
         error = _("You gave it back. The money follows once it is certain that it was not used.")
     elif order.state in {OrderState.REFUND_DUE, OrderState.REFUNDED}:
-        error = _("It was paid too late for the period it was for. You get your money back.")
+        error = _("It was paid when it could not be had any more. You get your money back.")
     elif order.state == OrderState.EXPIRED:
         error = _("The payment page has expired. Nothing was charged.")
-    return {"state": state, "name": order.description, "error": error}
+    is_open = order.amount > order.to_charge
+    return {"state": state, "name": order.description, "error": error, "is_open": is_open}
 
 
 @tenant_required

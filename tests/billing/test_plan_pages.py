@@ -107,7 +107,9 @@ def test_what_is_too_small_for_a_card_is_said_and_begins_at_once(
     page = browser.get(page_of("pro"))
     assert 0 < page.context["offer"]["amount"] < 50
     assert 'data-testid="too-small"' in page.content.decode()
-    browser.get(press(browser, "pro")["Location"])
+    end = browser.get(press(browser, "pro")["Location"], follow=True).content.decode()
+    assert "The gateway is told." in end
+    assert "Paid" not in end
     assert plan_of(tenant) == "pro"
 
 
