@@ -7,14 +7,26 @@ from typing import Any
 
 from billing.payments.client import listed, stripe_client
 
+# What moves all of a charge, refund or dispute, so that it may be exchanged.
+_MOVED = (
+    "adjustment",
+    "charge",
+    "payment",
+    "payment_failure_refund",
+    "payment_refund",
+    "payment_reversal",
+    "refund",
+    "refund_failure",
+)
+
 
 @dataclass(frozen=True)
 class StripeTransaction:
     """A balance transaction (https://docs.stripe.com/api/balance_transactions/object).
 
     `amount`, `fee` and `net` are in minor units of `currency`, what the account is settled in. The
-    source (a charge, refund, dispute or payout) may be in another one: `source_amount` is what
-    moved, in its own, with the sign of `amount`.
+    charge, refund or dispute that it is of may be in another one: `source_amount` is what moved,
+    in that, with the sign of `amount`.
     """
 
     id: str
@@ -55,10 +67,7 @@ def _listed(params: Any) -> Iterator[Any]:
 
 def _transaction(entry: Any) -> StripeTransaction:
     source, currency = entry.source, entry.currency.upper()
-    source_currency, source_amount = currency, entry.amount
-    if getattr(source, "currency", None):
-        source_currency = source.currency.upper()
-        source_amount = source.amount if entry.amount >= 0 else -source.amount
+    source_currency, source_amount = _exchanged(entry) or (currency, entry.amount)
     return StripeTransaction(
         id=entry.id,
         type=entry.type,
@@ -73,3 +82,15 @@ def _transaction(entry: Any) -> StripeTransaction:
         created_at=datetime.fromtimestamp(entry.created, UTC),
         available_on=datetime.fromtimestamp(entry.available_on, UTC),
     )
+
+
+def _exchanged(entry: Any) -> tuple[str, int] | None:
+    """Return what moved in another currency than it was settled in; None where it was in that.
+
+    Only then is it the whole of the source's: a fee of a dispute, say, is less than that.
+    """
+    currency = getattr(entry.source, "currency", None) or entry.currency
+    amount = getattr(entry.source, "amount", None)
+    if currency == entry.currency or amount is None or entry.type not in _MOVED:
+        return None
+    return currency.upper(), amount if entry.amount >= 0 else -amount

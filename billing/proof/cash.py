@@ -95,6 +95,7 @@ def _moves() -> Iterator[tuple[QuerySet[Any], str, str, Any, Any]]:
     returned = Dispute.objects.exclude(reinstated_at=None)
     yield returned, intent, "currency", F("amount"), F("reinstated_at")
     told = BalanceTransaction.objects.exclude(booked_at=None).exclude(payment_intent_id="")
+    told = told.exclude(type__in=FEES)  # of a dispute, say: it is booked beside what that moved
     yield told, intent, "source_currency", -F("source_amount"), F("created_at")
 
 

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import stripe
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -228,6 +229,55 @@ def test_each_currency_balances_where_stripe_settles_in_another(
     assert {one.currency: one.ledger for one in prove().balances if one.account == "exchange"} == {
         "USD": 31_77, "JPY": -4_765,
     }  # fmt: skip
+    assert prove().is_proved
+
+
+@pytest.mark.parametrize(
+    ("type", "source", "moved"),
+    [
+        ("stripe_fee", {"amount": 100_00, "currency": "usd"}, ("USD", -15_00)),
+        ("stripe_fee", {"amount": 15_000, "currency": "jpy"}, ("USD", -15_00)),
+        ("adjustment", {"amount": 100_00, "currency": "usd"}, ("USD", -15_00)),  # a part
+        ("adjustment", {"amount": 2_250, "currency": "jpy"}, ("JPY", -2_250)),
+        ("adjustment", {"net_amount": 15_00, "currency": "usd"}, ("USD", -15_00)),
+        ("adjustment", {"net_amount": 2_250, "currency": "jpy"}, ("USD", -15_00)),
+    ],
+)
+def test_what_moved_is_the_whole_of_its_source_only_where_that_was_exchanged(
+    monkeypatch: pytest.MonkeyPatch,
+    type: str,
+    source: dict[str, object],
+    moved: tuple[str, int],
+) -> None:
+    """Said by what Stripe documents: a cash balance transaction, the last, has no `amount`."""
+    said = {
+        "id": "txn_1", "type": type, "currency": "usd", "amount": -15_00, "fee": 0,
+        "net": -15_00, "created": 1_800_000_000, "available_on": 1_800_000_000,
+        "source": {"id": "du_1", "object": "dispute", **source},
+    }  # fmt: skip
+    entry = stripe.BalanceTransaction.construct_from(said, None)
+    monkeypatch.setattr("billing.payments.balance._listed", lambda _params: iter([entry]))
+    (one,) = payments.transactions_since(since=NOW)
+    assert (one.source_currency, one.source_amount) == moved
+
+
+def test_a_fee_of_a_dispute_moves_nothing_of_what_is_disputed(
+    payment: Payment, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank.dispute(payment)
+    disputes_fetch(now=NOW)
+    bank.control("fee", amount=15_00, currency="usd")
+    real = payments.transactions_since
+
+    def of_the_dispute(**asked: object) -> Iterator[StripeTransaction]:
+        for one in real(**asked):  # type: ignore[arg-type]  # as it was asked
+            is_fee = one.type == "stripe_fee"
+            intent = payment.payment_intent_id if is_fee else one.payment_intent_id
+            yield replace(one, payment_intent_id=intent)
+
+    monkeypatch.setattr(payments, "transactions_since", of_the_dispute)
+    balance_fetch(now=LATER)
+    assert wrong() == {}
     assert prove().is_proved
 
 
