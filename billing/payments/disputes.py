@@ -45,8 +45,12 @@ def disputes_since(*, since: datetime) -> Iterator[StripeDispute]:
 
 
 def payment_page(*, payment_intent_id: str) -> str:
-    """Return the address of a payment in Stripe's dashboard, where its dispute is answered."""
-    mode = "test/" if settings.STRIPE_SECRET_KEY.startswith("sk_test_") else ""
+    """Return the address of a payment in Stripe's dashboard, where its dispute is answered.
+
+    The mode is our key's, a secret one (`sk_`) or a restricted one (`rk_`).
+    """
+    is_test = settings.STRIPE_SECRET_KEY.startswith(("sk_test_", "rk_test_"))
+    mode = "test/" if is_test else ""
     return f"https://dashboard.stripe.com/{mode}payments/{payment_intent_id}"
 
 

@@ -1,5 +1,7 @@
 """Disputes: noted in any order, twice and late; booked once; shown, told, and not refunded."""
 
+from typing import Any
+
 import pytest
 from django.core import mail
 from django.test import Client
@@ -154,6 +156,16 @@ def test_an_inquiry_takes_nothing_until_it_is_escalated(
     page = f"https://dashboard.stripe.com/test/payments/{payment.payment_intent_id}"
     assert page in sent.body.splitlines()
     assert f"invoice {payment.invoice.number}." in sent.body
+
+
+@pytest.mark.parametrize(
+    ("key", "mode"),
+    [("sk_test_1", "test/"), ("rk_test_1", "test/"), ("sk_live_1", ""), ("rk_live_1", "")],
+)
+def test_the_dashboard_is_of_our_keys_mode(settings: Any, key: str, mode: str) -> None:
+    settings.STRIPE_SECRET_KEY = key
+    page = payments.payment_page(payment_intent_id="pi_1")
+    assert page == f"https://dashboard.stripe.com/{mode}payments/pi_1"
 
 
 def test_a_disputed_payment_is_not_paid_back(payment: Payment, bank: Bank, client: Client) -> None:
