@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -254,6 +255,8 @@ class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
 
     def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         invoice = get_object_or_404(Invoice.objects.prefetch_related("lines"), pk=pk)
+        if not self.has_view_permission(request, invoice):
+            raise PermissionDenied
         return HttpResponse(invoice_pdf(invoice), content_type="application/pdf")
 
     @admin.action(description=_("Charge the saved card"), permissions=["act"])

@@ -140,9 +140,13 @@ def test_another_try_at_a_card(operator: Client, sign_up: SignUpCall) -> None:
     invoice.refresh_from_db()
     assert invoice.state == InvoiceState.PAID
     assert "not open" in act(operator, "invoice", "collect", invoice)
-    assert operator.get(reverse("admin:billing_invoice_pdf", args=[invoice.pk])).content.startswith(
-        b"%PDF"
-    )
+    address = reverse("admin:billing_invoice_pdf", args=[invoice.pk])
+    assert operator.get(address).content.startswith(b"%PDF")
+    clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+    operator.force_login(clerk)
+    assert operator.get(address).status_code == 403
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_invoice"))
+    assert operator.get(address).status_code == 200
 
 
 def test_a_replayed_event_settles_its_order(operator: Client, sign_up: SignUpCall) -> None:
