@@ -88,13 +88,14 @@ def _tenant_settle(tenant_id: int, now: datetime) -> None:
         period_start__gte=month.start - CARRIED,
     )
     invoices = {each.pk: each for each in charged.prefetch_related("lines").order_by("pk")}
-    for correction in corrections:
-        if correction.difference < 0:
-            _give_back(correction, lines[correction.revision.pk].description, invoices, now)
     dearer = [each for each in corrections if each.difference > 0]
     drafts = [_supplement(tenant, each, lines[each.revision.pk]) for each in dearer]
     for correction, invoice in zip(dearer, invoices_issue(drafts=drafts, now=now), strict=True):
         _note(correction, invoice)
+        invoices[invoice.pk] = invoice  # a later revision of the month may take it back
+    for correction in corrections:
+        if correction.difference < 0:
+            _give_back(correction, lines[correction.revision.pk].description, invoices, now)
 
 
 def _supplement(tenant: Tenant, correction: Correction, line: Line) -> Draft:

@@ -145,6 +145,16 @@ class TestWhoLeft:
             months_correct(now=at("12-09"))
         assert notes() == [("2026-000001", -50)]
 
+    def test_a_dearer_and_a_cheaper_one_that_waited_are_billed_as_the_last(
+        self, payg: Tenant
+    ) -> None:
+        told(payg, 10_000)
+        told(payg, 1_500, now=at("12-06"))
+        Subscription.objects.update(state="cancelled", ends_on=day("12-08"))
+        months_correct(now=at("12-09"))
+        assert notes() == [("2026-000002", -16_00), ("2026-000001", -1_00)]
+        assert books() == {"receivable": 1_00, "revenue": -1_00}
+
     def test_a_second_one_comes_off_what_is_left(self, left: Tenant) -> None:
         told(left, 1_750)
         told(left, 1_500, now=at("12-06"))
