@@ -36,10 +36,19 @@ def rest_paid(*, subscription: Subscription, day: date, month: Period) -> tuple[
         invoice = _invoice(held, month)
         if invoice is not None:
             return held.plan, _kept(rest, invoice)
-        if held.fee_from is not None and held.fee_from < month.end:
+        if _will_be_billed(held, day, month):
             return held.plan, rest
         held = _before(held)
     return nothing
+
+
+def _will_be_billed(held: Subscription, day: date, month: Period) -> bool:
+    """Say whether the month's run has yet to bill the fee of these days: never that of a trial
+    that was left before its end.
+    """
+    if held.fee_from is None or held.fee_from >= month.end:
+        return False
+    return held.fee_until is None or held.fee_until > max(held.fee_from, day)
 
 
 def _invoice(subscription: Subscription, month: Period) -> Invoice | None:

@@ -97,6 +97,19 @@ class TestTrial:
             ("Pay as you go, 2027-01", 5_00),
         ]
 
+    @pytest.mark.parametrize("to", ["free", "payg"])
+    def test_left_before_its_end_it_pays_for_nothing(self, sign_up: SignUpCall, to: str) -> None:
+        price("starter", days=3)  # it would end within November
+        tenant = subscribe(sign_up)
+        services.plan_change(
+            tenant=tenant, plan_code=to, shown=0, token="", actor=None,
+            now=BEGUN + timedelta(days=1), at_once=True,
+        )  # fmt: skip
+        paid(tenant, "starter")
+        assert order_invoices() == [4_83]  # 2,900 * 5 / 30
+        bill(ENDS)
+        assert fees(tenant) == [("Starter, 2026-12", 29_00)]
+
     def test_there_is_one_per_tenant(self, trial: Tenant) -> None:
         price("pro", fee=199_00, days=30)
         change(trial, "free")
