@@ -1,11 +1,23 @@
 """Stripe's balance, as Stripe tells it: one row for each movement of money on it."""
 
+from functools import reduce
+from operator import or_
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 # https://docs.stripe.com/reports/balance-transaction-types
 PAYOUTS = ("payout", "payout_cancel", "payout_failure")
 FEES = ("stripe_fee", "stripe_fx_fee", "tax_fee", "network_cost")
+
+# What a transaction is of, by how Stripe's id of that begins.
+REFUNDS = ("re_", "pyr_")
+DISPUTES = ("du_", "dp_")
+
+
+def source_is(prefixes: tuple[str, ...]) -> models.Q:
+    """Return which transactions are of a thing whose id begins by one of these."""
+    return reduce(or_, (models.Q(source_id__startswith=prefix) for prefix in prefixes))
 
 
 class BalanceTransaction(models.Model):

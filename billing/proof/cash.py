@@ -40,7 +40,7 @@ from billing.models import (
     StripeCursor,
     StripeList,
 )
-from billing.models.balance import FEES, PAYOUTS
+from billing.models.balance import DISPUTES, FEES, PAYOUTS, REFUNDS, source_is
 from billing.proof.accounts import undelivered
 from billing.proof.findings import Cash, Check, Difference
 
@@ -169,8 +169,7 @@ def _strays() -> QuerySet[BalanceTransaction]:
         Order.objects.filter(refund_id=source)
     )
     disputes = Exists(Dispute.objects.filter(stripe_id=source))
-    is_refund = Q(source_id__startswith="re_") | Q(source_id__startswith="pyr_")
-    is_dispute = Q(source_id__startswith="du_") | Q(source_id__startswith="dp_")
+    is_refund, is_dispute = source_is(REFUNDS), source_is(DISPUTES)
     return BalanceTransaction.objects.exclude(type__in=(*PAYOUTS, *FEES)).filter(
         Q(booked_at=None) | (is_refund & ~Q(refunds)) | (is_dispute & ~Q(disputes))
     )

@@ -24,6 +24,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from billing import payments
 from billing.models import (
     BalanceTransaction,
+    Dispute,
     Order,
     Payment,
     PaymentMethod,
@@ -32,7 +33,7 @@ from billing.models import (
     RefundState,
     StripeList,
 )
-from billing.models.balance import FEES, PAYOUTS
+from billing.models.balance import DISPUTES, FEES, PAYOUTS, REFUNDS, source_is
 from billing.payments import StripeTransaction
 from billing.services.cursors import cursor_move, cursor_reached
 from billing.services.events import movement_settle
@@ -117,15 +118,20 @@ def _ours() -> Q:
 
 
 def _look_up(run: BalanceRun, now: datetime) -> None:
-    """Have Stripe tell what the transactions are of that no event has told of, each once."""
+    """Have Stripe tell what the transactions are of that no event has told of, each once.
+
+    Their `type` does not say: a dispute's is an adjustment, and a failed refund's may be.
+    """
     settled = Refund.objects.filter(stripe_id=OuterRef("source_id"))
-    succeeded = settled.exclude(state=RefundState.PENDING)
-    failed = settled.filter(state=RefundState.FAILED)
-    is_refund = Q(type__in=("refund", "payment_refund")) & ~Q(Exists(succeeded))
-    is_failure = Q(type__in=("refund_failure", "payment_failure_refund")) & ~Q(Exists(failed))
+    told = settled.exclude(state=RefundState.PENDING)
+    told_that_it_failed = settled.filter(state=RefundState.FAILED)
+    has_failed = Q(amount__gt=0)  # the money is back
+    is_refund = (~has_failed & ~Q(Exists(told))) | (has_failed & ~Q(Exists(told_that_it_failed)))
+    disputes = Dispute.objects.filter(stripe_id=OuterRef("source_id"))
     is_charge = Q(type__in=("charge", "payment")) & ~_ours()
     untold = BalanceTransaction.objects.filter(
-        is_refund | is_failure | is_charge, looked_up_at=None
+        (source_is(REFUNDS) & is_refund) | (source_is(DISPUTES) & ~Q(Exists(disputes))) | is_charge,
+        looked_up_at=None,
     ).exclude(payment_intent_id="")
     for row in untold.order_by("created_at", "id").iterator():
         try:

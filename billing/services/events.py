@@ -12,6 +12,7 @@ from django.db import transaction
 
 from billing import payments
 from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
+from billing.models.balance import DISPUTES, REFUNDS
 from billing.payments import StripeRefund
 from billing.services.attempts import payment_check, session_check
 from billing.services.disputes import dispute_settle
@@ -94,10 +95,12 @@ def _process(event: StripeEvent, now: datetime) -> EventStatus:
 def movement_settle(*, source_id: str, payment_intent_id: str, now: datetime) -> EventStatus:
     """Do what the events about money that moved would have asked for, had they arrived.
 
-    `source_id` is Stripe's charge or refund. Raise PaymentError.
+    `source_id` is Stripe's charge, refund or dispute. Raise PaymentError.
     """
-    if source_id.startswith(("re_", "pyr_")):
+    if source_id.startswith(REFUNDS):
         return _process_refunds([payments.refund_get(refund_id=source_id)], now)
+    if source_id.startswith(DISPUTES):
+        return _process_dispute(source_id, now)
     intent = payments.intent_get(intent_id=payment_intent_id)
     order = _order(intent.metadata.get("order", ""))
     if order is not None and order.checkout_session_id:  # which knows the card too

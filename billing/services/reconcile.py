@@ -1,4 +1,6 @@
-"""Compare with Stripe: fetch what never arrived, look at disputes, book the balance, prove it all.
+"""Compare with Stripe: fetch what never arrived, book the balance, look at disputes, prove it all.
+
+The balance makes payments known that no event told of, and disputes may be of those.
 
 Each part is idempotent, and goes on from where it was; one that fails stops no other. So a run may
 come twice, beside another, late, or die: the next one does what is left.
@@ -44,7 +46,7 @@ def reconcile(
     """
     row = None if dry_run else Reconciliation.objects.create(started_at=now)
     found: list[Finding] = []
-    parts = {"events": _events, "disputes": _disputes, "balance": _balance, "proof": _proof}
+    parts = {"events": _events, "balance": _balance, "disputes": _disputes, "proof": _proof}
     for name, part in parts.items():
         try:
             for text, is_difference in part(now, dry_run, progress):
@@ -82,20 +84,20 @@ def _events(now: datetime, dry_run: bool, progress: Progress) -> Lines:
         yield f"not processed: {stored}", True
 
 
-def _disputes(now: datetime, dry_run: bool, progress: Progress) -> Lines:
-    news = disputes_fetch(now=now, dry_run=dry_run)
-    yield f"{len(news)} disputes with news", False
-    for dispute in news[:_SHOWN]:
-        amount = display(dispute.amount, dispute.currency, language="en")
-        yield f"{dispute.id}: {amount}, {dispute.status}", False
-
-
 def _balance(now: datetime, dry_run: bool, progress: Progress) -> Lines:
     run = balance_fetch(now=now, dry_run=dry_run, progress=progress)
     counts = f"{run.fetched} new, {run.booked} booked, {run.looked_up} looked up"
     yield f"balance transactions: {counts}", False
     for stripe_id, reason in run.failed.items():
         yield f"{stripe_id}: {reason}", True
+
+
+def _disputes(now: datetime, dry_run: bool, progress: Progress) -> Lines:
+    news = disputes_fetch(now=now, dry_run=dry_run)
+    yield f"{len(news)} disputes with news", False
+    for dispute in news[:_SHOWN]:
+        amount = display(dispute.amount, dispute.currency, language="en")
+        yield f"{dispute.id}: {amount}, {dispute.status}", False
 
 
 def _proof(now: datetime, dry_run: bool, progress: Progress) -> Lines:

@@ -10,7 +10,7 @@ from billing import services
 
 
 class Command(BaseCommand):
-    help = "Compare with Stripe: events, disputes, balance, books. Exits 1 where they differ."
+    help = "Compare with Stripe: events, balance, disputes, books. Exits 1 where they differ."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
