@@ -91,7 +91,9 @@ class ViesCheckAdmin(ReadOnly, ModelAdmin):
 class ViesConfirmationAdmin(ModelAdmin):
     """An operator asks VIES (https://ec.europa.eu/taxation_customs/vies/) and enters its answer."""
 
-    list_display = ["tenant", "tax_id", "name", "request_id", "confirmed_at", "confirmed_by"]
+    list_display = [
+        "tenant", "tax_id", "name", "request_id", "confirmed_at", "confirmed_by", "ended_at",
+    ]  # fmt: skip
     search_fields = ["tenant__uuid", "tenant__name", "tax_id", "request_id"]
     list_select_related = ["tenant", "confirmed_by"]
     fields = ["tenant", "tax_id", "name", "address", "request_id"]

@@ -71,7 +71,7 @@ def buyers_load(*, tenant_ids: Collection[int]) -> dict[int, Buyer]:
         emails[tenant_id] = email  # the first owner's is the last one here
     confirmed = defaultdict(list)
     confirmations = ViesConfirmation.objects.filter(
-        tenant__in=tenant_ids, tax_id=F("tenant__tax_details__tax_id")
+        tenant__in=tenant_ids, tax_id=F("tenant__tax_details__tax_id"), ended_at=None
     )
     for confirmation in confirmations:
         confirmed[confirmation.tenant_id].append(confirmation)
@@ -124,7 +124,7 @@ def taxes_today(
 
 def confirmation_of(details: TaxDetails) -> ViesConfirmation | None:
     """Return the newest confirmation that counts for what a tenant says of itself."""
-    confirmations = ViesConfirmation.objects.filter(tenant=details.tenant_id)
+    confirmations = ViesConfirmation.objects.filter(tenant=details.tenant_id, ended_at=None)
     return next((one for one in confirmations if is_of(one, details)), None)
 
 

@@ -82,9 +82,10 @@ class TaxDetails(models.Model):
 
 class ViesConfirmation(models.Model):
     """That VIES, the EU's register, knew a tenant's VAT number on a day: the proof for a reverse
-    charge, so it is never changed or deleted.
+    charge, so what it says is never changed or deleted.
 
-    `name` and `address` are those that VIES gave. `request_id` is its consultation number.
+    `name` and `address` are those that VIES gave. `request_id` is its consultation number. It
+    counts until `ended_at`, when VIES knew the number no more.
     """
 
     tenant = models.ForeignKey(
@@ -105,6 +106,7 @@ class ViesConfirmation(models.Model):
         related_name="+",
         verbose_name=_("confirmed by"),
     )
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("VIES confirmation")
@@ -129,8 +131,8 @@ class ViesCheck(models.Model):
     """That VIES is to be asked by a machine about the number that a tenant gave last, under its
     name of then; and what came of it.
 
-    `due_at` is when it is asked, or asked again. `error` is why it could not tell when it was asked
-    last, in VIES's own words.
+    `due_at` is when it is asked, or asked again, also about what it answered. `error` is why it
+    could not tell when it was asked last, in VIES's own words.
     """
 
     tenant = models.OneToOneField(
@@ -148,13 +150,7 @@ class ViesCheck(models.Model):
     class Meta:
         verbose_name = _("VIES check")
         verbose_name_plural = _("VIES checks")
-        indexes = [
-            models.Index(
-                fields=["due_at"],
-                condition=models.Q(outcome=ViesOutcome.WAITING),
-                name="vies_check_waiting",
-            )
-        ]
+        indexes = [models.Index(fields=["due_at"], name="vies_check_due")]
 
     def __str__(self) -> str:
         return f"{self.tax_id} {self.get_outcome_display()}"

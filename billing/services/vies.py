@@ -3,6 +3,10 @@
 The check's row is written with the number that it is about; then VIES is asked, without a lock; and
 what it says is noted under one, unless the number or the name is another by then. Who died before
 that asks again. A confirmation is the same row as an operator's, and counts by the same rule.
+
+A number can be deregistered: what VIES answered is asked again after ASK_AGAIN. What it confirmed
+counts meanwhile, and until it says that the number is not valid; then no confirmation of it counts
+any more, an operator's neither, for that was VIES's answer too, and an older one.
 """
 
 from datetime import datetime, timedelta
@@ -24,6 +28,7 @@ from tenants.models import Tenant, User
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)  # between two attempts
+ASK_AGAIN = timedelta(days=90)  # a quarter
 AT_ONCE = 100  # of one sweep: VIES refuses those who ask too much
 
 
@@ -67,24 +72,26 @@ def vies_check_open(*, details: TaxDetails, now: datetime) -> None:
     if not _is_askable(details):
         ViesCheck.objects.filter(tenant=details.tenant).delete()
         return
-    is_known = confirmation_of(details) is not None
+    known = confirmation_of(details)
     check, _is_new = ViesCheck.objects.update_or_create(
         tenant=details.tenant,
         defaults={
             "tax_id": details.tax_id,
             "name": details.legal_name,
-            "outcome": ViesOutcome.CONFIRMED if is_known else ViesOutcome.WAITING,
+            "outcome": ViesOutcome.CONFIRMED if known else ViesOutcome.WAITING,
             "attempts": 0,
-            "due_at": now,
+            "due_at": known.confirmed_at + ASK_AGAIN if known else now,
             "error": "",
         },
     )
-    if not is_known:
+    if known is None:
         queue.on_commit("billing.tasks.vies_check", check.pk, queue="default")
 
 
 def vies_checks_due(*, now: datetime) -> list[ViesCheck]:
-    """Return the checks that are due; open those of details that were saved while none was made."""
+    """Return the checks that are due, those too whose answer is old; open those of details that
+    were saved while none was made.
+    """
     if not _asks():
         return []
     missing = TaxDetails.objects.filter(country__in=EU, tenant__vies_check=None).exclude(
@@ -94,8 +101,9 @@ def vies_checks_due(*, now: datetime) -> list[ViesCheck]:
         with transaction.atomic():
             as_saved = TaxDetails.objects.select_for_update().get(pk=details.pk)
             vies_check_open(details=as_saved, now=now)
-    waiting = ViesCheck.objects.filter(outcome=ViesOutcome.WAITING, due_at__lte=now)
-    return list(waiting.order_by("due_at")[:AT_ONCE])
+    due = ViesCheck.objects.filter(due_at__lte=now)
+    due.exclude(outcome=ViesOutcome.WAITING).update(outcome=ViesOutcome.WAITING, attempts=0)
+    return list(due.order_by("due_at")[:AT_ONCE])
 
 
 def vies_check(*, check: ViesCheck, now: datetime) -> None:
@@ -123,15 +131,31 @@ def _note(check: ViesCheck, answer: Answer, *, now: datetime) -> None:
     """Note what VIES said of a number, unless another one is to be asked about by now."""
     if _current(check).select_for_update().first() is None:
         return
-    outcome = ViesOutcome.UNKNOWN
     if answer.is_valid:
-        name = answer.name or (check.name if answer.is_name_matched else "")
-        outcome = _confirmed(check, answer, name, now) if name else ViesOutcome.NO_NAME
-    _current(check).update(outcome=outcome, error="")
+        outcome = _valid(check, answer, now)
+    else:
+        outcome = ViesOutcome.UNKNOWN
+        _end(check, now)
+    _current(check).update(outcome=outcome, error="", due_at=now + ASK_AGAIN)
 
 
-def _confirmed(check: ViesCheck, answer: Answer, name: str, now: datetime) -> ViesOutcome:
-    """Store what VIES confirmed; say whether it is what the tenant calls itself."""
+def _end(check: ViesCheck, now: datetime) -> None:
+    """Have what was confirmed of a number count no more: VIES does not know it. Say so aloud."""
+    mine = ViesConfirmation.objects.filter(tenant=check.tenant, tax_id=check.tax_id)
+    if mine.filter(ended_at=None).update(ended_at=now):
+        log.error("vies.ended", tenant=str(check.tenant.uuid), tax_id=check.tax_id)
+        tenants.services.audit_record(
+            action="vies.ended", tenant=check.tenant, actor=None, now=now, target=check.tax_id
+        )
+
+
+def _valid(check: ViesCheck, answer: Answer, now: datetime) -> ViesOutcome:
+    """Store whose number VIES says it is; say whether it is what the tenant calls itself."""
+    details = TaxDetails.objects.get(tenant=check.tenant_id)
+    name = answer.name or (check.name if answer.is_name_matched else "")
+    if not name:
+        is_known = confirmation_of(details) is not None  # as another proof gave it
+        return ViesOutcome.CONFIRMED if is_known else ViesOutcome.NO_NAME
     confirmation = vies_confirm(
         tenant=check.tenant,
         tax_id=check.tax_id,
@@ -141,7 +165,6 @@ def _confirmed(check: ViesCheck, answer: Answer, name: str, now: datetime) -> Vi
         actor=None,
         now=now,
     )
-    details = TaxDetails.objects.get(tenant=check.tenant_id)
     return ViesOutcome.CONFIRMED if is_of(confirmation, details) else ViesOutcome.OTHER_NAME
 
 

@@ -15,11 +15,17 @@ from django.utils import timezone
 from billing.models import TaxDetails, ViesCheck, ViesConfirmation, ViesOutcome
 from billing.services import vies
 from billing.services.taxes import tax_details_save, tax_rates_seed
-from billing.services.vies import FIRST_PAUSE, LONGEST_PAUSE, vies_checks_due, vies_confirm
+from billing.services.vies import (
+    ASK_AGAIN,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    vies_checks_due,
+    vies_confirm,
+)
 from billing.tasks import vies_sweep
 from billing.tax_tables import buyers_load
 from billing.vies import check_vat_number
-from tenants.models import Tenant
+from tenants.models import AuditEntry, Tenant
 from tests.cast import Cast
 from tests.conftest import RunTasks
 
@@ -160,7 +166,44 @@ def test_what_could_not_be_asked_is_asked_later_and_ever_more_rarely(
     settings.VIES_API_BASE = base
     said = check(cast.alice_corp, now=said.due_at)
     assert (said.outcome, said.error) == (ViesOutcome.CONFIRMED, "")
-    assert vies_checks_due(now=said.due_at + LONGEST_PAUSE) == []
+    assert vies_checks_due(now=said.due_at - timedelta(seconds=1)) == []
+
+
+def test_what_it_confirmed_is_asked_again_and_counts_until_it_is_not_valid(
+    register: Vies, cast: Cast
+) -> None:
+    tenant, later = cast.alice_corp, NOW + ASK_AGAIN
+    save(tenant)
+    check(tenant)
+    assert vies_checks_due(now=later - timedelta(seconds=1)) == []
+    vies_confirm(
+        tenant=tenant, tax_id=FRENCH, name="Alice SARL", address="", request_id="W",
+        actor=cast.alice, now=later,
+    )  # fmt: skip
+    save(tenant, now=later)  # an operator's answer is as good: asked again when that is old
+    assert vies_checks_due(now=later) == []
+    for answer, outcome in (
+        (fault("MS_UNAVAILABLE"), ViesOutcome.WAITING),
+        (valid("---"), ViesOutcome.CONFIRMED),
+        (valid("OTHER SA"), ViesOutcome.OTHER_NAME),
+    ):
+        later += ASK_AGAIN
+        register.answer = answer
+        (due,) = vies_checks_due(now=later)
+        assert check(due.tenant, now=later).outcome == outcome
+        assert is_confirmed(tenant)
+    later += ASK_AGAIN
+    register.answer = {"valid": False}
+    (due,) = vies_checks_due(now=later)
+    assert check(due.tenant, now=later).outcome == ViesOutcome.UNKNOWN
+    assert not is_confirmed(tenant)
+    assert set(ViesConfirmation.objects.values_list("ended_at", flat=True)) == {later}
+    assert AuditEntry.objects.filter(action="vies.ended", tenant=tenant).count() == 1
+    vies_confirm(
+        tenant=tenant, tax_id=FRENCH, name="Alice SARL", address="", request_id="W2",
+        actor=cast.alice, now=later,
+    )  # fmt: skip
+    assert is_confirmed(tenant)
 
 
 def test_two_tasks_ask_once(register: Vies, cast: Cast) -> None:
