@@ -40,7 +40,7 @@ class SpendingCapAdmin(ReadOnly, ModelAdmin):
 class CapChangeAdmin(ReadOnly, ModelAdmin):
     """Why the close forgave what it did: which cap stood when."""
 
-    list_display = ["written_at", "subscription", "requests"]
+    list_display = ["written_at", "subscription", "requests", "was_carried_over"]
     search_fields = ["subscription__tenant__name", "subscription__tenant__uuid"]
     list_select_related = ["subscription__tenant", "subscription__plan"]
     date_hierarchy = "written_at"

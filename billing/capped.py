@@ -1,7 +1,8 @@
 """How many requests are charged at most: what passes beyond a spending cap is not.
 
 The gateway stops a key a little late; that overrun is forgiven. What was used before a cap was set,
-or lowered, is owed still. It is told by the day: of that one day nothing is forgiven.
+or lowered, is owed still. It is told by the day: of that one day nothing is forgiven. A cap that
+was carried over to a subscription from the one before stood from its first request on.
 """
 
 from collections import defaultdict
@@ -77,7 +78,7 @@ def _used_by_day(
 
 def _after(change: CapChange, most: int | None, used: _ByDay) -> int | None:
     """Return the most that is charged once a cap was changed; `most` is what it was before."""
-    if change.requests is None or _day(change) not in used:
+    if change.requests is None or change.was_carried_over or _day(change) not in used:
         return change.requests
     passed = used[_day(change)].get(change.subscription_id, 0)
     return max(change.requests, passed if most is None else min(most, passed))

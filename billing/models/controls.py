@@ -31,13 +31,15 @@ class SpendingCap(models.Model):
 class CapChange(models.Model):
     """How many requests of a calendar month (UTC) a spending cap allows a subscription from a
     moment on; None: as many as it likes. It stands until the next one, and never changes: the close
-    tells from it what is charged at most.
+    tells from it what is charged at most. One that `was_carried_over` stood when the subscription
+    began.
     """
 
     subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, related_name="cap_changes", db_index=False
     )
     requests = models.PositiveBigIntegerField(_("requests"), null=True)
+    was_carried_over = models.BooleanField(_("carried over"), default=False)
     written_at = models.DateTimeField(_("written at"))
 
     class Meta:

@@ -71,8 +71,11 @@ def cap_lift(*, tenant: Tenant, actor: User | None, now: datetime) -> None:
 
 
 @transaction.atomic
-def cap_follow(*, tenant: Tenant, now: datetime) -> None:
-    """Reckon a cap anew by the plan and the price that the tenant has now."""
+def cap_follow(*, tenant: Tenant, now: datetime, begins: bool = False) -> None:
+    """Reckon a cap anew by the plan and the price that the tenant has now.
+
+    Where the subscription `begins` now, the cap stands on it from the first.
+    """
     tenant = _locked(tenant)
     cap = SpendingCap.objects.filter(tenant=tenant).first()
     if cap is None:
@@ -81,7 +84,7 @@ def cap_follow(*, tenant: Tenant, now: datetime) -> None:
     allowed = _allowed(active, cap.amount, now)
     cap.requests = allowed.own if allowed else 0
     cap.save(update_fields=["requests"])
-    _write(tenant, active, allowed, now)
+    _write(tenant, active, allowed, now, was_carried_over=begins)
 
 
 def caps_sweep(*, now: datetime) -> None:
@@ -160,14 +163,24 @@ def _others(subscription: Subscription, now: datetime) -> tuple[int, int]:
 
 
 def _write(
-    tenant: Tenant, subscription: Subscription | None, allowed: _Allowed | None, now: datetime
+    tenant: Tenant,
+    subscription: Subscription | None,
+    allowed: _Allowed | None,
+    now: datetime,
+    *,
+    was_carried_over: bool = False,
 ) -> None:
     """Note what is charged at most from now on, and have the gateway stop there."""
     own = allowed.own if allowed else None
     if subscription is not None:
         last = CapChange.objects.filter(subscription=subscription).first()
         if own != (last.requests if last else None):
-            CapChange.objects.create(subscription=subscription, requests=own, written_at=now)
+            CapChange.objects.create(
+                subscription=subscription,
+                requests=own,
+                was_carried_over=was_carried_over,
+                written_at=now,
+            )
     tenants.services.quota_cap_set(
         tenant=tenant, requests=allowed.in_all if allowed else None, now=now
     )

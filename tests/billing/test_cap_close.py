@@ -1,13 +1,22 @@
 """What passes beyond a spending cap is not charged: by the close, corrections, and on the page."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from billing import selectors, services
-from billing.models import BilledUsage, CapChange, Invoice, SpendingCap, Subscription
-from tenants.models import Entitlement, GatewayPlan, Tenant
+from billing.models import (
+    BilledUsage,
+    CapChange,
+    Invoice,
+    PriceMove,
+    SpendingCap,
+    Subscription,
+)
+from billing.tiers import Tier
+from tenants.models import Entitlement, GatewayPlan, Meter, Tenant
 from tests.billing.months import (
     SIX_HOURS,
     at,
@@ -106,6 +115,22 @@ def test_a_correction_charges_no_more_than_the_cap_either(payg: Subscription) ->
         services.months_correct(now=when)
     revision = BilledUsage.objects.get(revision=1)
     assert (revision.quantity, revision.amount) == (2_600, 2_00)
+
+
+def test_a_cap_that_a_price_move_carries_over_stands_on_its_day(payg: Subscription) -> None:
+    services.cap_set(tenant=payg.tenant, amount=2_00, actor=None, now=at("10-15"))
+    steps = {Meter.REQUESTS: [Tier(1_000, Decimal(0)), Tier(None, Decimal("0.2"))]}
+    price = services.price_set(
+        plan=payg.plan, currency="USD", monthly_fee=0, steps=steps, now=at("10-16")
+    )
+    PriceMove.objects.create(
+        subscription=payg, price=price, takes_effect_on=day("11-01"), created_at=at("10-16")
+    )
+    services.changes_apply(now=at("11-01"))
+    used(payg.tenant, "payg", {"11-01": 2_600})
+    close_settled(at("12-02", hour=12))
+    text = "598 requests beyond your spending cap, not charged"
+    assert lines() == [FREE, ("Requests 1,001 to 2,002, 2026-11", 1_002, 2_00), (text, 598, 0)]
 
 
 def test_the_page_says_the_same_before(payg: Subscription) -> None:
