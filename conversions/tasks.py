@@ -61,6 +61,12 @@ def results_poll() -> None:
 
 
 @shared_task
+def compute_prune() -> None:
+    """Forget which tries of the functions were counted, once none can be reported again."""
+    services.compute_prune(now=timezone.now())
+
+
+@shared_task
 def uploads_sweep() -> None:
     """Look after what nobody reported on; delete the objects of what was deleted."""
     with _left_to_the_next_run("uploads_sweep"):

@@ -85,6 +85,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "ask VIES": ("billing.tasks.vies_sweep", settings.SWEEP_SECONDS),
     "collect open invoices": ("billing.tasks.collect", 3600),
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),
+    "forget what tries took": ("conversions.tasks.compute_prune", 24 * 3600),
     "read the live meter": ("conversions.tasks.live_poll", settings.LIVE_POLL_SECONDS),
     "publish to the edge": ("conversions.tasks.edge_sweep", settings.SWEEP_SECONDS),
     "sweep uploads": ("conversions.tasks.uploads_sweep", 60),

@@ -6,6 +6,7 @@ uploads.py    a file that is to come, and its end
 sharing.py    who may see an upload, and what of that the functions are told
 links.py      links to its variants that end
 results.py    what the functions report
+compute.py    what their work took, of that
 progress.py   how far an upload is, from that
 jobs.py       jobs that died
 edge.py       what the functions know of keys and tenants
@@ -13,6 +14,7 @@ live.py       what the live meter has counted
 retention.py  how long files are kept, and their end
 """
 
+from conversions.services.compute import compute_prune
 from conversions.services.edge import (
     edge_sweep,
     edge_verify,
@@ -51,6 +53,7 @@ from conversions.services.uploads import (
 __all__ = [
     "LIFETIMES",
     "UNDO_FOR",
+    "compute_prune",
     "dead_jobs_poll",
     "edge_sweep",
     "edge_verify",

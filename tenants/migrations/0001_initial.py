@@ -506,6 +506,10 @@ class Migration(migrations.Migration):
             model_name='gatewayplan',
             constraint=models.UniqueConstraint(fields=('usage_plan', 'slot'), name='gateway_plan_per_slot'),
         ),
+        migrations.AddIndex(
+            model_name='usagerecord',
+            index=models.Index(condition=models.Q(('meter', 'compute')), fields=['day'], name='usage_record_compute'),
+        ),
         migrations.AddConstraint(
             model_name='usagerecord',
             constraint=models.UniqueConstraint(fields=('meter', 'key'), name='usage_record_once'),

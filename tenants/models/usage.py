@@ -67,6 +67,8 @@ class UsageRecord(models.Model):
     """A unit of usage that was counted already, by the key of what caused it.
 
     Whoever reports usage may report it twice; the unique key makes the second time count nothing.
+    What a try took is forgotten once it cannot come again; a conversion can, as long as its variant
+    is there.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
@@ -79,6 +81,13 @@ class UsageRecord(models.Model):
         verbose_name = _("usage record")
         verbose_name_plural = _("usage records")
         constraints = [models.UniqueConstraint(fields=["meter", "key"], name="usage_record_once")]
+        indexes = [
+            models.Index(
+                fields=["day"],
+                condition=models.Q(meter=Meter.COMPUTE),
+                name="usage_record_compute",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.meter} {self.key}"

@@ -24,7 +24,7 @@ from tenants.services.live import live_record
 from tenants.services.outbox import outbox_publish
 from tenants.services.quota import quota_cap_set, quota_grant
 from tenants.services.tenants import tenant_change_plan, tenant_create, tenant_update
-from tenants.services.usage import usage_record
+from tenants.services.usage import usage_record, usage_records_prune
 from tenants.services.usage_plans import usage_plan_save
 
 __all__ = [
@@ -49,4 +49,5 @@ __all__ = [
     "tenant_update",
     "usage_plan_save",
     "usage_record",
+    "usage_records_prune",
 ]

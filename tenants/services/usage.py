@@ -191,6 +191,15 @@ def usage_record(
     return is_new
 
 
+def usage_records_prune(*, meter: Meter, before: date) -> int:
+    """Forget by which keys a meter counted before a day; return how many. What it counted stays.
+
+    Whoever calls it knows that none of them is reported again.
+    """
+    deleted, _ = UsageRecord.objects.filter(meter=meter, day__lt=before).delete()
+    return deleted
+
+
 def tenants_to_reconcile_after_sync(*, mirror: GatewayPlan, now: datetime) -> list[Tenant]:
     """Return the tenants of a plan whose leases a new reading may move.
 

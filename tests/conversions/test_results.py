@@ -1,5 +1,6 @@
 """Reports come in any order, any number of times, early or late; each variant counts once."""
 
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 from uuid import uuid4
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from conversions import services
 from conversions.models import Upload, UploadError, UploadState
-from tenants.models import ApiKeyVersion, Meter, UsageDay
+from tenants.models import ApiKeyVersion, Meter, UsageDay, UsageRecord
 from tests.cast import Cast
 from tests.conversions.reports import (
     NAMES,
@@ -167,6 +168,22 @@ def test_a_try_of_a_unit_is_counted_once_also_of_what_is_deleted(cast: Cast) -> 
     day = UsageDay.objects.get()
     assert (day.tenant, day.meter) == (cast.alice_corp, Meter.COMPUTE)
     assert day.used == 2 * 10_240 * 900_000  # the longest that the largest function can run
+
+
+def test_which_tries_were_counted_is_forgotten_once_none_can_come_again(cast: Cast) -> None:
+    upload = waiting(cast)
+    whose = {"kind": "compute", "tenant": str(upload.tenant.uuid), "upload": str(upload.uuid)}
+    counted = timezone.now()
+    for kind in (
+        {**whose, "key": "message 1", "megabyte_milliseconds": 7},
+        variant(upload, NAMES[0]),
+    ):
+        services.result_apply(body=kind, now=counted)
+    in_queue = timedelta(days=14)  # MessageRetentionPeriod
+    assert services.compute_prune(now=counted + in_queue + timedelta(days=1)) == 0
+    assert services.compute_prune(now=counted + in_queue + timedelta(days=2)) == 1
+    assert [record.meter for record in UsageRecord.objects.all()] == [Meter.CONVERSIONS]
+    assert UsageDay.objects.get(meter=Meter.COMPUTE).used == 7
 
 
 def test_views_are_totals_that_may_come_late_and_twice(cast: Cast) -> None:

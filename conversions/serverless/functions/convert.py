@@ -9,6 +9,7 @@ the portal is told why; then the message lies in the dead letters, where the por
 that nobody could tell of, their function having been killed.
 
 What a try took is told as well, so that operators see what a tenant costs: each try is paid for.
+One that is killed, for its memory or its time, tells nothing.
 """
 
 import json
