@@ -378,6 +378,7 @@ class Migration(migrations.Migration):
                 ('payment_intent_id', models.CharField(max_length=120, verbose_name='PaymentIntent')),
                 ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
                 ('amount', models.PositiveBigIntegerField(verbose_name='amount (minor units)')),
+                ('owed_back', models.PositiveBigIntegerField(default=0, verbose_name='owed already (minor units)')),
                 ('reason', models.CharField(max_length=60, verbose_name='reason')),
                 ('status', models.CharField(choices=[('warning_needs_response', 'inquiry, to be answered'), ('warning_under_review', 'inquiry, answered'), ('warning_closed', 'inquiry, closed'), ('needs_response', 'to be answered'), ('under_review', 'answered'), ('prevented', 'prevented'), ('won', 'won'), ('lost', 'lost')], max_length=30, verbose_name='status')),
                 ('evidence_due_by', models.DateTimeField(null=True, verbose_name='evidence due by')),

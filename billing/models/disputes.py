@@ -23,8 +23,8 @@ class DisputeStatus(models.TextChoices):
 
 # Evidence is asked for, by `evidence_due_by`.
 ASKED = (DisputeStatus.WARNING_NEEDS_RESPONSE, DisputeStatus.NEEDS_RESPONSE)
-# The cardholder has the money, or may get it.
-STANDING = (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST)
+UNDECIDED = (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW)
+STANDING = (*UNDECIDED, DisputeStatus.LOST)  # the cardholder has the money, or may get it
 OVER = (
     DisputeStatus.WARNING_CLOSED,
     DisputeStatus.PREVENTED,
@@ -37,7 +37,8 @@ class Dispute(models.Model):
     """A dispute as Stripe last told it: of a payment, or of an order that has no invoice.
 
     `amount` is in minor units of the payment's currency. Money that was withdrawn is `disputed`,
-    until it is reinstated or lost.
+    until it is reinstated or lost. `owed_back` is what of it we owed the payer already when it was
+    lost: that much is paid back, and no loss.
     """
 
     stripe_id = models.CharField(_("Stripe id"), max_length=120, unique=True)
@@ -48,6 +49,7 @@ class Dispute(models.Model):
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    owed_back = models.PositiveBigIntegerField(_("owed already (minor units)"), default=0)
     reason = models.CharField(_("reason"), max_length=60)
     status = models.CharField(_("status"), max_length=30, choices=DisputeStatus)
     evidence_due_by = models.DateTimeField(_("evidence due by"), null=True)

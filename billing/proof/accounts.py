@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, QuerySet, Sum, When
 
 from billing.models import (
     Account,
@@ -52,6 +52,18 @@ def undelivered(*states: OrderState) -> QuerySet[Order]:
     return paid.filter(state__in=states)
 
 
+def lost() -> QuerySet[Dispute]:
+    """Return the disputes whose money is gone."""
+    return Dispute.objects.filter(lost_at__isnull=False, reinstated_at=None)
+
+
+def paid_back() -> tuple[QuerySet[Order], QuerySet[Order]]:
+    """Return the undelivered orders that were refunded, and those that a lost dispute paid back."""
+    by_bank = Exists(lost().filter(order=OuterRef("pk"), owed_back__gt=0))
+    orders = undelivered(OrderState.REFUNDED)
+    return orders.exclude(by_bank), orders.filter(by_bank)
+
+
 def balances() -> Iterator[Balance]:
     """Yield the accounts that are used, by currency."""
     entries = Entry.objects.order_by().values_list("posting__currency", "account")
@@ -68,13 +80,14 @@ def balances() -> Iterator[Balance]:
 def _by_rows() -> Counter[tuple[str, Account]]:
     payments = Payment.objects.filter(state=PaymentState.SUCCEEDED)
     cards, banks, credit = (payments.filter(method=method) for method in PaymentMethod)
-    pending, paid_back = (
+    pending, refunded = (
         Refund.objects.filter(state=state).annotate(currency=F("payment__currency"))
         for state in (RefundState.PENDING, RefundState.SUCCEEDED)
     )
     booked = BalanceTransaction.objects.exclude(booked_at=None)
     payouts, exchanged = booked.filter(type__in=PAYOUTS), booked.exclude(currency=SOURCE_CURRENCY)
     due_back = undelivered(OrderState.REFUND_DUE)
+    _refunded, by_bank = paid_back()
     taken = Dispute.objects.filter(withdrawn_at__isnull=False, reinstated_at=None)
     parts: tuple[tuple[Account, int, QuerySet[Any], Any], ...] = (
         (Account.RECEIVABLE, -1, billed().filter(state=InvoiceState.OPEN), OVER),
@@ -85,11 +98,12 @@ def _by_rows() -> Counter[tuple[str, Account]]:
         (Account.HELD, -1, pending, F("amount")),
         (Account.HELD, -1, due_back, F("amount")),
         (Account.STRIPE, 1, cards, F("amount")),
-        (Account.STRIPE, -1, paid_back, F("amount")),
+        (Account.STRIPE, -1, refunded, F("amount")),
         (Account.STRIPE, 1, due_back, F("amount")),
+        (Account.STRIPE, 1, by_bank, F("amount")),
         (Account.STRIPE, -1, taken, F("amount")),
         (Account.DISPUTED, 1, taken.filter(lost_at=None), F("amount")),
-        (Account.LOSSES, 1, taken.exclude(lost_at=None), F("amount")),
+        (Account.LOSSES, 1, lost(), F("amount") - F("owed_back")),
         (Account.STRIPE, -1, booked, COST),
         (Account.FEES, 1, booked, COST),
         (Account.STRIPE, 1, payouts, F("amount")),

@@ -41,7 +41,7 @@ from billing.models import (
     StripeList,
 )
 from billing.models.balance import DISPUTES, FEES, PAYOUTS, REFUNDS, source_is
-from billing.proof.accounts import undelivered
+from billing.proof.accounts import paid_back, undelivered
 from billing.proof.findings import Cash, Check, Difference
 
 
@@ -88,8 +88,8 @@ def _moves() -> Iterator[tuple[QuerySet[Any], str, str, Any, Any]]:
     yield pending, *of_payment, Value(0), Value(timezone.now(), DateTimeField())
     paid = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield paid, intent, "currency", F("amount"), F("fulfilled_at")
-    paid_back = undelivered(OrderState.REFUNDED)
-    yield paid_back, intent, "currency", -F("amount"), F("refunded_at")
+    refunded, _by_bank = paid_back()
+    yield refunded, intent, "currency", -F("amount"), F("refunded_at")
     taken = Dispute.objects.exclude(withdrawn_at=None)
     yield taken, intent, "currency", -F("amount"), F("withdrawn_at")
     returned = Dispute.objects.exclude(reinstated_at=None)

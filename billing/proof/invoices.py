@@ -20,7 +20,7 @@ from billing.models import (
     Refund,
     RefundState,
 )
-from billing.proof.accounts import OVER, billed, issued
+from billing.proof.accounts import OVER, billed, issued, lost
 from billing.proof.findings import Check
 
 
@@ -30,7 +30,8 @@ def invoice_checks() -> Iterator[Check]:
     paid_back = Refund.objects.filter(state=RefundState.SUCCEEDED)
     counted = billed().annotate(
         came_in=_sum(succeeded, of="invoice", amount="amount")
-        - _sum(paid_back, of="payment__invoice", amount="amount"),
+        - _sum(paid_back, of="payment__invoice", amount="amount")
+        - _sum(lost(), of="payment__invoice", amount="owed_back"),
         credited=-_sum(issued(), of="corrects", amount="total"),
     )
     wrong = counted.filter(~Q(amount_paid=F("came_in")) | ~Q(amount_credited=F("credited")))

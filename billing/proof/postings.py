@@ -35,7 +35,15 @@ from billing.models import (
     RefundState,
 )
 from billing.models.balance import PAYOUTS
-from billing.proof.accounts import COST, OVER, SOURCE_CURRENCY, billed, issued, undelivered
+from billing.proof.accounts import (
+    COST,
+    OVER,
+    SOURCE_CURRENCY,
+    billed,
+    issued,
+    paid_back,
+    undelivered,
+)
 from billing.proof.findings import Check
 from billing.sql import Dashed
 
@@ -112,7 +120,8 @@ def _booked() -> Iterator[_Booked]:
         yield _Booked(kind, rows, uuid, amount, "payment__currency")
     due_back = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield _Booked("order", due_back, uuid, amount, "currency")
-    yield _Booked("order_refund", undelivered(OrderState.REFUNDED), uuid, amount, "currency")
+    orders_refunded, _by_bank = paid_back()
+    yield _Booked("order_refund", orders_refunded, uuid, amount, "currency")
     for kind, disputes in (
         ("dispute", Dispute.objects.exclude(withdrawn_at=None)),
         ("dispute_won", Dispute.objects.exclude(reinstated_at=None)),

@@ -1,11 +1,13 @@
 """Disputes: noted as Stripe tells them, in whatever order that comes, each movement booked once.
 
     withdrawn   Stripe -> disputed          the bank has taken the money
-    reinstated  disputed | losses -> Stripe we won
-    lost        disputed -> losses
+    lost        disputed -> losses          but credit or held, as far as we owed it back already
+    reinstated  from where it is -> Stripe  we won
 
-The invoice stays paid: what was sold was sold. Operators are told by mail when evidence is asked
-for; nothing changes for the tenant but that the payment is said to be disputed.
+The invoice stays paid: what was sold was sold. What we owed back of it already, or of an order
+that could not be delivered, is paid back by a lost dispute: nobody gets it twice. Operators are
+told by mail when evidence is asked for; nothing changes for the tenant but that the payment is said
+to be disputed, and that what it may get back by the bank is no credit to spend meanwhile.
 """
 
 from collections.abc import Iterator
@@ -14,13 +16,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from billing import payments
+from billing import balances, payments
 from billing.models import (
     Account,
     Dispute,
     DisputeStatus,
     Invoice,
     Order,
+    OrderState,
     Payment,
     PaymentMethod,
     PaymentState,
@@ -50,6 +53,7 @@ def dispute_settle(*, found: StripeDispute, now: datetime) -> Dispute | None:
         invoice: Invoice | None = invoice_locked(payment.invoice_id)
         tenant = payment.invoice.tenant
     elif order is not None:
+        order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
         invoice, tenant = None, order.tenant
     else:
         return None
@@ -70,7 +74,10 @@ def dispute_settle(*, found: StripeDispute, now: datetime) -> Dispute | None:
         dispute.evidence_due_by = found.evidence_due_by
         if found.status in OVER:
             dispute.closed_at = dispute.closed_at or now
-    for kind, entries in _movements(dispute, found, now):
+    if payment is None:
+        dispute.order = order
+    dispute.save()  # what is not decided any more can be settled
+    for kind, entries in _movements(dispute, found, invoice, now):
         post(
             key=f"{kind}:{found.id}",
             entries=entries,
@@ -92,13 +99,16 @@ def _payment_of(found: StripeDispute) -> Payment | None:
 
 
 def _order_of(found: StripeDispute) -> Order | None:
-    """Return the order that was paid and has no invoice; the first, where its refund came back."""
+    """Return the order that was paid and has no invoice; the one that is due, where a refund came
+    back.
+    """
     mine = Order.objects.filter(payment_intent_id=found.payment_intent_id, invoice=None)
-    return mine.exclude(payment_intent_id="").select_related("tenant").order_by("id").first()
+    mine = mine.exclude(payment_intent_id="").order_by("id")
+    return mine.filter(state=OrderState.REFUND_DUE).first() or mine.first()
 
 
 def _movements(
-    dispute: Dispute, found: StripeDispute, now: datetime
+    dispute: Dispute, found: StripeDispute, invoice: Invoice | None, now: datetime
 ) -> Iterator[tuple[str, dict[Account, int]]]:
     """Yield what is new to the books, noting it on the dispute."""
     amount = dispute.amount
@@ -107,12 +117,51 @@ def _movements(
         yield "dispute", {Account.DISPUTED: amount, Account.STRIPE: -amount}
     if found.is_reinstated and dispute.reinstated_at is None:
         dispute.reinstated_at = now
-        was_in = Account.LOSSES if dispute.lost_at else Account.DISPUTED
-        yield "dispute_won", {Account.STRIPE: amount, was_in: -amount}
+        was_in = _unsettle(dispute, invoice) if dispute.lost_at else {Account.DISPUTED: -amount}
+        yield "dispute_won", {Account.STRIPE: amount, **was_in}
     is_gone = dispute.withdrawn_at and not dispute.reinstated_at
     if dispute.status == DisputeStatus.LOST and is_gone and dispute.lost_at is None:
         dispute.lost_at = now
-        yield "dispute_lost", {Account.LOSSES: amount, Account.DISPUTED: -amount}
+        yield "dispute_lost", {Account.DISPUTED: -amount, **_settle(dispute, invoice, now)}
+
+
+def _settle(dispute: Dispute, invoice: Invoice | None, now: datetime) -> dict[Account, int]:
+    """Note what a lost dispute paid back that we owed; return where its amount goes.
+
+    An order that is to be refunded is, unless less of it was disputed.
+    """
+    order = dispute.order
+    if dispute.payment and invoice:
+        back = min(dispute.amount, balances.refundable(payment=dispute.payment, invoice=invoice))
+        invoice.amount_paid -= back
+        invoice.save(update_fields=["amount_paid"])
+    elif order and order.state == OrderState.REFUND_DUE and dispute.amount >= order.amount:
+        back = order.amount
+        order.state, order.refunded_at = OrderState.REFUNDED, now
+        order.refund_id = order.decline_message = ""  # no refund of ours paid it back
+        order.save(update_fields=["state", "refunded_at", "refund_id", "decline_message"])
+    else:
+        back = 0
+    dispute.owed_back = back
+    return {_owed(dispute): back, Account.LOSSES: dispute.amount - back}
+
+
+def _unsettle(dispute: Dispute, invoice: Invoice | None) -> dict[Account, int]:
+    """Owe again what a lost dispute paid back, now that it is won; return from where it comes."""
+    back, order = dispute.owed_back, dispute.order
+    if invoice:
+        invoice.amount_paid += back
+        invoice.save(update_fields=["amount_paid"])
+    elif order and back:
+        order.state, order.refunded_at = OrderState.REFUND_DUE, None
+        order.save(update_fields=["state", "refunded_at"])
+    dispute.owed_back = 0
+    return {_owed(dispute): -back, Account.LOSSES: back - dispute.amount}
+
+
+def _owed(dispute: Dispute) -> Account:
+    """Return where the books have what we owe back."""
+    return Account.CREDIT if dispute.payment else Account.HELD
 
 
 def _tell_operators(

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing import payments, selectors
+from billing.balances import credit_balance
 from billing.models import (
     Dispute,
     DisputeStatus,
@@ -23,6 +24,8 @@ from billing.models import (
 from billing.payments import StripeDispute
 from billing.proof import prove
 from billing.services import disputes, event_process, invoice_collect, ledger
+from billing.services.bank import bank_transfer_record
+from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
 from billing.services.disputes import dispute_settle, disputes_fetch
 from billing.services.refunds import credit_note_refund, refund_request
@@ -106,6 +109,36 @@ def test_withdrawn_then_lost(payment: Payment, bank: Bank) -> None:
     assert balances() == BEFORE
     assert booked(f"dispute_won:{dispute_id}") == {"losses": -30_00, "stripe": 30_00}
     assert prove().is_proved
+
+
+def test_what_was_owed_back_already_is_not_paid_twice(payment: Payment, bank: Bank) -> None:
+    dispute_id = bank.dispute(payment)
+    settle(dispute_id)
+    note = credit_note_issue(invoice=payment.invoice, amount=20_00, reason="", actor=None, now=NOW)
+    assert credit_note_refund(credit_note=note, actor=None, now=NOW) == []
+    tenant = payment.invoice.tenant
+    bank_transfer_record(
+        invoice=issued(tenant, 1_00), amount=3_00, reference="T1", received_on=NOW.date(),
+        actor=None, now=NOW,
+    )  # fmt: skip
+    spent = credit_spend(invoice=issued(tenant, 5_00), now=NOW)
+    assert spent is not None
+    assert spent.amount == 2_00  # what came by bank: the rest may be the cardholder's
+    bank.decide(dispute_id, "lost")
+    for _ in range(2):
+        settle(dispute_id)
+    assert booked(f"dispute_lost:{dispute_id}") == {
+        "credit": 20_00, "losses": 10_00, "disputed": -30_00,
+    }  # fmt: skip
+    assert credit_balance(tenant=tenant, currency="USD") == 0
+    assert prove().is_proved
+    found = payments.dispute_get(dispute_id=dispute_id)
+    turned = StripeDispute(**{**vars(found), "status": "won", "is_reinstated": True})
+    dispute_settle(found=turned, now=NOW)
+    assert credit_balance(tenant=tenant, currency="USD") == 20_00
+    assert prove().is_proved
+    (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    assert refund.amount == 20_00
 
 
 def test_where_we_die_while_the_books_are_written_nothing_is_noted(
@@ -214,10 +247,22 @@ def test_of_an_order_without_an_invoice_and_of_nothing(
         period_end=NOW.date(), created_at=NOW,
     )  # fmt: skip
     ledger.order_held_post(order=order, now=NOW)
-    found = StripeDispute(**{**vars(theirs), "payment_intent_id": "pi_held"})
-    dispute_settle(found=found, now=NOW)
+    of_it = {**vars(theirs), "payment_intent_id": "pi_held"}
+    dispute_settle(found=StripeDispute(**of_it), now=NOW)
     assert Dispute.objects.get().order == order
     assert prove().is_proved
+    # Its refund failed: what the bank pays back is held no longer. Then an arbitration turns it.
+    Order.objects.update(refund_id="re_1", decline_message="The refund failed: unknown")
+    held = {"held": -30_00, "revenue": -36_77, "stripe": 66_77}
+    for told, books, state in (
+        ({"status": "lost"}, BEFORE, OrderState.REFUNDED),
+        ({"status": "won", "is_reinstated": True}, held, OrderState.REFUND_DUE),
+    ):
+        for _ in range(2):
+            dispute_settle(found=StripeDispute(**{**of_it, **told}), now=NOW)
+        order.refresh_from_db()
+        assert (balances(), order.state, order.refund_id) == (books, state, "")
+        assert prove().is_proved
 
 
 def test_operators_see_it(payment: Payment, bank: Bank, client: Client) -> None:
