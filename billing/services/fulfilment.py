@@ -151,7 +151,8 @@ def _deliver(order: Order, now: datetime) -> bool:
 
 
 def _plan_begin(order: Order, begins: Subscription, now: datetime) -> bool:
-    """Begin the plan that was paid for, unless the month is over, or another plan has begun.
+    """Begin the plan that was paid for, unless the month is over, or another plan has begun; where
+    only a card was saved, unless there is something to pay by now.
 
     Where Checkout was open over midnight (UTC) it begins on the day that was paid.
     """
@@ -163,6 +164,8 @@ def _plan_begin(order: Order, begins: Subscription, now: datetime) -> bool:
     if not (is_offered and is_awaited(begins)):
         return False
     made = offer_at(tenant=tenant, plan=begins.plan, price=begins.price, now=now, at_once=True)
+    if made.amount and not order.amount:
+        return False
     subscription_begin(
         begins=begins, made=made, on=order.starts_on if order.amount else None, now=now
     )

@@ -1,7 +1,7 @@
 """Orders: write them, and renew what they offer. Short transactions, no network."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,11 +15,12 @@ from billing.models import (
     OrderPurpose,
     OrderState,
     PackPrice,
+    Subscription,
     Unused,
 )
 from billing.models.orders import UNPAID
 from billing.services.invoices import order_lines
-from billing.services.plan_orders import is_awaited, plan_frozen
+from billing.services.plan_orders import is_awaited, is_on_sale, plan_frozen
 from billing.tax_tables import priced, taxes_today
 from tenants.errors import Refused
 from tenants.models import QuotaPeriod, Tenant, User
@@ -104,16 +105,15 @@ def card_order(*, tenant: Tenant, token: str, actor: User | None, now: datetime)
 
 
 def is_current(*, order: Order, now: datetime) -> bool:
-    """Say whether what an order froze may still be sold: its period runs, its share and its tax
-    are today's.
+    """Say whether what an order froze may still be sold: its period runs, what it comes to and its
+    tax are today's. Of a plan that holds also where there is nothing to pay: a card alone is saved
+    for as long as the change costs nothing.
     """
     if not is_deliverable(order=order, now=now):
         return False
-    if not order.amount:
-        return True
-    if order.purpose != OrderPurpose.EXTENSION and not _is_todays(order, now):
-        return False
-    return bool(_taxed_today(order, now)["taxation"] == order.taxation)
+    if order.subscription is not None:
+        return is_on_sale(order.subscription) and _is_todays(order, order.subscription, now)
+    return not order.amount or bool(_taxed_today(order, now)["taxation"] == order.taxation)
 
 
 def is_deliverable(*, order: Order, now: datetime) -> bool:
@@ -125,9 +125,11 @@ def is_deliverable(*, order: Order, now: datetime) -> bool:
     return order.subscription is None or is_awaited(order.subscription)
 
 
-def _is_todays(order: Order, now: datetime) -> bool:
-    """Say whether the share of a month that an order is for is that of today (UTC)."""
-    return order.starts_on == now.astimezone(UTC).date()
+def _is_todays(order: Order, subscription: Subscription, now: datetime) -> bool:
+    """Say whether an order for a plan is what it would be if it were written today (UTC)."""
+    today = plan_frozen(subscription, now)
+    names = ("starts_on", "amount", "taxation")
+    return all(getattr(order, name) == today[name] for name in names)
 
 
 def _runs(order: Order, now: datetime) -> bool:
@@ -152,9 +154,10 @@ def _tax_check(order: Order, now: datetime) -> None:
 def order_renew(*, order: Order, now: datetime) -> Order:
     """Make an unpaid order ready for a new Checkout Session; its last one, if any, is over.
 
-    A plan is priced afresh when another day has come, anything when its tax is another. Raise
-    Refused for a pack whose period is over, and a change from a plan that was left, as the buyer
-    was shown another, and where the tax cannot be stated. An order that is paid, or that another
+    A plan is priced afresh when it comes to something else, as on another day; anything when its
+    tax is another. Raise Refused for a pack whose period is over, a plan that has another price
+    now or is not sold any more, and a change from a plan that was left, as the buyer was shown
+    another, and where the tax cannot be stated. An order that is paid, or that another
     request has renewed meanwhile, is returned as it is.
     """
     over = order.checkout_session_id
@@ -185,6 +188,8 @@ def _offer(order: Order, now: datetime) -> dict[str, Any]:
     if order.subscription is not None:
         if not is_awaited(order.subscription):
             raise Refused(_("Your plan has changed since. Please choose again."))
+        if not is_on_sale(order.subscription):
+            raise Refused(_("This plan is not sold at this price any more. Please choose again."))
         return plan_frozen(order.subscription, now)
     if not _runs(order, now):
         raise Refused(_("The period that this was for is over. Please choose again."))

@@ -10,7 +10,7 @@ from billing.models import Order, OrderPurpose, Subscription, SubscriptionState
 from billing.models.orders import UNPAID
 from billing.proration import rest_of_month
 from billing.services.fee_lines import days_line
-from billing.services.offers import Offer, offer_at
+from billing.services.offers import Offer, offer_at, price_latest
 from billing.tax_tables import priced
 from tenants.models import User
 
@@ -24,7 +24,8 @@ def subscription_order(*, subscription: Subscription, actor: User | None, now: d
 
 
 def change_order(*, offer: Offer, token: str, actor: User | None, now: datetime) -> Order:
-    """Write the order for a change of plan; one that waits for the same price is used again.
+    """Write the order for a change of plan; one that waits for the same price is used again, and
+    is priced anew on the way to Checkout.
 
     Call it inside a transaction that has locked the tenant.
     """
@@ -48,6 +49,12 @@ def plan_order_again(*, order: Order, subscription: Subscription, now: datetime)
 def is_awaited(subscription: Subscription | None) -> TypeGuard[Subscription]:
     """Say whether a subscription waits for its first payment: no other has begun since."""
     return subscription is not None and subscription.state == SubscriptionState.INCOMPLETE
+
+
+def is_on_sale(subscription: Subscription) -> bool:
+    """Say whether the plan that a subscription waits for is still sold, and at this price."""
+    plan, price = subscription.plan, subscription.price
+    return plan.is_public and price_latest(plan=plan, currency=price.currency) == price
 
 
 def _plan_order(

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DAY = datetime(2026, 11, 26, 12, tzinfo=UTC)  # 5 of 30 days are left, today included
 NEXT_DAY = DAY + timedelta(days=1)
 FIRST = datetime(2026, 12, 1, 0, 5, tzinfo=UTC)
+SECOND = datetime(2026, 12, 2, 12, tzinfo=UTC)
 WEEK_LATE = datetime(2026, 12, 8, 12, tzinfo=UTC)
 
 
@@ -159,6 +160,32 @@ class TestDowngradeNow:
         assert fees(tenant) == [("Starter, 2026-12", 29_00)]
         assert prove().is_proved
 
+    @pytest.fixture
+    def card_only(self, sign_up: SignUpCall) -> Order:
+        """The order to return to a plan that is paid to the month's end: it only saves a card."""
+        tenant = subscribe(sign_up, "pro")
+        self.now(tenant, "free")
+        Customer.objects.update(payment_method_id="")
+        order = ordered(tenant, "pro")
+        assert order.amount == 0
+        return order
+
+    def test_in_the_next_month_the_way_to_checkout_asks_for_its_fee(self, card_only: Order) -> None:
+        start(card_only, now=DAY)
+        start(card_only, now=SECOND)
+        card_only.refresh_from_db()
+        assert card_only.amount == 192_58  # 19,900 * 30 / 31
+
+    def test_a_card_saved_in_the_next_month_begins_no_plan_that_is_to_be_paid(
+        self, card_only: Order, run_tasks: RunTasks
+    ) -> None:
+        order = services.order_check(order=buy(card_only, now=DAY), now=SECOND)
+        run_tasks("default")
+        order.refresh_from_db()
+        assert (order.state, plan_of(order.tenant)) == (OrderState.REFUNDED, "free")
+        assert Order.objects.latest("id").amount == 192_58
+        assert prove().is_proved
+
     def test_the_quota_is_that_of_the_days_held_and_never_a_fresh_one(
         self, sign_up: SignUpCall
     ) -> None:
@@ -226,6 +253,7 @@ class TestUpgrade:
         assert fees(starter) == [("Starter, 2026-12", 29_00)]
 
     def test_what_was_credited_is_not_taken_back(self, starter: Tenant) -> None:
+        start(ordered(starter, "pro"), now=DAY)  # its page is open, over another amount
         invoice = Invoice.objects.get()  # 677, of 7 days; 483 of them are left
         shown = {}
         for credited in (338, None):
@@ -376,6 +404,20 @@ class TestPayment:
         services.plan_keep(tenant=starter, now=DAY)
         with pytest.raises(Refused, match="changed since"):
             start(order, now=DAY)
+
+    def test_an_offer_at_an_old_price_or_of_a_withdrawn_plan_has_to_be_chosen_again(
+        self, starter: Tenant
+    ) -> None:
+        order, pro = ordered(starter, "pro"), Plan.objects.get(code="pro")
+        start(order, now=DAY)
+        services.price_set(plan=pro, currency="USD", monthly_fee=249_00, steps={}, now=DAY)
+        with pytest.raises(Refused, match="choose again"):
+            start(order, now=DAY)
+        again = ordered(starter, "pro")
+        assert again.amount == 4150 - 483  # 24,900 * 5 / 30
+        Plan.objects.filter(pk=pro.pk).update(is_public=False)
+        with pytest.raises(Refused, match="choose again"):
+            start(again, now=DAY)
 
 
 class TestPayAsYouGo:
