@@ -70,7 +70,9 @@ def _billed_usage_write(
         for closing in closings
         for meter, lines in closing.lines.items()
     )
+    corrected = []
     for closing in closings:
         for correction in closing.corrections:
             correction.revision.invoice = usage[closing.subscription.pk]
-            correction.revision.save(update_fields=["invoice"])
+            corrected.append(correction.revision)
+    BilledUsage.objects.bulk_update(corrected, ["invoice"])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from structlog.testing import capture_logs
 
@@ -339,6 +340,34 @@ def test_no_cost_grows_with_the_batch(django_assert_num_queries: Any) -> None:
 
     run()
     assert run() == run() <= 30
+
+
+@pytest.mark.usefixtures("catalogue")
+@pytest.mark.parametrize("home", ["", "JP"])
+def test_nor_with_whom_it_corrects_or_cannot_bill(settings: Any, home: str) -> None:
+    settings.ISSUER_COUNTRY, settings.ISSUER_TAX_ID = home, home and "T1234567890123"
+
+    def run(count: int) -> int:
+        for _ in range(count):
+            tenant = tenant_new()
+            payg = held(tenant, "payg", "10-01")
+            for revision, quantity in enumerate((2_000, 3_000)):
+                BilledUsage.objects.create(
+                    subscription=payg, price=payg.price, meter="requests", revision=revision,
+                    period_start=day("10-01"), quantity=quantity, amount=quantity // 5 - 200,
+                    noted_at=at("11-05"),
+                )  # fmt: skip
+            used(tenant, "payg", {"11-15": 2_000})
+        for when in (at("12-02"), at("12-02") + SIX_HOURS):
+            GatewayPlan.objects.update(read_at=when)
+            with CaptureQueriesContext(connection) as queries:
+                close_month(now=when, month=day("11-01"))
+        return len(queries)
+
+    run(1)  # which is the first to take a number
+    assert run(1) == run(3)
+    corrected = BilledUsage.objects.filter(revision=1).exclude(invoice=None)
+    assert corrected.count() == (0 if home else 5)
 
 
 class TestDisturbed:
