@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum, auto
+from functools import cached_property
 from typing import Any
 
 from django.utils.formats import date_format, number_format
@@ -159,12 +160,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A report. `words` say how its figures come about, `empty` what to do where there are none."""
+    """A report. `words` say how its figures come about, `empty` what to do where there are none.
+
+    `draw` makes its sections, which the CSV, of `table`, does without.
+    """
 
     words: Sequence[str]
-    sections: Sequence[Section]
+    draw: Callable[[], Sequence[Section]]
     table: Table
     empty: str
+
+    @cached_property
+    def sections(self) -> Sequence[Section]:
+        return self.draw()
 
 
 def month_labels(months: Iterable[date]) -> list[str]:

@@ -1,7 +1,9 @@
 """Ageing of receivables, as a page."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 
 from django.utils.translation import gettext as _
 
@@ -23,6 +25,20 @@ def ageing_page(*, now: datetime) -> Page:
         Column("total", _("Total")),
     ]
     tenant = Column("name", _("Tenant"), Kind.TEXT)
+    return Page(
+        [
+            _(
+                "What is still due of open invoices, tax included, by how many days (UTC) it is"
+                " past its due day. Together it is what the books say is receivable."
+            )
+        ],
+        partial(_sections, tenant, buckets, now),
+        with_currency([tenant, *buckets], (_aged_row(it) for it in ageing_by_tenant(now=now))),
+        _("No invoice is open: nobody owes anything."),
+    )
+
+
+def _sections(tenant: Column, buckets: Sequence[Column], now: datetime) -> list[Section]:
     tenants = dict(
         by_currency([_aged_row(it) for it in ageing_by_tenant(now=now, most=MOST_SHOWN)])
     )
@@ -43,17 +59,7 @@ def ageing_page(*, now: datetime) -> Page:
                 else "",
             )
         )
-    return Page(
-        [
-            _(
-                "What is still due of open invoices, tax included, by how many days (UTC) it is"
-                " past its due day. Together it is what the books say is receivable."
-            )
-        ],
-        sections,
-        with_currency([tenant, *buckets], (_aged_row(it) for it in ageing_by_tenant(now=now))),
-        _("No invoice is open: nobody owes anything."),
-    )
+    return sections
 
 
 def _aged_row(of: Aged) -> dict[str, object]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -34,49 +35,6 @@ SUMMED = ("requests", "conversions", "gb_seconds", "cost", "revenue", "margin")
 def cost_page(*, months: Months, now: datetime) -> Page:
     """Return what it costs to serve plans and tenants."""
     names = plan_names()
-    month = Column("month", _("Month"), Kind.MONTH)
-    plan = Column("plan", _("Plan"), Kind.TEXT)
-    tenants = Column("tenants", _("Tenants"), Kind.COUNT)
-    tenant = Column("name", _("Tenant"), Kind.TEXT)
-    figures = [
-        Column("requests", _("Requests"), Kind.COUNT),
-        Column("conversions", _("Conversions"), Kind.COUNT),
-        Column("gb_seconds", _("GB-seconds"), Kind.TENTHS),
-        Column("cost", _("Cost (USD)"), Kind.DOLLARS),
-        Column("revenue", _("Revenue")),
-        Column("margin", _("Margin")),
-    ]
-    rows = [_row(it, names) for it in costs_by_plan(months=months)]
-    dearest = _dearest(months, names) if rows else {}
-    sections = []
-    for currency, of in by_currency(rows):
-        in_words = {"currency": currency}
-        plans = [list(each) for _plan, each in groupby(of, lambda row: row["plan"])]
-        sections += [
-            Section(
-                _("Plans, tenants who pay in %(currency)s") % in_words,
-                Table([plan, *figures], [_together(each) for each in plans], _all(of)),
-                Chart(month_labels(months), [_series(each, months) for each in plans]),
-                _("The chart shows the cost by month, in US dollars."),
-            ),
-            Section(
-                _("Plans by month, tenants who pay in %(currency)s") % in_words,
-                Table([month, plan, tenants, *figures], newest_first(of)),
-            ),
-        ]
-        if shown := dearest.get(currency):
-            title = _("Tenants who pay in %(currency)s, %(month)s")
-            label = month_labels([months.last])[0]
-            sections.append(
-                Section(
-                    title % {**in_words, "month": label},
-                    Table([tenant, plan, *figures], shown),
-                    note=_("The %(most)d tenants that cost most; the CSV has all of each month.")
-                    % {"most": MOST_SHOWN},
-                )
-            )
-    if sections:
-        sections.append(_prices())
     everybody = (_row(it, names) for it in costs_by_tenant(months=months))
     return Page(
         [
@@ -95,10 +53,65 @@ def cost_page(*, months: Months, now: datetime) -> Page:
                 " under Exchange rates."
             ),
         ],
-        sections,
-        with_currency([month, tenant, plan, *figures], everybody),
+        partial(_sections, months, names),
+        with_currency(_columns("month", "name", "plan"), everybody),
         _("Nothing was used or invoiced in these months. Requests are read from the gateway."),
     )
+
+
+def _columns(*first: str) -> list[Column]:
+    """Return some columns that say of what the figures are, and the figures."""
+    of = [
+        Column("month", _("Month"), Kind.MONTH),
+        Column("plan", _("Plan"), Kind.TEXT),
+        Column("tenants", _("Tenants"), Kind.COUNT),
+        Column("name", _("Tenant"), Kind.TEXT),
+    ]
+    by_name = {column.name: column for column in of}
+    return [
+        *(by_name[name] for name in first),
+        Column("requests", _("Requests"), Kind.COUNT),
+        Column("conversions", _("Conversions"), Kind.COUNT),
+        Column("gb_seconds", _("GB-seconds"), Kind.TENTHS),
+        Column("cost", _("Cost (USD)"), Kind.DOLLARS),
+        Column("revenue", _("Revenue")),
+        Column("margin", _("Margin")),
+    ]
+
+
+def _sections(months: Months, names: dict[int | None, str]) -> list[Section]:
+    rows = [_row(it, names) for it in costs_by_plan(months=months)]
+    dearest = _dearest(months, names) if rows else {}
+    sections = []
+    for currency, of in by_currency(rows):
+        in_words = {"currency": currency}
+        plans = [list(each) for _plan, each in groupby(of, lambda row: row["plan_id"])]
+        sections += [
+            Section(
+                _("Plans, tenants who pay in %(currency)s") % in_words,
+                Table(_columns("plan"), [_together(each) for each in plans], _all(of)),
+                Chart(month_labels(months), [_series(each, months) for each in plans]),
+                _("The chart shows the cost by month, in US dollars."),
+            ),
+            Section(
+                _("Plans by month, tenants who pay in %(currency)s") % in_words,
+                Table(_columns("month", "plan", "tenants"), newest_first(of)),
+            ),
+        ]
+        if shown := dearest.get(currency):
+            title = _("Tenants who pay in %(currency)s, %(month)s")
+            label = month_labels([months.last])[0]
+            sections.append(
+                Section(
+                    title % {**in_words, "month": label},
+                    Table(_columns("name", "plan"), shown),
+                    note=_("The %(most)d tenants that cost most; the CSV has all of each month.")
+                    % {"most": MOST_SHOWN},
+                )
+            )
+    if sections:
+        sections.append(_prices())
+    return sections
 
 
 def _row(of: Served, names: dict[int | None, str]) -> dict[str, Any]:

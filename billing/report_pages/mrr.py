@@ -67,7 +67,7 @@ def mrr_page(*, months: Months, now: datetime) -> Page:
                 " zero."
             ),
         ],
-        sections,
+        lambda: sections,
         with_currency(csv_columns, rows),
         _(
             "No subscription had a fee in these months. MRR begins with the first plan that is"

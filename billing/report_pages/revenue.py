@@ -59,7 +59,7 @@ def revenue_page(*, months: Months, now: datetime) -> Page:
             ),
             _("Packs count for the plan that their buyer held on that day."),
         ],
-        sections,
+        lambda: sections,
         with_currency(columns, rows),
         _(
             "Nothing was invoiced in these months. Invoices are issued when a plan is bought, on"
@@ -74,10 +74,11 @@ def _revenue_row(of: PlanRevenue, names: dict[int | None, str]) -> dict[str, obj
 
 def _by_plan(rows: Sequence[Row], months: Months) -> list[Series]:
     """Return each plan's revenue by month."""
-    found = {(row["plan"], row["month"]): row for row in rows}
-    plans = dict.fromkeys(row["plan"] for row in rows)
+    found = {(row["plan_id"], row["month"]): row for row in rows}
+    plans = {row["plan_id"]: row["plan"] for row in rows}  # names are not unique
     return [
-        Series(plan, [_revenue(found.get((plan, month))) for month in months]) for plan in plans
+        Series(name, [_revenue(found.get((pk, month))) for month in months])
+        for pk, name in plans.items()
     ]
 
 

@@ -16,13 +16,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, DateField, F, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import Count, DateField, F, FilteredRelation, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, TruncMonth
 
 from billing.models import CostUnit, Currency, ExchangeRate, UnitCost
 from billing.money import major, rounded
 from billing.reports.months import Months, moved
-from billing.reports.revenue import plan_held, revenue_by_plan, revenue_by_tenant
+from billing.reports.revenue import revenue_by_plan, revenue_by_tenant
 from tenants.models import Meter, UsageDay
 
 MB_MS_PER_GB_SECOND = 1024 * 1000
@@ -51,8 +51,8 @@ def costs_by_plan(*, months: Months) -> list[Served]:
     """Return the months of each currency and plan in which something was used or invoiced, by
     currency, plan and month. Use counts for the plan that was held on its day.
     """
-    used = _used(months).annotate(
-        month=TruncMonth("day", output_field=DateField()), plan_id=plan_held(on=OuterRef("day"))
+    used = _used(months, plan_on=F("day")).annotate(
+        month=TruncMonth("day", output_field=DateField())
     )
     rows: dict[tuple[str, int | None, date], dict[str, Any]] = defaultdict(dict)
     for row in _sums(used, "currency", "plan_id", "month"):
@@ -73,9 +73,7 @@ def costs_by_tenant(*, months: Months) -> Iterator[Served]:
     reckoner = _Reckoner(months)
     for month in months:
         last = Value(moved(month, 1) - timedelta(days=1), output_field=DateField())
-        used = _used(Months(month, month)).annotate(
-            name=F("tenant__name"), plan_id=plan_held(on=last)
-        )
+        used = _used(Months(month, month), plan_on=last).annotate(name=F("tenant__name"))
         rows: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
         for row in _sums(used, "currency", "tenant_id", "name", "plan_id"):
             rows[row["currency"], row["tenant_id"]] |= row
@@ -85,10 +83,22 @@ def costs_by_tenant(*, months: Months) -> Iterator[Served]:
         yield from sorted(served, key=lambda it: (it.currency, -it.cost, -it.revenue, it.name))
 
 
-def _used(months: Months) -> QuerySet[Any]:
-    """Return the usage of some months, with its tenant's currency."""
+def _used(months: Months, *, plan_on: Any) -> QuerySet[Any]:
+    """Return the usage of some months, with its tenant's currency, and the plan that it held on a
+    day: by a join, for a tenant holds one at a time, and there are many rows to look it up for.
+    """
     days = UsageDay.objects.filter(day__gte=months.first, day__lt=months.end, used__gt=0)
-    return days.annotate(currency=Coalesce("tenant__customer__currency", Value(Currency.USD)))
+    ends_later = Q(tenant__subscriptions__ends_on=None) | Q(
+        tenant__subscriptions__ends_on__gt=plan_on
+    )
+    return days.annotate(
+        currency=Coalesce("tenant__customer__currency", Value(Currency.USD)),
+        held=FilteredRelation(
+            "tenant__subscriptions",
+            condition=ends_later & Q(tenant__subscriptions__starts_on__lte=plan_on),
+        ),
+        plan_id=F("held__plan_id"),
+    )
 
 
 def _sums(used: QuerySet[Any], *by: str) -> list[dict[str, Any]]:

@@ -7,11 +7,15 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from billing.admin_reports import titles
-from billing.reports.months import months_until, moved
+from billing.models import Plan
+from billing.report_pages import cost_page, revenue_page
+from billing.reports.months import Months, months_until, moved
 from tenants.models import User
 from tests.billing.reports.conftest import Holds
+from tests.billing.reports.test_cost import use
 from tests.billing.reports.test_revenue import bill
 
 NAMES = list(titles())
@@ -100,3 +104,27 @@ def test_wrong_months_are_told(operator: Client) -> None:
             address = reverse(name, args=["mrr"])
             assert operator.get(address, {"first": first, "last": last}).status_code == 400
     assert operator.get("/admin/reports/nothing/").status_code == 404
+
+
+def test_plans_of_one_name_are_told_apart_and_the_csv_asks_for_no_more_than_it_has(
+    holds: Holds, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    month, now = date(2026, 1, 1), datetime(2026, 1, 3, tzinfo=UTC)
+    Plan.objects.filter(code__in=["starter", "pro"]).update(name="Plan")
+    for name, code, requests in (("Ann", "starter", 10), ("Ben", "pro", 20)):
+        tenant = holds(name, (code, month))
+        bill(tenant, requests * 100, now)
+        use(tenant, month, requests)
+
+    revenue = revenue_page(months=Months(month, month), now=now)
+    with django_assert_num_queries(6):  # the plans' names, what a unit costs, the month
+        cost = cost_page(months=Months(month, month), now=now)
+        assert len(list(cost.table.lines())) == 3
+
+    (chart,) = (section.chart for section in revenue.sections)
+    assert chart is not None
+    assert [list(one.values) for one in chart.series] == [[10], [20]]
+    plans = cost.sections[0]
+    assert plans.chart is not None
+    assert len(plans.chart.series) == 2
+    assert [row["requests"] for row in plans.table.rows] == [10, 20]
