@@ -37,7 +37,7 @@ from portal.local.aws.server import LocalAWS
 from portal.local.payments.server import LocalPayments
 from portal.supervisor.environment import Ports
 from tests.cast import Cast, assemble, usage_plan_free
-from tests.env import STRIPE_TEST_SECRET_KEY
+from tests.env import NOBODY, STRIPE_TEST_SECRET_KEY
 from tests.services import local_aws_running, local_payments_running, ping_api_deploy
 
 QUEUES = (*GATEWAY_QUEUES, "default")
@@ -180,8 +180,10 @@ class RunTasks(Protocol):
 
 
 @pytest.fixture
-def run_tasks(transactional_db: None, valkey: str, local_aws: LocalAWS) -> RunTasks:
+def run_tasks(transactional_db: None, valkey: str, request: pytest.FixtureRequest) -> RunTasks:
     """Stand for the workers, in this process. Many tasks ask AWS, and would wait for nobody."""
+    if settings.AWS_ENDPOINT_URL == NOBODY:  # no test has one of its own
+        request.getfixturevalue("local_aws")
     celery_app.loader.import_default_modules()
 
     def run(*queues: str) -> list[str]:

@@ -17,7 +17,7 @@ if STRIPE_TEST_SECRET_KEY and not STRIPE_TEST_SECRET_KEY.startswith("sk_test_"):
     raise ValueError("STRIPE_TEST_SECRET_KEY must be a key of the test mode: sk_test_…")
 
 # A test has what it asks for, and reaches nothing else.
-_NOBODY = "http://127.0.0.1:9"
+NOBODY = "http://127.0.0.1:9"
 _STRIPE = os.environ.get("STRIPE_API_BASE", "https://api.stripe.com")
 
 os.makedirs(os.path.join(_VAR_DIR, "static"), exist_ok=True)  # where whitenoise looks
@@ -35,8 +35,8 @@ os.environ.update(
     EMAIL_VERIFICATION="optional",
     LOG_FORMAT="text",
     LOG_LEVEL="WARNING",
-    AWS_ENDPOINT_URL=_NOBODY,
-    STRIPE_API_BASE=_STRIPE if STRIPE_TEST_SECRET_KEY else _NOBODY,
+    AWS_ENDPOINT_URL=NOBODY,
+    STRIPE_API_BASE=_STRIPE if STRIPE_TEST_SECRET_KEY else NOBODY,
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
     BACKEND_API_ID="sekisho",

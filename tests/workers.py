@@ -11,6 +11,8 @@ from xdist.scheduler import LoadFileScheduling
 from tests.env import STRIPE_TEST_SECRET_KEY
 
 BROWSER = "tests/browser/"
+LONGEST = (BROWSER, "tests/conversions/test_burst.py")  # begun first, lest all wait for them
+FUNCTIONS = {"stack", "aws"}  # the fixtures behind which functions run, or a whole installation
 
 
 class ByFile(LoadFileScheduling):
@@ -26,11 +28,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # A package's files after each other, since some share a server; the browser waits longest.
-    items.sort(key=lambda item: (not item.nodeid.startswith(BROWSER), item.path))
+    # A package's files after each other, since some share a server.
+    items.sort(key=lambda item: (not item.nodeid.startswith(LONGEST), item.path))
     for item in items:
         if _asks_for_database(item):
             item.add_marker(pytest.mark.database)
+        if isinstance(item, pytest.Function) and FUNCTIONS & {*item.fixturenames}:
+            item.add_marker(pytest.mark.functions)
         if item.nodeid.startswith(BROWSER):
             item.add_marker(pytest.mark.flaky(reruns=1, condition="CI" in os.environ))
         if STRIPE_TEST_SECRET_KEY and item.get_closest_marker("stripe") is None:
