@@ -57,6 +57,7 @@ from billing.payments.refunds import (
     refund_find,
     refund_get,
     refunds_of,
+    refunds_of_intent,
 )
 
 KEYS_LIVE = timedelta(hours=23)  # Stripe forgets idempotency keys after 24
@@ -95,6 +96,7 @@ __all__ = [
     "refund_find",
     "refund_get",
     "refunds_of",
+    "refunds_of_intent",
     "transactions_of",
     "transactions_since",
 ]

@@ -62,6 +62,11 @@ def refunds_of(*, charge_id: str) -> list[StripeRefund]:
     return list(_refunds({"charge": charge_id}))
 
 
+def refunds_of_intent(*, payment_intent_id: str) -> list[StripeRefund]:
+    """Return the refunds of a PaymentIntent, the newest first."""
+    return list(_refunds({"payment_intent": payment_intent_id}))
+
+
 def _refunds(of: dict[str, str]) -> Iterator[StripeRefund]:
     params: Any = {**of, "limit": 100}
     found = listed("list refunds", lambda: stripe_client().v1.refunds.list(params))

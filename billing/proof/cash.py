@@ -30,7 +30,6 @@ from billing.models import (
     BalanceTransaction,
     Dispute,
     Entry,
-    Order,
     OrderState,
     Payment,
     PaymentMethod,
@@ -88,6 +87,8 @@ def _moves() -> Iterator[tuple[QuerySet[Any], str, str, Any, Any]]:
     yield pending, *of_payment, Value(0), Value(timezone.now(), DateTimeField())
     paid = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield paid, intent, "currency", F("amount"), F("fulfilled_at")
+    being_paid_back = undelivered(OrderState.REFUND_DUE).exclude(refund_id="")
+    yield being_paid_back, intent, "currency", Value(0), Value(timezone.now(), DateTimeField())
     refunded, _by_bank = paid_back()
     yield refunded, intent, "currency", -F("amount"), F("refunded_at")
     taken = Dispute.objects.exclude(withdrawn_at=None)
@@ -166,7 +167,9 @@ def _strays() -> QuerySet[BalanceTransaction]:
     """Return the transactions that are of nothing that we know."""
     source = OuterRef("source_id")
     refunds = Exists(Refund.objects.filter(stripe_id=source)) | Exists(
-        Order.objects.filter(refund_id=source)
+        undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED).filter(
+            payment_intent_id=OuterRef("payment_intent_id")
+        )
     )
     disputes = Exists(Dispute.objects.filter(stripe_id=source))
     is_refund, is_dispute = source_is(REFUNDS), source_is(DISPUTES)

@@ -17,7 +17,7 @@ from billing.payments import StripeRefund
 from billing.services.attempts import payment_check, session_check
 from billing.services.disputes import dispute_settle
 from billing.services.fulfilment import order_charged, order_decline, order_settle
-from billing.services.order_refunds import order_refund_settle
+from billing.services.order_refunds import order_refund_check
 from billing.services.refunds import refund_settle
 from billing.services.top_up import top_up_settle
 from tenants import queue
@@ -163,7 +163,7 @@ def _process_refunds(found: Iterable[StripeRefund], now: datetime) -> EventStatu
             refund_settle(refund=refund, found=one, now=now)
             status = EventStatus.PROCESSED
         for order in Order.objects.filter(refund_id=one.id):
-            order_refund_settle(order=order, found=one, now=now)
+            order_refund_check(order=order, newest=one, now=now)
             status = EventStatus.PROCESSED
     return status
 

@@ -5,14 +5,17 @@ a bank sent back what was refunded, the money has an order of its own, that is t
 the first. So each order stands for one payment, and its books are those of one.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from billing import payments
 from billing.models import Order, OrderState
+from billing.money import display
 from billing.services.ledger import order_held_post, order_refund_post
 from tenants import queue
 
@@ -66,8 +69,8 @@ def money_due_back(
 def order_refund(*, order: Order, now: datetime) -> Order:
     """Pay an order back that could not be delivered, or look what became of that.
 
-    Of a refund that failed, the next one that an operator makes at Stripe is taken. Raise
-    PaymentError; a repeat is harmless.
+    Of a refund that failed, those that an operator makes at Stripe are taken. Raise PaymentError;
+    a repeat is harmless.
     """
     if order.state != OrderState.REFUND_DUE:
         return order
@@ -77,45 +80,68 @@ def order_refund(*, order: Order, now: datetime) -> Order:
         )
         order.refresh_from_db()
         return order
-    intent_id, found = order.payment_intent_id, None
-    if order.refund_id:
-        found = payments.refund_find(payment_intent_id=intent_id, metadata={})
-    if found is None:
-        found = payments.refund_all(
-            payment_intent_id=intent_id, idempotency_key=f"refund-{order.uuid}"
-        )
-    return order_refund_settle(order=order, found=found, now=now)
+    intent_id = order.payment_intent_id
+    if order.refund_id and (known := payments.refunds_of_intent(payment_intent_id=intent_id)):
+        return order_refund_settle(order=order, newest=known[0], others=known[1:], now=now)
+    made = payments.refund_all(payment_intent_id=intent_id, idempotency_key=f"refund-{order.uuid}")
+    return order_refund_check(order=order, newest=made, now=now)
+
+
+def order_refund_check(*, order: Order, newest: payments.StripeRefund, now: datetime) -> Order:
+    """Note what Stripe says of an order's refund, beside its others. Raise PaymentError."""
+    others = payments.refunds_of_intent(payment_intent_id=order.payment_intent_id)
+    return order_refund_settle(order=order, newest=newest, others=others, now=now)
 
 
 @transaction.atomic
-def order_refund_settle(*, order: Order, found: payments.StripeRefund, now: datetime) -> Order:
-    """Note what Stripe says of an order's refund. Idempotent.
+def order_refund_settle(
+    *,
+    order: Order,
+    newest: payments.StripeRefund,
+    others: Sequence[payments.StripeRefund],
+    now: datetime,
+) -> Order:
+    """Note what Stripe says of an order's refunds: it is refunded once all of it went back.
+    Idempotent.
 
-    One that failed leaves the order to be refunded, and its money held, with the reason. One that a
-    bank sent back later is due once more.
+    One that failed leaves the order to be refunded, and its money held, with the reason; so does
+    one of a part, with what is missing. One that a bank sent back later is due once more.
     """
     order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
-    has_failed = found.status in {"failed", "canceled"}
+    found = {one.id: one for one in (*others, newest)}.values()
+    came_in = _came_in(order)
+    missing = came_in - sum(one.amount for one in found if one.status == "succeeded")
+    has_failed = newest.status in {"failed", "canceled"}
     reason = ""
     if has_failed:
-        code = found.failure_reason or found.status
+        code = newest.failure_reason or newest.status
         reason = _("The refund failed: %(reason)s") % {"reason": code}
         log.warning("order.refund_failed", order=str(order.uuid), reason=code)
+    if 0 < missing < came_in:
+        rest = _("Still to be paid back: %(amount)s") % {"amount": display(missing, order.currency)}
+        reason = f"{rest}. {reason}".strip()
     if order.state == OrderState.REFUND_DUE:
-        order.refund_id, order.decline_message = found.id, reason
-        if found.status == "succeeded":
+        order.refund_id, order.decline_message = newest.id, reason
+        if missing <= 0:
+            order.decline_message = ""
             order.state, order.refunded_at = OrderState.REFUNDED, now
             order_refund_post(order=order, now=now)
             log.info("order.refunded", order=str(order.uuid))
         order.save(update_fields=["state", "refund_id", "refunded_at", "decline_message"])
-    elif order.state == OrderState.REFUNDED and has_failed and found.id == order.refund_id:
+    elif missing > 0 and has_failed and newest.id == order.refund_id:
         money_due_back(
             order=order,
-            amount=order.amount,
+            amount=missing,
             currency=order.currency,
             payment_intent_id=order.payment_intent_id,
-            refund_id=found.id,
+            refund_id=newest.id,
             reason=reason,
             now=now,
         )
     return order
+
+
+def _came_in(order: Order) -> int:
+    """Return what was paid: an order for what a bank sent back may be over a part of it."""
+    orders = Order.objects.filter(payment_intent_id=order.payment_intent_id)
+    return int(orders.aggregate(most=Max("amount"))["most"])

@@ -288,7 +288,7 @@ class TestRefund:
         failed = payments.StripeRefund("re_1", "failed", 100, {}, "lost_or_stolen_card")
         with monkeypatch.context() as patched:
             patched.setattr(payments, "refund_all", lambda **_: failed)
-            patched.setattr(payments, "refund_find", lambda **_: failed)
+            patched.setattr(payments, "refunds_of_intent", lambda **_: [failed])
             for _ in range(2):
                 checkout.orders_sweep(clock=lambda: NEXT_MONTH)
         due.refresh_from_db()
@@ -307,7 +307,7 @@ class TestRefund:
         due = services.order_refund(order=due, now=NEXT_MONTH)
         failed = payments.StripeRefund(due.refund_id, "failed", 100, {}, "unknown")
         for _ in range(2):
-            order_refund_settle(order=due, found=failed, now=NEXT_MONTH)
+            order_refund_settle(order=due, newest=failed, others=[], now=NEXT_MONTH)
         due.refresh_from_db()
         again = Order.objects.get(state=OrderState.REFUND_DUE)
         assert due.state == OrderState.REFUNDED
@@ -315,12 +315,45 @@ class TestRefund:
         assert balances() == {"held": -1_00, "stripe": 1_00}
         assert prove().is_proved
         with monkeypatch.context() as patched:  # nobody makes it anew by itself
-            patched.setattr(payments, "refund_find", lambda **_: failed)
+            patched.setattr(payments, "refunds_of_intent", lambda **_: [failed])
             checkout.orders_sweep(clock=lambda: NEXT_MONTH)
         assert balances() == {"held": -1_00, "stripe": 1_00}
         anew = payments.StripeRefund("re_2", "succeeded", 100, {}, "")
-        order_refund_settle(order=again, found=anew, now=NEXT_MONTH)
+        order_refund_settle(order=again, newest=anew, others=[failed], now=NEXT_MONTH)
         assert balances() == {}
+        assert prove().is_proved
+
+    def test_refunds_of_parts_settle_it_once_they_are_all_of_it(
+        self, due: Order, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed = payments.StripeRefund("re_1", "failed", 100, {}, "expired_or_canceled_card")
+        with monkeypatch.context() as patched:
+            patched.setattr(payments, "refund_all", lambda **_: failed)
+            due = services.order_refund(order=due, now=NEXT_MONTH)
+
+        def by_hand(amount: int) -> str:
+            asked = {"payment_intent": due.payment_intent_id, "amount": amount}
+            refund = stripe_client().v1.refunds.create(asked)  # type: ignore[arg-type]  # a plain dict
+            checkout.orders_sweep(clock=lambda: NEXT_MONTH)
+            due.refresh_from_db()
+            return refund.id
+
+        by_hand(30)
+        assert due.state == OrderState.REFUND_DUE
+        assert due.decline_message == "Still to be paid back: $0.70."
+        assert balances() == {"held": -1_00, "stripe": 1_00}
+        assert prove().is_proved
+        last = by_hand(70)
+        assert (due.state, due.decline_message, balances()) == (OrderState.REFUNDED, "", {})
+        # A bank sends the last part back: only that is due again.
+        sent_back = payments.StripeRefund(last, "failed", 70, {}, "unknown")
+        first = payments.StripeRefund("re_2", "succeeded", 30, {}, "")
+        for _ in range(2):
+            order_refund_settle(order=due, newest=sent_back, others=[first], now=NEXT_MONTH)
+        again = Order.objects.get(state=OrderState.REFUND_DUE)
+        again = order_refund_settle(order=again, newest=first, others=[sent_back], now=NEXT_MONTH)
+        assert (again.state, again.amount) == (OrderState.REFUND_DUE, 70)
+        assert balances() == {"held": -70, "stripe": 70}
         assert prove().is_proved
 
     def test_an_operator_who_was_faster_is_fine(self, due: Order) -> None:
