@@ -71,6 +71,7 @@ from billing.services.collect_all import collect
 from billing.services.corrections import months_correct
 from billing.services.dunning import dun
 from billing.services.events import event_process, webhook_receive
+from billing.services.fees_paid import rest_paid
 from billing.services.forecast import Forecast, forecast
 from billing.services.notices import notice_send_again
 from billing.services.offers import FREE, Offer, has_card
@@ -134,6 +135,7 @@ __all__ = [
     "price_moves_schedule",
     "price_set",
     "reconcile",
+    "rest_paid",
     "seed",
     "sign_up",
     "top_ups_run",

@@ -71,6 +71,12 @@ class Offer:
         return self.net + self.tax
 
     @property
+    def ends_trial(self) -> bool:
+        """Whether a trial of the plan that it replaces ends with it, before its day."""
+        trial = self.replaces.trial_ends_on
+        return trial is not None and self.takes_effect_on < trial
+
+    @property
     def is_too_small(self) -> bool:
         """Whether that is too little to be charged to a card: it stays open on its invoice."""
         return 0 < self.amount < SMALLEST_CHARGE[self.price.currency]

@@ -127,7 +127,11 @@ def _order(order: Order) -> dict[str, Any]:
     elif order.taking_back_since is not None:
         error = _("You gave it back. The money follows once it is certain that it was not used.")
     elif order.state in {OrderState.REFUND_DUE, OrderState.REFUNDED}:
-        error = _("It was paid when it could not be had any more. You get your money back.")
+        error = (
+            _("It was paid when it could not be had any more. You get your money back.")
+            if order.payment_intent_id
+            else _("It could not be had any more. Nothing was charged.")
+        )
     elif order.state == OrderState.EXPIRED:
         error = _("The payment page has expired. Nothing was charged.")
     is_open = order.amount > order.to_charge

@@ -60,13 +60,23 @@ def change(request: TenantRequest, code: str) -> HttpResponse:
 
 
 def _offer_now(tenant: Tenant, code: str, now: datetime) -> dict[str, object]:
-    """Return what a change at once means that else waits for the month's end, with its quota."""
+    """Return what a change at once means that else waits for the month's end, with its quota
+    and the plan that is paid for till then.
+    """
     offer = services.plan_offer(tenant=tenant, plan_code=code, now=now, at_once=True)
     limits = offer.plan.usage_plan
     quota = None
     if not limits.is_unlimited:
         quota = tenants.selectors.quota_under(tenant=tenant, usage_plan=limits, now=now)
-    return {**_offer(offer), "quota": quota}
+    plan, paid = services.rest_paid(
+        subscription=offer.replaces, day=offer.takes_effect_on, month=offer.month
+    )
+    return {
+        **_offer(offer),
+        "quota": quota,
+        "ends_trial": offer.ends_trial,
+        "paid_plan": plan.name if paid.amount else "",
+    }
 
 
 def _offer(offer: Offer) -> dict[str, object]:

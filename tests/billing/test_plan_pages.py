@@ -1,5 +1,6 @@
 """The pages to change plan: what is shown is what is charged."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 
 from billing import services
-from billing.models import Order, PlanChange, PriceVersion
+from billing.models import Customer, Order, PlanChange, PriceVersion, Subscription
 from tenants.models import Member, Role, Tenant, User
 from tests.billing.conftest import SignUpCall, buy
 from tests.billing.test_change import plan_of
@@ -97,6 +98,45 @@ def test_a_cheaper_plan_can_be_had_now(browser: Client, tenant: Tenant) -> None:
     assert "You are on Free now." in said(browser.post(page_of("free"), form, follow=True))
     assert plan_of(tenant) == "free"
     assert 'data-testid="quota-now"' not in browser.get(page_of("pro")).content.decode()
+
+
+def test_it_says_what_becomes_of_what_was_paid_and_of_a_trial(browser: Client) -> None:
+    def said_now() -> tuple[bool, bool]:
+        html = browser.get(page_of("free")).content.decode()
+        return "what you paid for Starter counts" in html, "Your trial ends now" in html
+
+    assert said_now() == (True, False)
+    held = Subscription.objects.filter(state="active")
+    held.update(trial_ends_on=timezone.now().date() + timedelta(days=3))
+    assert said_now() == (False, True)
+    held.update(trial_ends_on=None)
+    PriceVersion.objects.filter(plan__code="starter").update(monthly_fee=0)
+    assert said_now() == (False, False)
+
+
+def test_without_a_card_both_ways_to_a_cheaper_plan_say_so(browser: Client) -> None:
+    Customer.objects.update(payment_method_id="")
+    html = browser.get(page_of("payg")).content.decode()
+    assert "Save a card first" in html
+    assert html.count(f'action="{reverse("billing-card-add")}"') == 1
+    assert "Change plan</button>" not in html
+    assert html.count("A card is saved first") == 1
+
+
+def test_what_cannot_be_had_any_more_tells_of_money_only_where_some_came_in(
+    browser: Client,
+) -> None:
+    order = Order.objects.latest("id")
+    back = reverse("billing-checkout-return", args=[order.uuid])
+
+    def told() -> str:
+        return browser.get(back).content.decode()
+
+    Order.objects.update(state="refunded")
+    assert "You get your money back" in told()
+    Order.objects.update(amount=0, payment_intent_id="")
+    assert "Nothing was charged" in told()
+    assert "money back" not in told()
 
 
 def test_what_is_too_small_for_a_card_is_said_and_begins_at_once(
