@@ -11,8 +11,10 @@ to be disputed, and that what it may get back by the bank is no credit to spend 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -37,6 +39,8 @@ from billing.services.ledger import post
 from billing.services.locks import invoice_locked
 from billing.services.notices import notice_add
 from tenants.models import Tenant
+
+log = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(days=1)  # a dispute may be listed later than it was made
 LOOK_BACK = timedelta(days=180)  # the first time: cardholders have about 120 days
@@ -74,6 +78,8 @@ def dispute_settle(*, found: StripeDispute, now: datetime) -> Dispute | None:
         dispute.evidence_due_by = found.evidence_due_by
         if found.status in OVER:
             dispute.closed_at = dispute.closed_at or now
+    if dispute.withdrawn_at is None:
+        dispute.amount = found.amount  # an inquiry may be over less than what becomes of it
     if payment is None:
         dispute.order = order
     dispute.save()  # what is not decided any more can be settled
@@ -185,24 +191,52 @@ def _tell_operators(
     )
 
 
-def disputes_fetch(*, now: datetime, dry_run: bool = False) -> list[StripeDispute]:
-    """Note what is new of the disputes that were opened since this was done last, of those that are
-    not over, and of those that were won and whose money is not back. Return them.
+@dataclass
+class DisputesRun:
+    """The disputes that there was news of. `failed` maps an id to the reason."""
 
-    Raise PaymentError. In a dry run nothing is noted.
+    news: list[StripeDispute] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def disputes_fetch(*, now: datetime, dry_run: bool = False) -> DisputesRun:
+    """Note what is new of the disputes that were opened since this was done last, of those that are
+    not over, and of those that were won and whose money is not back.
+
+    Raise PaymentError where they cannot be listed; one that fails stops no other, and is taken
+    again the next time. In a dry run nothing is noted.
     """
-    reached = cursor_reached(StripeList.DISPUTES)
-    since = reached - OVERLAP if reached else now - LOOK_BACK
+    run = DisputesRun()
+    since = cursor_reached(StripeList.DISPUTES)
+    since = since - OVERLAP if since else now - LOOK_BACK
     found = {one.id: one for one in payments.disputes_since(since=since)}
-    for dispute_id in _unsettled().values_list("stripe_id", flat=True):
-        if dispute_id not in found:
-            found[dispute_id] = payments.dispute_get(dispute_id=dispute_id)
-    news = [one for one in found.values() if _is_news(one)]
+    reached = now
+    for one in filter(_is_news, found.values()):
+        try:
+            if not dry_run:
+                dispute_settle(found=one, now=now)
+        except Exception as error:
+            _note_failure(run, one.id, error)
+            reached = min(reached, one.opened_at)  # it is listed again
+        else:
+            run.news.append(one)
+    for dispute_id in _unsettled().exclude(stripe_id__in=found).values_list("stripe_id", flat=True):
+        try:
+            one = payments.dispute_get(dispute_id=dispute_id)
+            if _is_news(one):
+                if not dry_run:
+                    dispute_settle(found=one, now=now)
+                run.news.append(one)
+        except Exception as error:
+            _note_failure(run, dispute_id, error)
     if not dry_run:
-        for one in news:
-            dispute_settle(found=one, now=now)
-        cursor_move(StripeList.DISPUTES, now)
-    return news
+        cursor_move(StripeList.DISPUTES, reached)
+    return run
+
+
+def _note_failure(run: DisputesRun, dispute_id: str, error: Exception) -> None:
+    log.exception("dispute.not_settled", dispute=dispute_id)
+    run.failed[dispute_id] = str(error)
 
 
 def _unsettled() -> QuerySet[Dispute]:

@@ -105,7 +105,7 @@ def movement_settle(*, source_id: str, payment_intent_id: str, now: datetime) ->
     order = _order(intent.metadata.get("order", ""))
     if order is not None and order.checkout_session_id:  # which knows the card too
         _process_session(order.checkout_session_id, now)
-    if order is not None and intent.status == "succeeded":
+    if order is not None and intent.status == "succeeded" and not order.is_top_up:
         order_charged(order=order, intent=intent, now=now)
         return EventStatus.PROCESSED
     return _process_intent(payment_intent_id, now)

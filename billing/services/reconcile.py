@@ -93,11 +93,13 @@ def _balance(now: datetime, dry_run: bool, progress: Progress) -> Lines:
 
 
 def _disputes(now: datetime, dry_run: bool, progress: Progress) -> Lines:
-    news = disputes_fetch(now=now, dry_run=dry_run)
-    yield f"{len(news)} disputes with news", False
-    for dispute in news[:_SHOWN]:
+    run = disputes_fetch(now=now, dry_run=dry_run)
+    yield f"{len(run.news)} disputes with news", False
+    for dispute in run.news[:_SHOWN]:
         amount = display(dispute.amount, dispute.currency, language="en")
         yield f"{dispute.id}: {amount}, {dispute.status}", False
+    for stripe_id, reason in run.failed.items():
+        yield f"{stripe_id}: {reason}", True
 
 
 def _proof(now: datetime, dry_run: bool, progress: Progress) -> Lines:

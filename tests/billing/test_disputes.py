@@ -1,5 +1,6 @@
 """Disputes: noted in any order, twice and late; booked once; shown, told, and not refunded."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from billing.models import (
     OrderState,
     Payment,
     StripeEvent,
+    StripeList,
 )
 from billing.payments import StripeDispute
 from billing.proof import prove
@@ -27,6 +29,7 @@ from billing.services import disputes, event_process, invoice_collect, ledger
 from billing.services.bank import bank_transfer_record
 from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
+from billing.services.cursors import cursor_reached
 from billing.services.disputes import dispute_settle, disputes_fetch
 from billing.services.refunds import credit_note_refund, refund_request
 from billing.tasks import notice_send
@@ -221,16 +224,50 @@ def test_the_nightly_look_finds_what_no_event_told(
     payment: Payment, bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dispute_id = bank.dispute(payment)
-    assert [one.id for one in disputes_fetch(now=NOW, dry_run=True)] == [dispute_id]
+    assert [one.id for one in disputes_fetch(now=NOW, dry_run=True).news] == [dispute_id]
     assert not Dispute.objects.exists()
-    assert [one.id for one in disputes_fetch(now=NOW)] == [dispute_id]
+    assert [one.id for one in disputes_fetch(now=NOW).news] == [dispute_id]
     assert balances() == TAKEN
     bank.decide(dispute_id, "won")
     # It is asked for although it was opened long before what is listed.
     monkeypatch.setattr(payments, "disputes_since", lambda **_asked: iter(()))
-    assert [one.status for one in disputes_fetch(now=NOW)] == ["won"]
-    assert disputes_fetch(now=NOW) == []
+    assert [one.status for one in disputes_fetch(now=NOW).news] == ["won"]
+    assert disputes_fetch(now=NOW).news == []
     assert balances() == BEFORE
+
+
+def test_one_that_cannot_be_fetched_stops_no_other(
+    payment: Payment, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispute_id = bank.dispute(payment)
+    theirs = payments.dispute_get(dispute_id=dispute_id)
+    gone = StripeDispute(**{**vars(theirs), "id": "du_gone", "is_withdrawn": False})
+    dispute_settle(found=gone, now=NOW)
+    monkeypatch.setattr(payments, "disputes_since", lambda **_asked: iter((theirs,)))
+    run = disputes_fetch(now=NOW)
+    assert [one.id for one in run.news] == [dispute_id]
+    assert set(run.failed) == {"du_gone"}
+    assert cursor_reached(StripeList.DISPUTES) == NOW
+
+    def failing(**_asked: object) -> None:
+        raise OSError("No disk.")
+
+    monkeypatch.setattr(disputes, "dispute_settle", failing)
+    newer = StripeDispute(**{**vars(theirs), "id": "du_new", "opened_at": NOW})
+    monkeypatch.setattr(payments, "disputes_since", lambda **_asked: iter((newer,)))
+    assert disputes_fetch(now=NOW + timedelta(days=2)).failed["du_new"] == "No disk."
+    assert cursor_reached(StripeList.DISPUTES) == NOW  # it will be listed again
+
+
+def test_an_inquiry_may_become_a_dispute_over_more(payment: Payment, bank: Bank) -> None:
+    theirs = payments.dispute_get(dispute_id=bank.dispute(payment))
+    inquiry = {"amount": 10_00, "is_withdrawn": False, "status": "warning_needs_response"}
+    dispute_settle(found=StripeDispute(**{**vars(theirs), **inquiry}), now=NOW)
+    dispute_settle(found=theirs, now=NOW)
+    assert balances() == TAKEN
+    dispute_settle(found=StripeDispute(**{**vars(theirs), "amount": 20_00}), now=NOW)
+    assert Dispute.objects.get().amount == 30_00  # it is booked
+    assert prove().is_proved
 
 
 def test_of_an_order_without_an_invoice_and_of_nothing(
