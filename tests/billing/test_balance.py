@@ -34,7 +34,7 @@ from billing.models import (
 )
 from billing.payments import StripeTransaction
 from billing.proof import prove
-from billing.services import balance, invoice_collect, reconcile
+from billing.services import balance, invoice_collect, order_check, order_refund, reconcile
 from billing.services.balance import balance_fetch
 from billing.services.credit_notes import credit_note_issue
 from billing.services.disputes import disputes_fetch
@@ -207,6 +207,27 @@ def test_what_an_adjustment_is_of_is_looked_up_too(
     assert in_the_books() == at_stripe()
     assert prove().is_proved
     assert balance_fetch(now=LATER).looked_up == 0
+
+
+def test_all_refunds_of_an_undelivered_order_are_its_own(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = buy(extension(tenant, now=NOW), now=NOW)
+    order = order_check(order=order, now=NOW + timedelta(days=40))
+    assert order.state == OrderState.REFUND_DUE
+    Order.objects.filter(pk=order.pk).update(fulfilled_at=NOW - timedelta(days=2))
+    real = payments.refund_all
+    with monkeypatch.context() as patched:
+        patched.setattr(payments, "refund_all", lambda **p: replace(real(**p), status="pending"))
+        patched.setattr(payments, "refunds_of_intent", lambda **_: [])
+        patched.setattr(balance, "movement_settle", lambda **_: None)
+        order_refund(order=order, now=NOW)
+        balance_fetch(now=LATER)
+    (moving,) = prove().in_transit  # Stripe has done it, nobody has told us
+    assert (moving.payment_intent_id, moving.amount) == (order.payment_intent_id, 1_00)
+    assert wrong() == {}
+    Order.objects.filter(pk=order.pk).update(refund_id="re_another")
+    assert wrong() == {}
 
 
 def test_an_inquiry_into_a_payment_that_nobody_told_of_is_noted(tenant: Tenant, bank: Bank) -> None:

@@ -29,6 +29,7 @@ from billing.models import (
     Subscription,
 )
 from billing.services import notices, top_up_all
+from billing.services.events import movement_settle
 from billing.services.top_up_all import top_ups_run
 from tenants import selectors
 from tenants.errors import Refused
@@ -331,6 +332,24 @@ class TestFaults:
         assert charges(tenant) == [(1_00, False)]
         assert Order.objects.filter(is_top_up=True).count() == 1
         assert QuotaGrant.objects.get().requests == 100
+
+    def test_one_that_only_the_balance_tells_of_is_told_too(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use(tenant, 100)
+        made: list[payments.IntentState] = []
+        real = payments.intent_create
+
+        def dying(**parameters: Any) -> None:
+            made.append(real(**parameters))
+            raise payments.PaymentUnavailable("charge: no answer")
+
+        monkeypatch.setattr(payments, "intent_create", dying)
+        top_ups_run(clock=lambda: NOW)
+        for _ in range(2):
+            movement_settle(source_id="ch_1", payment_intent_id=made[0].id, now=NOW)
+        assert Order.objects.get(is_top_up=True).state == OrderState.FULFILLED
+        assert Notice.objects.filter(kind="top_up_bought").count() == 1
 
     def test_the_webhook_alone_delivers_it_and_no_checkout_takes_it(
         self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, run_tasks: RunTasks
