@@ -223,6 +223,7 @@ def test_all_refunds_of_an_undelivered_order_are_its_own(
         patched.setattr(balance, "movement_settle", lambda **_: None)
         order_refund(order=order, now=NOW)
         balance_fetch(now=LATER)
+    monkeypatch.setattr(timezone, "now", lambda: LATER)
     (moving,) = prove().in_transit  # Stripe has done it, nobody has told us
     assert (moving.payment_intent_id, moving.amount) == (order.payment_intent_id, 1_00)
     assert wrong() == {}
