@@ -1,4 +1,8 @@
-"""The unit costs of a new installation: AWS's list prices in us-east-1."""
+"""The unit costs of a new installation: AWS's list prices in us-east-1.
+
+They were taken from copies of AWS's pages and whitepapers, not from its price list API; an operator
+compares them with the page that each row names.
+"""
 
 from datetime import date
 from decimal import Decimal
@@ -7,7 +11,7 @@ from billing.models import CostUnit, UnitCost
 
 _REGION = "us-east-1"
 _SINCE = date(2020, 12, 1)  # when Lambda began to bill by the millisecond
-_READ = "read in November 2026"
+_READ = "from a copy, November 2026: compare it"
 _SEEDS = (
     (
         CostUnit.GATEWAY_REQUESTS, "0.0000035", 0,
