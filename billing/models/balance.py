@@ -7,10 +7,23 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 # https://docs.stripe.com/reports/balance-transaction-types
-PAYOUTS = ("payout", "payout_cancel", "payout_failure")
+# Between Stripe and our bank.
+PAYOUTS = ("payout", "payout_cancel", "payout_failure", "topup", "topup_reversal")
 FEES = ("stripe_fee", "stripe_fx_fee", "tax_fee", "network_cost")
+# Ours all the time, but out of reach.
+HOLDS = (
+    "payment_network_reserve_hold",
+    "payment_network_reserve_release",
+    "payout_minimum_balance_hold",
+    "payout_minimum_balance_release",
+    "reserve_hold",
+    "reserve_release",
+    "reserve_transaction",
+    "reserved_funds",
+)
 
 # What a transaction is of, by how Stripe's id of that begins.
+CHARGES = ("ch_", "py_")
 REFUNDS = ("re_", "pyr_")
 DISPUTES = ("du_", "dp_")
 
@@ -20,14 +33,21 @@ def source_is(prefixes: tuple[str, ...]) -> models.Q:
     return reduce(or_, (models.Q(source_id__startswith=prefix) for prefix in prefixes))
 
 
+def is_by_us() -> models.Q:
+    """Return which transactions are of a PaymentIntent that we made, whatever we know of it."""
+    same = BalanceTransaction.objects.filter(payment_intent_id=models.OuterRef("payment_intent_id"))
+    return ~models.Q(payment_intent_id="") & models.Q(models.Exists(same.filter(names_ours=True)))
+
+
 class BalanceTransaction(models.Model):
     """A movement of money at Stripe. It never changes; amounts are in minor units.
 
     `source_amount` is what moved in the currency of the charge, refund or dispute; where that is
     not the one that Stripe settles in, it was exchanged. `booked_at` is when its fee, its exchange
     or its payout was written to the books: once what it is of is ours. `looked_up_at` is when
-    Stripe was asked what it is of, since no event had told. `payout_id` is the payout that paid it
-    out.
+    Stripe was asked what it is of, since no event had told. `names_ours` says whether its source
+    names an order, invoice or refund in its metadata, as all that we make at Stripe does.
+    `payout_id` is the payout that paid it out.
     """
 
     stripe_id = models.CharField(_("Stripe id"), max_length=120, unique=True)
@@ -42,6 +62,7 @@ class BalanceTransaction(models.Model):
     payment_intent_id = models.CharField(
         _("PaymentIntent"), max_length=120, blank=True, db_index=True
     )
+    names_ours = models.BooleanField(default=False)
     payout_id = models.CharField(_("payout"), max_length=120, blank=True)
     created_at = models.DateTimeField(_("created at"))
     available_on = models.DateTimeField(_("available on"))

@@ -26,7 +26,8 @@ class StripeTransaction:
 
     `amount`, `fee` and `net` are in minor units of `currency`, what the account is settled in. The
     charge, refund or dispute that it is of may be in another one: `source_amount` is what moved,
-    in that, with the sign of `amount`.
+    in that, with the sign of `amount`. `metadata` is its source's: a charge has the
+    PaymentIntent's.
     """
 
     id: str
@@ -39,6 +40,7 @@ class StripeTransaction:
     source_currency: str
     source_amount: int
     payment_intent_id: str
+    metadata: dict[str, str]
     created_at: datetime
     available_on: datetime
 
@@ -67,6 +69,7 @@ def _listed(params: Any) -> Iterator[Any]:
 
 def _transaction(entry: Any) -> StripeTransaction:
     source, currency = entry.source, entry.currency.upper()
+    metadata = getattr(source, "metadata", None)
     source_currency, source_amount = _exchanged(entry) or (currency, entry.amount)
     return StripeTransaction(
         id=entry.id,
@@ -79,6 +82,7 @@ def _transaction(entry: Any) -> StripeTransaction:
         source_currency=source_currency,
         source_amount=source_amount,
         payment_intent_id=getattr(source, "payment_intent", None) or "",
+        metadata=metadata.to_dict() if metadata else {},
         created_at=datetime.fromtimestamp(entry.created, UTC),
         available_on=datetime.fromtimestamp(entry.available_on, UTC),
     )

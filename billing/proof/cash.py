@@ -39,7 +39,16 @@ from billing.models import (
     StripeCursor,
     StripeList,
 )
-from billing.models.balance import DISPUTES, FEES, PAYOUTS, REFUNDS, source_is
+from billing.models.balance import (
+    CHARGES,
+    DISPUTES,
+    FEES,
+    HOLDS,
+    PAYOUTS,
+    REFUNDS,
+    is_by_us,
+    source_is,
+)
 from billing.proof.accounts import paid_back, undelivered
 from billing.proof.findings import Cash, Check, Difference
 
@@ -96,7 +105,7 @@ def _moves() -> Iterator[tuple[QuerySet[Any], str, str, Any, Any]]:
     returned = Dispute.objects.exclude(reinstated_at=None)
     yield returned, intent, "currency", F("amount"), F("reinstated_at")
     told = BalanceTransaction.objects.exclude(booked_at=None).exclude(payment_intent_id="")
-    told = told.exclude(type__in=FEES)  # of a dispute, say: it is booked beside what that moved
+    told = told.exclude(type__in=(*FEES, *PAYOUTS))  # booked beside what they are of, a dispute say
     yield told, intent, "source_currency", -F("source_amount"), F("created_at")
 
 
@@ -115,21 +124,25 @@ def cash(found: list[Difference]) -> Iterator[Cash]:
     entries = Entry.objects.filter(account=Account.STRIPE).order_by()
     books = dict(entries.values_list("posting__currency").annotate(sum=Sum("amount")))
     rows = BalanceTransaction.objects.order_by()
-    booked, unknown = (
-        dict(
-            rows.filter(booked_at__isnull=is_none).values_list("currency").annotate(sum=Sum("net"))
+    held_back = Q(type__in=HOLDS)
+    booked, held, unknown = (
+        dict(rows.filter(which).values_list("currency").annotate(sum=Sum("net")))
+        for which in (
+            Q(booked_at__isnull=False),
+            held_back,
+            Q(booked_at=None) & ~held_back,
         )
-        for is_none in (False, True)
     )
     transit: Counter[str] = Counter()
     for one in found:
         transit[one.currency] += one.amount if one.is_in_transit else 0
-    for currency in sorted({*books, *booked, *unknown}):
+    for currency in sorted({*books, *booked, *held, *unknown}):
         yield Cash(
             currency,
             books.get(currency, 0),
             booked.get(currency, 0),
             transit[currency],
+            -held.get(currency, 0),
             unknown.get(currency, 0),
         )
 
@@ -164,7 +177,9 @@ def cash_checks(until: datetime | None, found: list[Difference]) -> Iterator[Che
 
 
 def _strays() -> QuerySet[BalanceTransaction]:
-    """Return the transactions that are of nothing that we know."""
+    """Return the transactions that are of nothing that we know: not what others did by
+    PaymentIntents of their own, nor what Stripe holds back.
+    """
     source = OuterRef("source_id")
     refunds = Exists(Refund.objects.filter(stripe_id=source)) | Exists(
         undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED).filter(
@@ -173,6 +188,8 @@ def _strays() -> QuerySet[BalanceTransaction]:
     )
     disputes = Exists(Dispute.objects.filter(stripe_id=source))
     is_refund, is_dispute = source_is(REFUNDS), source_is(DISPUTES)
-    return BalanceTransaction.objects.exclude(type__in=(*PAYOUTS, *FEES)).filter(
+    is_by_others = (source_is(CHARGES) | is_refund | is_dispute) & ~is_by_us()
+    rows = BalanceTransaction.objects.exclude(type__in=(*PAYOUTS, *FEES, *HOLDS))
+    return rows.exclude(is_by_others, booked_at=None).filter(
         Q(booked_at=None) | (is_refund & ~Q(refunds)) | (is_dispute & ~Q(disputes))
     )

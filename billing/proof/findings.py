@@ -57,13 +57,15 @@ class Difference:
 @dataclass(frozen=True)
 class Cash:
     """What is at Stripe in a currency, in minor units: by the books, by Stripe's transactions of
-    what is ours, and in transit. `others` is what the transactions of nobody we know come to.
+    what is ours, and in transit. `held` is what Stripe holds back of it, and does not count as its
+    balance; `others` is what the transactions of nobody we know come to, and it does.
     """
 
     currency: str
     ledger: int
     transactions: int
     in_transit: int
+    held: int
     others: int
 
     @property

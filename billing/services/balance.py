@@ -8,8 +8,8 @@ it was exchanged for where Stripe settles in another currency, and payouts:
     exchange   Stripe -> exchange in the charge's currency, exchange -> Stripe in the settled one
 
 so that each currency balances by itself, and what is at Stripe by the books is what Stripe says.
-Only what is ours is booked: others may use the Stripe account too. What no event has told of is
-looked up once, however old it is.
+Only what is ours is booked: others may use the Stripe account too. What no event has told of, and
+is by its metadata ours, is looked up once, however old it is. What Stripe holds back is ours still.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,10 +33,10 @@ from billing.models import (
     RefundState,
     StripeList,
 )
-from billing.models.balance import DISPUTES, FEES, PAYOUTS, REFUNDS, source_is
+from billing.models.balance import DISPUTES, FEES, HOLDS, PAYOUTS, REFUNDS, is_by_us, source_is
 from billing.payments import StripeTransaction
 from billing.services.cursors import cursor_move, cursor_reached
-from billing.services.events import movement_settle
+from billing.services.events import movement_settle, names_ours
 from billing.services.ledger import transactions_post
 
 log = structlog.get_logger(__name__)
@@ -99,6 +99,7 @@ def _store(page: Sequence[StripeTransaction], *, dry_run: bool) -> int:
                     source_currency=one.source_currency,
                     source_amount=one.source_amount,
                     payment_intent_id=one.payment_intent_id,
+                    names_ours=names_ours(one.metadata),
                     created_at=one.created_at,
                     available_on=one.available_on,
                 )
@@ -114,7 +115,8 @@ def _ours() -> Q:
     intent = {"payment_intent_id": OuterRef("payment_intent_id")}
     paid = Payment.objects.filter(method=PaymentMethod.CARD, state=PaymentState.SUCCEEDED, **intent)
     is_known = Exists(paid) | Exists(Order.objects.filter(**intent))
-    return Q(type__in=(*PAYOUTS, *FEES)) | (~Q(payment_intent_id="") & Q(is_known))
+    is_paid = ~Q(type__in=HOLDS) & ~Q(payment_intent_id="") & Q(is_known)
+    return Q(type__in=(*PAYOUTS, *FEES)) | is_paid
 
 
 def _look_up(run: BalanceRun, now: datetime) -> None:
@@ -131,8 +133,9 @@ def _look_up(run: BalanceRun, now: datetime) -> None:
     is_charge = Q(type__in=("charge", "payment")) & ~_ours()
     untold = BalanceTransaction.objects.filter(
         (source_is(REFUNDS) & is_refund) | (source_is(DISPUTES) & ~Q(Exists(disputes))) | is_charge,
+        is_by_us(),
         looked_up_at=None,
-    ).exclude(payment_intent_id="")
+    )
     for row in untold.order_by("created_at", "id").iterator():
         try:
             movement_settle(

@@ -111,6 +111,11 @@ def movement_settle(*, source_id: str, payment_intent_id: str, now: datetime) ->
     return _process_intent(payment_intent_id, now)
 
 
+def names_ours(metadata: dict[str, str]) -> bool:
+    """Say whether this names an order, an invoice or a refund as we do, be it there or not."""
+    return any(_uuid(metadata.get(name, "")) for name in ("order", "invoice", "refund"))
+
+
 def _process_session(session_id: str, now: datetime) -> EventStatus:
     """Settle what this very session is for, whether or not we had noted that it is its own."""
     checkout = payments.checkout_get(session_id=session_id)

@@ -43,12 +43,13 @@ class Command(BaseCommand):
 
 def _cash(cash: Cash) -> str:
     """Write what is at Stripe in a currency on a line."""
-    books, transactions, transit, others = (
+    books, transactions, transit, held, others = (
         display(amount, cash.currency, language="en")
-        for amount in (cash.ledger, cash.transactions, cash.in_transit, cash.others)
+        for amount in (cash.ledger, cash.transactions, cash.in_transit, cash.held, cash.others)
     )
     sign = "=" if cash.is_proved else "≠"
-    rest = f"; {others} of others" if cash.others else ""
+    rest = f"; {held} held back" if cash.held else ""
+    rest += f"; {others} of others" if cash.others else ""
     return (
         f"{cash.currency}  at Stripe {books} {sign} {transactions} by its transactions"
         f" + {transit} in transit{rest}"
