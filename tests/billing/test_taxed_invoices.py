@@ -123,7 +123,8 @@ def test_dollars_are_stated_in_yen_by_the_newest_rate_of_the_day_or_before(
 def test_a_missing_rate_stops_its_invoice_and_no_other(japan: None, sign_up: SignUpCall) -> None:
     dollars, yen = subscribe(sign_up, "payg"), subscribe(sign_up, currency="JPY")
     order = Order.objects.create(
-        tenant=sign_up("free", now=FIRST).tenant, purpose="extension", token="x", currency="USD", amount=1_10, tax=10,
+        tenant=sign_up("free", now=FIRST).tenant, purpose="extension", token="x",
+        currency="USD", amount=1_10, tax=10,
         taxation={"country": "JP", "name": "", "rate": "10", "is_reverse_charge": False},
         description="x", period_start=date(2026, 11, 1), period_end=date(2026, 12, 1),
         created_at=FIRST,
