@@ -19,7 +19,6 @@ from billing.services import (
     vies,
 )
 from tenants import queue
-from tenants.models import Tenant
 
 
 @shared_task
@@ -123,12 +122,6 @@ def months_missed() -> None:
 def months_correct() -> None:
     """Note what the gateway tells otherwise of months that are closed."""
     services.months_correct(now=timezone.now())
-
-
-@shared_task
-def cap_follow(event_id: int, tenant_id: int, payload: dict[str, str]) -> None:
-    """Reckon a spending cap anew for a tenant whose plan has changed."""
-    services.cap_follow(tenant=Tenant.objects.get(pk=tenant_id), now=timezone.now())
 
 
 @shared_task

@@ -54,7 +54,7 @@ app.autodiscover_tasks(["portal", "tenants", "billing", "conversions"])
 RECEIVERS: dict[str, list[str]] = {
     "key.active": ["conversions.tasks.key_publish"],
     "key.revoked": ["conversions.tasks.key_publish"],
-    "tenant.plan_changed": ["conversions.tasks.tenant_publish", "billing.tasks.cap_follow"],
+    "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
     "quota.changed": ["conversions.tasks.tenant_publish"],
     "tenant.updated": ["conversions.tasks.tenant_publish"],
 }

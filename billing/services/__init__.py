@@ -59,7 +59,7 @@ cards.py      saved cards: the one that is charged, and removed ones
 notices.py    mails about money
 """
 
-from billing.services.caps import cap_follow, cap_lift, cap_set, caps_sweep
+from billing.services.caps import cap_lift, cap_set, caps_sweep
 from billing.services.cards import card_detach, card_make_default, card_remove
 from billing.services.cases import case_give_up, case_pause
 from billing.services.catalog import price_set, seed
@@ -98,7 +98,6 @@ __all__ = [
     "attempt_end",
     "auto_top_up_set",
     "auto_top_up_stop",
-    "cap_follow",
     "cap_lift",
     "cap_set",
     "caps_sweep",

@@ -112,12 +112,12 @@ class TestCap:
         Subscription.objects.filter(pk=active.pk).update(
             plan=pro, price=pro.prices.get(currency="USD")
         )
-        services.cap_follow(tenant=payg, now=timezone.now())
+        services.caps_sweep(now=timezone.now())
         assert cap_of(payg) is None
         with pytest.raises(Refused):
             services.cap_set(tenant=payg, amount=50, actor=None, now=timezone.now())
         Subscription.objects.filter(pk=active.pk).update(plan=active.plan, price=active.price)
-        services.cap_follow(tenant=payg, now=timezone.now())
+        services.caps_sweep(now=timezone.now())
         assert cap_of(payg) == 15
 
     def test_the_page_sets_it_says_it_and_lifts_it(
