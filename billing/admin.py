@@ -1,7 +1,5 @@
 """The operator's view of billing. What is issued or paid is read-only; actions call services."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -9,14 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
 from billing.admin_balance import BalanceTransactionAdmin  # noqa: F401  (it registers)
+from billing.admin_catalog import ExtensionPackAdmin, PlanAdmin  # noqa: F401  (they register)
 from billing.admin_changes import move_to_newest_price
 from billing.admin_controls import SpendingCapAdmin  # noqa: F401  (it registers)
 from billing.admin_costs import UnitCostAdmin  # noqa: F401  (it registers)
@@ -29,26 +27,20 @@ from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
 from billing.admin_reconciliation import ReconciliationAdmin  # noqa: F401  (it registers)
 from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
 from billing.balances import credit_display
-from billing.forms import NewPriceForm
 from billing.models import (
     Customer,
-    ExtensionPack,
     Invoice,
     InvoiceLine,
     InvoiceTax,
     Order,
-    PackPrice,
     Payment,
     PaymentState,
-    Plan,
-    PriceVersion,
     SavedCard,
     StripeEvent,
     Subscription,
 )
-from billing.money import display, display_unit
+from billing.money import display
 from billing.pdf import invoice_pdf
-from billing.usage_prices import steps_of
 from tenants.admin_tools import ReadOnly, operator
 from tenants.errors import Refused
 from tenants.models import Tenant
@@ -57,78 +49,6 @@ from tenants.models import Tenant
 def _tenant_link(tenant: Tenant) -> str:
     url = reverse("admin:tenants_tenant_change", args=[tenant.pk])
     return format_html('<a href="{}">{}</a>', url, tenant)
-
-
-class PriceVersionInline(ReadOnly, TabularInline):
-    """Prices never change; the form above them makes the next version."""
-
-    model = PriceVersion
-    extra = 0
-    fields = ["currency", "number", "fee", "setup", "trial_days", "tiers", "created_at"]
-    readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
-        prices: QuerySet[PriceVersion] = super().get_queryset(request)
-        return prices.prefetch_related("tiers")
-
-    @admin.display(description=_("monthly fee"))
-    def fee(self, price: PriceVersion) -> str:
-        return display(price.monthly_fee, price.currency)
-
-    @admin.display(description=_("setup fee"))
-    def setup(self, price: PriceVersion) -> str:
-        return display(price.setup_fee, price.currency)
-
-    @admin.display(description=_("prices by tier"))
-    def tiers(self, price: PriceVersion) -> str:
-        steps = [
-            (meter.label, tier.up_to or "∞", display_unit(tier.unit_amount, price.currency))
-            for meter, tiers in steps_of(price).items()
-            for tier in tiers
-        ]
-        return format_html_join(mark_safe("<br>"), "{} ≤ {}: {}", steps) or "–"
-
-
-@admin.register(Plan)
-class PlanAdmin(ModelAdmin):
-    list_display = ["name", "code", "usage_plan", "overage", "is_public", "subscribers"]
-    list_filter = ["is_public", "overage"]
-    search_fields = ["name", "code"]
-    inlines = [PriceVersionInline]
-    form = NewPriceForm
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["code", "overage"] if obj else []
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        form.save_price(plan=obj, actor=operator(request), now=timezone.now())
-
-    @admin.display(description=_("subscribers"))
-    def subscribers(self, plan: Plan) -> str:
-        url = reverse("admin:billing_subscription_changelist")
-        count = Subscription.objects.filter(plan=plan, state="active").count()
-        query = f"?plan__id__exact={plan.pk}&state__exact=active"
-        return format_html('<a href="{}{}">{}</a>', url, query, count)
-
-
-class PackPriceInline(TabularInline):
-    model = PackPrice
-    extra = 0
-
-
-@admin.register(ExtensionPack)
-class ExtensionPackAdmin(ModelAdmin):
-    list_display = ["name", "code", "requests", "is_active"]
-    list_filter = ["is_active"]
-    search_fields = ["name", "code"]
-    inlines = [PackPriceInline]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # taken off sale instead; orders refer to it
 
 
 @admin.register(Subscription)
