@@ -60,10 +60,19 @@ def collect(
             log.exception("collect.failed", invoice=invoice.number)
             run.failed[invoice.number] = str(error)
             continue
-        run.done += [f"{who}  {outcome.label}"] if outcome is not None else []
+        said = outcome.label if outcome is not None else _spent(invoice)
+        run.done += [f"{who}  {said}"] if said else []
         run.collected += outcome == PaymentState.SUCCEEDED
         run.declined += outcome in {PaymentState.FAILED, PaymentState.NEEDS_ACTION}
     return run
+
+
+def _spent(invoice: Invoice) -> str:
+    """Return in words what was paid of an invoice since it was read, though no card was charged."""
+    before = invoice.amount_due
+    invoice.refresh_from_db()
+    amount = before - invoice.amount_due
+    return f"spent credit {display(amount, invoice.currency, language='en')}" if amount else ""
 
 
 def _would(invoice: Invoice, spent: Counter[tuple[int, str]]) -> str:

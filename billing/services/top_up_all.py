@@ -28,10 +28,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class TopUpRun:
-    """What a run settled, or would buy or look up, a line each. `failed` maps a tenant's id to
-    the reason."""
+    """What a run settled, or would do, a line each; `bought` is how many of these are packs that
+    were bought, or would be. `failed` maps a tenant's id to the reason.
+    """
 
     settled: list[str] = field(default_factory=list)
+    bought: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,9 +53,10 @@ def top_ups_run(
     ids = sorted({*_tenants_below(clock()), *_tenants_under_way()})
     for done, tenant_id in enumerate(ids, start=1):
         try:
-            settled = _would(tenant_id, clock()) if dry_run else _top_up(tenant_id, clock)
-            if settled is not None:
-                run.settled.append(settled)
+            if dry_run:
+                _would(tenant_id, clock(), run)
+            else:
+                _top_up(tenant_id, clock, run)
         except payments.PaymentError as error:  # whether it was charged is unknown: ask again
             log.warning("top_up.not_settled", tenant=tenant_id, error=str(error))
             run.failed[str(tenant_id)] = str(error)
@@ -64,23 +67,30 @@ def top_ups_run(
     return run
 
 
-def _top_up(tenant_id: int, clock: Clock) -> str | None:
-    """Buy what a tenant is due, or look what became of it; return what was settled."""
+def _top_up(tenant_id: int, clock: Clock, run: TopUpRun) -> None:
+    """Buy what a tenant is due, or look what became of it."""
     order = _order_due(tenant_id, clock())
     if order is None:
-        return None
+        return
     order = top_up_charge(order=order, clock=clock)
-    return f"{order.tenant}  {order}" if order.state != OrderState.PENDING else None
+    if order.state != OrderState.PENDING:
+        run.settled.append(f"{order.tenant}  {order}")
+        run.bought += order.state == OrderState.FULFILLED
 
 
-def _would(tenant_id: int, now: datetime) -> str | None:
-    """Return what `_top_up` would buy now, or look up."""
-    tenant = Tenant.objects.select_related("usage_plan").get(pk=tenant_id)
-    order = _under_way(tenant)
+def _would(tenant_id: int, now: datetime, run: TopUpRun) -> None:
+    """Say what `_top_up` would do now: what it writes before it charges is not kept."""
+    with transaction.atomic():
+        tenant = Tenant.objects.get(pk=tenant_id)
+        is_under_way = _under_way(tenant) is not None
+        order = _order_due(tenant_id, now)
+        setting = AutoTopUp.objects.filter(tenant=tenant).first()
+        transaction.set_rollback(True)
     if order is not None:
-        return f"{tenant}  {order}"
-    setting = _due(tenant, now)
-    return f"{tenant}  {setting.pack.name}" if setting is not None else None
+        run.settled.append(f"{tenant}  {'look up' if is_under_way else 'buy'} {order.description}")
+        run.bought += not is_under_way
+    elif setting is not None and setting.off_reason:
+        run.settled.append(f"{tenant}  turn off: {setting.off_reason}")
 
 
 def _tenants_below(now: datetime) -> list[int]:

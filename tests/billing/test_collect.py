@@ -73,6 +73,22 @@ def test_a_dry_run_says_what_would_be_charged_and_charges_nothing(
     assert said(dry_run=True) == ["0 invoices."]
 
 
+def test_credit_that_pays_a_part_is_said_though_there_is_no_card(
+    shop: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tenant = tenant_new()
+    paid, invoice = issued(tenant, 1_00), issued(tenant, 80_00)
+    bank_transfer_record(
+        invoice=paid, amount=51_00, reference="T1", received_on=FIRST.date(), actor=None, now=FIRST
+    )
+    for credit in ("would: {}  spend credit", "{}  spent credit"):
+        call_command("collect", dry_run=credit.startswith("would"))
+        said = credit.format(f"{invoice.number}  Alice Corp")
+        assert capsys.readouterr().out == f"{said} $50.00\n1 invoices.\n"
+    call_command("collect")
+    assert capsys.readouterr().out == "0 invoices.\n"
+
+
 @pytest.mark.stripe
 class TestCollect:
     def test_a_card_that_asks_every_time_leaves_the_invoice_open(self, tenant: Tenant) -> None:

@@ -428,10 +428,37 @@ def test_a_dry_run_says_what_would_be_bought_and_buys_nothing(
     today = timezone.now()
     use(tenant, 95, now=today)
     call_command("top_up", dry_run=True)
-    assert "would buy or look up: Alice Corp  Extra 100" in capsys.readouterr().out
-    assert charges(tenant) == []
+    assert capsys.readouterr().out == (
+        "would: Alice Corp  buy Extra 100: 100 extra requests\n1 packs.\n"
+    )
+    assert not Order.objects.filter(is_top_up=True).exists()
     call_command("top_up")
     assert "1 packs." in capsys.readouterr().out
     assert charges(tenant) == [(1_00, False)]
     call_command("top_up", dry_run=True)
     assert "0 packs." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", ["card", "pack"])
+def test_a_dry_run_says_what_would_turn_it_off(
+    tenant: Tenant, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    use(tenant, 95, now=timezone.now())
+    if missing == "card":
+        Customer.objects.update(payment_method_id="")
+        reason = "There is no saved card to charge."
+    else:
+        ExtensionPack.objects.update(is_active=False)
+        reason = "There is no pack “extra-100” on sale."
+    call_command("top_up", dry_run=True)
+    assert capsys.readouterr().out == f"would: Alice Corp  turn off: {reason}\n0 packs.\n"
+    assert AutoTopUp.objects.get().is_on
+
+
+def test_a_pack_that_was_declined_is_not_counted(
+    tenant: Tenant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tenant, FAILS)
+    use(tenant, 95, now=timezone.now())
+    call_command("top_up")
+    assert capsys.readouterr().out.endswith("(expired)\n0 packs.\n")

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        would = "would buy or look up: " if options["dry_run"] else ""
+        would = "would: " if options["dry_run"] else ""
         with tqdm(disable=None, unit=" tenants", leave=False) as bar:  # on a terminal only
 
             def progress(done: int, total: int) -> None:
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             )
         for line in run.settled:
             self.stdout.write(f"{would}{line}")
-        self.stdout.write(f"{len(run.settled)} packs.")
+        self.stdout.write(f"{run.bought} packs.")
         if run.failed:
             reasons = "; ".join(f"{tenant}: {why}" for tenant, why in run.failed.items())
             raise CommandError(f"{len(run.failed)} failed: {reasons}")
