@@ -205,7 +205,7 @@ class Stack:
         def answers() -> bool:
             # A connection of our own: a pooled one may be from before the broker was restarted.
             with (
-                Celery(broker=self.environment["REDIS_URL"]) as app,
+                Celery(broker=self.environment["REDIS_URL"], set_as_current=False) as app,
                 app.connection_for_write() as connection,
             ):
                 try:
