@@ -14,6 +14,7 @@ from billing.services.close_read import (
     subscriptions_read,
 )
 from billing.services.issuing import Draft, invoices_draft, invoices_issue
+from billing.sql import rows_insert
 
 
 @dataclass(frozen=True)
@@ -52,27 +53,35 @@ def _billed_usage_write(
 ) -> None:
     """Note what the month was billed as, nothing too: it is closed by this. So are corrections."""
     usage = {
-        invoice.subscription_id: invoice
+        invoice.subscription_id: invoice.pk
         for invoice in invoices
         if invoice.kind == InvoiceKind.USAGE
     }
-    BilledUsage.objects.bulk_create(
-        BilledUsage(
-            subscription_id=closing.subscription.pk,
-            price_id=closing.subscription.price_id,
-            meter=meter,
-            period_start=close.month.start,
-            quantity=closing.used.by_meter.get(meter, 0),
-            amount=sum(line.amount for line in lines),
-            invoice=usage.get(closing.subscription.pk),
-            noted_at=close.now,
-        )
-        for closing in closings
-        for meter, lines in closing.lines.items()
-    )
+    rows_insert(
+        BilledUsage,
+        columns=[
+            "subscription_id", "price_id", "meter", "period_start", "revision", "quantity",
+            "amount", "invoice_id", "noted_at",
+        ],
+        rows=[
+            (
+                closing.subscription.pk,
+                closing.subscription.price_id,
+                meter,
+                close.month.start,
+                0,
+                closing.used.by_meter.get(meter, 0),
+                sum(line.amount for line in lines),
+                usage.get(closing.subscription.pk),
+                close.now,
+            )
+            for closing in closings
+            for meter, lines in closing.lines.items()
+        ],
+    )  # fmt: skip
     corrected = []
     for closing in closings:
         for correction in closing.corrections:
-            correction.revision.invoice = usage[closing.subscription.pk]
+            correction.revision.invoice_id = usage[closing.subscription.pk]
             corrected.append(correction.revision)
     BilledUsage.objects.bulk_update(corrected, ["invoice"])

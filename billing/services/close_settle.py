@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from billing.models import UsageReading
+from billing.sql import rows_insert
 from billing.usage import Used
 from tenants.models import Meter
 
@@ -31,21 +32,14 @@ def settled(used: Mapping[int, Used], *, month_start: date, dry_run: bool = Fals
         requests = figure.by_meter.get(Meter.REQUESTS, 0)
         before, same_since = readings.get(pk, (None, figure.read_at))
         if requests != before:
-            moved.append(
-                UsageReading(
-                    subscription_id=pk,
-                    period_start=month_start,
-                    requests=requests,
-                    same_since=figure.read_at,
-                )
-            )
+            moved.append((pk, month_start, requests, figure.read_at))
         elif figure.read_at - same_since >= SETTLES_IN:
             found.add(pk)
     if not dry_run:
-        UsageReading.objects.bulk_create(
-            moved,
-            update_conflicts=True,
-            unique_fields=["subscription", "period_start"],
-            update_fields=["requests", "same_since"],
+        rows.filter(subscription__in=[pk for pk, *_ in moved if pk in readings]).delete()
+        rows_insert(
+            UsageReading,
+            columns=["subscription_id", "period_start", "requests", "same_since"],
+            rows=moved,
         )
     return found

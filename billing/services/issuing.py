@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from operator import attrgetter
 
 from django.conf import settings
 
@@ -25,6 +26,7 @@ from billing.models import (
 from billing.services.ledger import invoices_post
 from billing.services.numbers import numbers_take
 from billing.services.taxes import tax_rows
+from billing.sql import rows_insert
 from billing.tax_tables import buyers_load, issuer_frozen, tables_load
 from billing.taxes import Tax, Taxation, taxation_of, taxes_of
 from tenants.models import Tenant
@@ -75,8 +77,8 @@ def invoices_issue(*, drafts: Sequence[Draft], now: datetime) -> list[Invoice]:
     year, first = numbers_take(count=len(invoices), now=now)
     for sequence, invoice in enumerate(invoices, start=first):
         invoice.year, invoice.sequence = year, sequence
-    Invoice.objects.bulk_create(invoices)
-    InvoiceLine.objects.bulk_create(_lines(drafted))
+    _invoices_write(invoices, year=year, first=first)
+    _lines_write(drafted)
     InvoiceTax.objects.bulk_create(
         row for each in drafted for row in tax_rows(invoice=each.invoice, taxes=each.taxes)
     )
@@ -121,18 +123,38 @@ def invoices_draft(*, drafts: Sequence[Draft], now: datetime) -> list[Drafted]:
     return drafted
 
 
-def _lines(drafted: Iterable[Drafted]) -> Iterable[InvoiceLine]:
-    return (
-        InvoiceLine(
-            invoice_id=each.invoice.pk,
-            position=position,
-            group=line.group,
-            description=line.description,
-            quantity=line.quantity,
-            unit_amount=line.unit_amount,
-            amount=line.amount,
-            tax_rate=(line.taxation or each.taxation).rate,
-        )
-        for each in drafted
-        for position, line in enumerate(each.draft.lines, start=1)
+def _invoices_write(invoices: Sequence[Invoice], *, year: int, first: int) -> None:
+    """Write invoices that are numbered from `first` on, and tell each the id that it has."""
+    columns = [field.attname for field in Invoice._meta.concrete_fields if not field.primary_key]
+    rows_insert(Invoice, columns=columns, rows=map(attrgetter(*columns), invoices))
+    written = Invoice.objects.filter(
+        year=year, sequence__gte=first, sequence__lt=first + len(invoices)
     )
+    ids = written.order_by("sequence").values_list("pk", flat=True)
+    for invoice, pk in zip(invoices, ids, strict=True):
+        invoice.pk = pk
+        invoice._state.adding, invoice._state.db = False, written.db
+
+
+def _lines_write(drafted: Iterable[Drafted]) -> None:
+    rows_insert(
+        InvoiceLine,
+        columns=[
+            "invoice_id", "position", "group", "description", "quantity", "unit_amount", "amount",
+            "tax_rate",
+        ],
+        rows=[
+            (
+                each.invoice.pk,
+                position,
+                line.group,
+                line.description,
+                line.quantity,
+                line.unit_amount,
+                line.amount,
+                (line.taxation or each.taxation).rate,
+            )
+            for each in drafted
+            for position, line in enumerate(each.draft.lines, start=1)
+        ],
+    )  # fmt: skip

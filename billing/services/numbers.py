@@ -16,8 +16,7 @@ def numbers_take(*, count: int, now: datetime) -> tuple[int, int]:
     The year is that of the issuer's time zone. A transaction that is rolled back gives them back.
     """
     year = issuer_day(now).year
-    InvoiceCounter.objects.get_or_create(year=year)
-    counter = InvoiceCounter.objects.select_for_update().get(year=year)
+    counter, _is_new = InvoiceCounter.objects.select_for_update().get_or_create(year=year)
     counter.last += count
     counter.save(update_fields=["last"])
     return year, counter.last - count + 1
