@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from tqdm import tqdm
 
 from billing import services
+from billing.management.runs import bar_of, failed_raise, progress_of
 from billing.models import Invoice
 from billing.money import display
 from billing.services.issuing import Draft
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         month = _month(options["month"]) if options["month"] else None
         is_dry = options["dry_run"]
-        with tqdm(disable=None, unit=" subscriptions", leave=False) as bar:  # on a terminal only
+        with bar_of("subscriptions") as bar:
 
             def tell(invoice: Invoice, draft: Draft) -> None:
                 total = display(invoice.total, invoice.currency, language="en")
@@ -39,13 +39,13 @@ class Command(BaseCommand):
                         f"{number}  {total:>12}  {draft.tenant}: {draft.lines[0].description}"
                     )
 
-            def progress(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
             try:
                 run = services.close_month(
-                    now=timezone.now(), month=month, dry_run=is_dry, each=tell, progress=progress
+                    now=timezone.now(),
+                    month=month,
+                    dry_run=is_dry,
+                    each=tell,
+                    progress=progress_of(bar),
                 )
             except Refused as refusal:
                 raise CommandError(f"--month: {refusal}") from refusal
@@ -55,9 +55,7 @@ class Command(BaseCommand):
                 f"{first:%Y-%m} is too long ago to be looked at, and not closed for {count} "
                 f"subscriptions: close_month --month {first:%Y-%m}"
             )
-        if run.failed:
-            reasons = "; ".join(f"{who}: {why}" for who, why in run.failed.items())
-            raise CommandError(f"{len(run.failed)} failed: {reasons}")
+        failed_raise(run.failed)
 
 
 def _month(text: str) -> date:

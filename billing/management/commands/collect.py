@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
-from tqdm import tqdm
 
 from billing import services
+from billing.management.runs import bar_of, failed_raise, progress_of
 
 
 class Command(BaseCommand):
@@ -17,18 +17,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         would = "would: " if options["dry_run"] else ""
-        with tqdm(disable=None, unit=" invoices", leave=False) as bar:  # on a terminal only
-
-            def progress(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
+        with bar_of("invoices") as bar:
             run = services.collect(
-                now=timezone.now(), dry_run=options["dry_run"], progress=progress
+                now=timezone.now(), dry_run=options["dry_run"], progress=progress_of(bar)
             )
         for line in run.done:
             self.stdout.write(f"{would}{line}")
         self.stdout.write(f"{len(run.done)} invoices.")
-        if run.failed:
-            reasons = "; ".join(f"{number}: {why}" for number, why in run.failed.items())
-            raise CommandError(f"{len(run.failed)} failed: {reasons}")
+        failed_raise(run.failed)

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from tqdm import tqdm
 
 from billing import services
+from billing.management.runs import bar_of
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with tqdm(disable=None, unit=" read", leave=False) as bar:  # on a terminal only
+        with bar_of("read") as bar:
             found = services.reconcile(
                 now=timezone.now(),
                 dry_run=options["dry_run"],
