@@ -18,13 +18,19 @@ cards.py      saved cards
 charges.py    charges of a saved card
 refunds.py    refunds
 disputes.py   disputes
-balance.py    balance transactions
+balance.py    balance transactions and payouts
 events.py     webhooks, and the list of what they told
 """
 
 from datetime import timedelta
 
-from billing.payments.balance import StripeTransaction, transactions_of, transactions_since
+from billing.payments.balance import (
+    PayoutStatus,
+    StripeTransaction,
+    payout_status,
+    transactions_of,
+    transactions_since,
+)
 from billing.payments.cards import Card, card_detach
 from billing.payments.charges import (
     IntentState,
@@ -74,6 +80,7 @@ __all__ = [
     "PaymentError",
     "PaymentRefused",
     "PaymentUnavailable",
+    "PayoutStatus",
     "StripeDispute",
     "StripeRefund",
     "StripeTransaction",
@@ -91,6 +98,7 @@ __all__ = [
     "intent_find",
     "intent_get",
     "payment_page",
+    "payout_status",
     "refund_all",
     "refund_create",
     "refund_find",

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
-from billing.payments.client import listed, stripe_client
+from billing.payments.client import call, listed, stripe_client
 
 # What moves all of a charge, refund or dispute, so that it may be exchanged.
 _MOVED = (
@@ -52,10 +53,28 @@ def transactions_since(*, since: datetime) -> Iterator[StripeTransaction]:
     return map(_transaction, _listed(params))
 
 
-def transactions_of(*, payout_id: str) -> Iterator[str]:
-    """Yield the ids of the transactions that an automatic payout paid out, its own among them.
+class PayoutStatus(StrEnum):
+    """Whether it is known which transactions a payout paid out: its `reconciliation_status`
+    (https://docs.stripe.com/api/payouts/object).
 
-    Raise PaymentRefused for a manual one: nobody knows which those are.
+    Stripe finds out for automatic payouts, in a while; for manual and instant ones never.
+    """
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    NOT_APPLICABLE = "not_applicable"
+
+
+def payout_status(*, payout_id: str) -> str:
+    """Return a PayoutStatus, or what Stripe may say one day besides those."""
+    payout = call("get payout", lambda: stripe_client().v1.payouts.retrieve(payout_id))
+    return str(payout.reconciliation_status)
+
+
+def transactions_of(*, payout_id: str) -> Iterator[str]:
+    """Yield the ids of the transactions that a payout paid out, its own among them.
+
+    All of them only once it is completed. Raise PaymentRefused for a manual one.
     """
     return (entry.id for entry in _listed({"payout": payout_id, "limit": 100}))
 

@@ -18,8 +18,10 @@ subscriptions.py
               one subscription ends, another begins
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
-missed_events.py, cursors.py
-              events that never arrived; how far Stripe's lists were read
+missed_events.py
+              events that never arrived
+stripe_lists.py, cursors.py
+              store what we lack of Stripe's lists; how far those were read
 ledger.py     the books: each event once, debits and credits
 invoices.py   issue an invoice
 receipts.py   money that comes in for an invoice

@@ -12,14 +12,14 @@ Only what is ours is booked: others may use the Stripe account too. What no even
 is by its metadata ours, is looked up once, however old it is. What Stripe holds back is ours still.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from billing import payments
 from billing.models import (
@@ -34,26 +34,31 @@ from billing.models import (
     StripeList,
 )
 from billing.models.balance import DISPUTES, FEES, HOLDS, PAYOUTS, REFUNDS, is_by_us, source_is
-from billing.payments import StripeTransaction
+from billing.payments import PayoutStatus, StripeTransaction
 from billing.services.cursors import cursor_move, cursor_reached
 from billing.services.events import movement_settle, names_ours
 from billing.services.ledger import transactions_post
+from billing.services.stripe_lists import missing_store
 
 log = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(days=1)  # a transaction may be listed later than it was made
 SETTLES = timedelta(hours=1)  # and that much before now all are there
 THE_BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)  # Stripe's
-_PAGE, _BATCH = 100, 500
+_BATCH = 500
 
 
 @dataclass
 class BalanceRun:
-    """What a run fetched, booked and looked up: how many. `failed` maps an id to the reason."""
+    """What a run fetched, booked and looked up: how many. `failed` maps an id to the reason.
+
+    `payouts_in_progress` are those of which Stripe has not settled yet what they paid out.
+    """
 
     fetched: int = 0
     booked: int = 0
     looked_up: int = 0
+    payouts_in_progress: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,13 +69,16 @@ def balance_fetch(
 
     Raise PaymentError. `progress` is told how many were read so far. In a dry run they are counted.
     """
-    reached, run, read = cursor_reached(StripeList.BALANCE), BalanceRun(), 0
-    since = reached - OVERLAP if reached else THE_BEGINNING
-    found = payments.transactions_since(since=since)
-    while page := list(islice(found, _PAGE)):
-        run.fetched += _store(page, dry_run=dry_run)
-        read += len(page)
-        progress(read)
+    reached, run = cursor_reached(StripeList.BALANCE), BalanceRun()
+    for _read, missing in missing_store(
+        payments.transactions_since(since=reached - OVERLAP if reached else THE_BEGINNING),
+        rows=BalanceTransaction.objects.all(),
+        key="stripe_id",
+        row=_row,
+        dry_run=dry_run,
+        progress=progress,
+    ):
+        run.fetched += len(missing)
     if dry_run:
         return run
     cursor_move(StripeList.BALANCE, now - SETTLES)
@@ -80,34 +88,22 @@ def balance_fetch(
     return run
 
 
-def _store(page: Sequence[StripeTransaction], *, dry_run: bool) -> int:
-    """Store the transactions that we lack; return how many."""
-    rows = BalanceTransaction.objects.filter(stripe_id__in=[one.id for one in page])
-    known = set(rows.values_list("stripe_id", flat=True))
-    missing = [one for one in page if one.id not in known]
-    if not dry_run:
-        BalanceTransaction.objects.bulk_create(
-            [
-                BalanceTransaction(
-                    stripe_id=one.id,
-                    type=one.type,
-                    currency=one.currency,
-                    amount=one.amount,
-                    fee=one.fee,
-                    net=one.net,
-                    source_id=one.source_id,
-                    source_currency=one.source_currency,
-                    source_amount=one.source_amount,
-                    payment_intent_id=one.payment_intent_id,
-                    names_ours=names_ours(one.metadata),
-                    created_at=one.created_at,
-                    available_on=one.available_on,
-                )
-                for one in missing
-            ],
-            ignore_conflicts=True,  # another run was faster
-        )
-    return len(missing)
+def _row(one: StripeTransaction) -> BalanceTransaction:
+    return BalanceTransaction(
+        stripe_id=one.id,
+        type=one.type,
+        currency=one.currency,
+        amount=one.amount,
+        fee=one.fee,
+        net=one.net,
+        source_id=one.source_id,
+        source_currency=one.source_currency,
+        source_amount=one.source_amount,
+        payment_intent_id=one.payment_intent_id,
+        names_ours=names_ours(one.metadata),
+        created_at=one.created_at,
+        available_on=one.available_on,
+    )
 
 
 def _ours() -> Q:
@@ -165,22 +161,25 @@ def _book(now: datetime) -> int:
 
 
 def _payouts_note(run: BalanceRun) -> None:
-    """Note on the transactions which payout paid them out, for payouts that nobody asked about."""
-    for row in _unlisted().order_by("id"):
+    """Note on the transactions which payout paid them out, once Stripe knows all of those.
+
+    That it has been noted is said last, by the payout's own transaction. Of a manual payout nobody
+    knows which those are: only its own is noted.
+    """
+    unlisted = BalanceTransaction.objects.filter(type="payout", payout_id="")
+    for row in unlisted.order_by("id"):
         try:
-            paid_out = [*payments.transactions_of(payout_id=row.source_id), row.stripe_id]
-        except payments.PaymentRefused:
-            paid_out = [row.stripe_id]  # a manual one: nobody knows
+            status = payments.payout_status(payout_id=row.source_id)
+            paid_out: Iterator[str] = iter(())
+            if status == PayoutStatus.COMPLETED:
+                paid_out = payments.transactions_of(payout_id=row.source_id)
+            elif status != PayoutStatus.NOT_APPLICABLE:
+                run.payouts_in_progress += 1
+                continue
+            while part := list(islice(paid_out, _BATCH)):
+                rows = BalanceTransaction.objects.filter(stripe_id__in=part)
+                rows.exclude(pk=row.pk).update(payout_id=row.source_id)
         except payments.PaymentError as error:
             run.failed[row.stripe_id] = str(error)
             continue
-        with transaction.atomic():  # its own says that this was done
-            for start in range(0, len(paid_out), _BATCH):
-                part = paid_out[start : start + _BATCH]
-                BalanceTransaction.objects.filter(stripe_id__in=part).update(
-                    payout_id=row.source_id
-                )
-
-
-def _unlisted() -> QuerySet[BalanceTransaction]:
-    return BalanceTransaction.objects.filter(type="payout", payout_id="")
+        BalanceTransaction.objects.filter(pk=row.pk).update(payout_id=row.source_id)

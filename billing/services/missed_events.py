@@ -4,10 +4,9 @@ They are processed as any other. Stripe keeps events for 30 days
 (https://docs.stripe.com/api/events): after a longer outage the run says which time is lost.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 
 import structlog
 
@@ -16,13 +15,13 @@ from billing.models import EventSource, StripeEvent, StripeList
 from billing.payments import Event
 from billing.services.cursors import cursor_move, cursor_reached
 from billing.services.events import HANDLED
+from billing.services.stripe_lists import missing_store
 
 log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=30)
 OVERLAP = timedelta(days=1)  # an event may be listed later than it was made
 ON_ITS_WAY = timedelta(hours=1)  # what is younger may still arrive by itself
-_BATCH = 100  # a page of Stripe's
 
 
 @dataclass
@@ -51,32 +50,26 @@ def events_fetch(
         log.error("events.gap", since=reached.isoformat(), until=oldest.isoformat())
     since = max(reached - OVERLAP, oldest) if reached else oldest
     events = payments.events_between(types=HANDLED, since=since, until=until)
-    while batch := list(islice(events, _BATCH)):
-        run.read += len(batch)
-        run.missed += _store(batch, now, dry_run=dry_run)
-        progress(run.read)
+    for run.read, missed in missing_store(
+        events,
+        rows=StripeEvent.objects.all(),
+        key="event_id",
+        row=lambda event: _row(event, now),
+        dry_run=dry_run,
+        progress=progress,
+    ):
+        run.missed += missed
     if not dry_run:
         cursor_move(StripeList.EVENTS, until)
     return run
 
 
-def _store(batch: Sequence[Event], now: datetime, *, dry_run: bool) -> list[Event]:
-    """Store the events that we lack; return them. The sweep of events has them processed."""
-    ids = [event.id for event in batch]
-    known = set(StripeEvent.objects.filter(event_id__in=ids).values_list("event_id", flat=True))
-    missed = [event for event in batch if event.id not in known]
-    if not dry_run:
-        StripeEvent.objects.bulk_create(
-            [
-                StripeEvent(
-                    event_id=event.id,
-                    type=event.type,
-                    object_id=event.object_id,
-                    source=EventSource.SWEEP,
-                    received_at=now,
-                )
-                for event in missed
-            ],
-            ignore_conflicts=True,  # the webhook came meanwhile, or another run
-        )
-    return missed
+def _row(event: Event, now: datetime) -> StripeEvent:
+    """Return an event as found by the sweep, which has it processed."""
+    return StripeEvent(
+        event_id=event.id,
+        type=event.type,
+        object_id=event.object_id,
+        source=EventSource.SWEEP,
+        received_at=now,
+    )

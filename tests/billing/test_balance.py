@@ -142,11 +142,31 @@ def test_what_is_at_stripe_by_the_books_is_what_stripe_says(
     assert balances()["bank"] == 6_77 + 30_00 + 40_00 - 5_00 - 35_48
     failure = BalanceTransaction.objects.get(type="payout_failure")
     assert booked(f"payout:{failure.stripe_id}") == {"bank": -4_338, "stripe": 4_338}
-    assert set(
-        BalanceTransaction.objects.filter(payout_id=payout).values_list("type", flat=True)
-    ) == {"charge", "payout"}
     again = balance_fetch(now=LATER)
     assert (again.fetched, again.booked) == (0, 0)
+
+
+def test_a_payout_names_what_it_paid_out_once_stripe_knows_all_of_it(
+    payment: Payment, tenant: Tenant, bank: Bank
+) -> None:
+    def paid_out() -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        rows = BalanceTransaction.objects.exclude(payout_id="")
+        for payout_id, type_ in rows.values_list("payout_id", "type"):
+            found.setdefault(payout_id, set()).add(type_)
+        return found
+
+    invoice_collect(invoice=issued(tenant, 4_500, currency="JPY"), now=NOW)
+    bank.control("clock", now="2026-12-05T00:00:00Z")
+    manual = stripe_client().v1.payouts.create({"amount": 1_000, "currency": "jpy"}).id
+    automatic = bank.control("payout", currency="usd")["id"]
+    run = balance_fetch(now=LATER)
+    assert (run.payouts_in_progress, paid_out()) == (1, {manual: {"payout"}})
+    bank.decide(automatic, "reconciled")
+    run = balance_fetch(now=LATER)
+    assert (run.payouts_in_progress, run.failed) == (0, {})
+    assert paid_out() == {manual: {"payout"}, automatic: {"charge", "payout"}}
+    assert prove().is_proved
 
 
 def test_where_we_die_while_it_is_booked_it_is_booked_once(

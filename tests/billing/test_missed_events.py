@@ -17,7 +17,7 @@ from billing.models import (
     StripeList,
 )
 from billing.payments import Event
-from billing.services import missed_events
+from billing.services import stripe_lists
 from billing.services.cursors import cursor_move, cursor_reached
 from billing.services.missed_events import EventsRun, events_fetch
 from billing.tasks import event_process, events_sweep
@@ -65,7 +65,7 @@ def test_what_never_arrived_is_stored_once_and_processed(order: Order, run_tasks
 
 
 def test_a_run_that_dies_is_done_again(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(missed_events, "_BATCH", 1)
+    monkeypatch.setattr(stripe_lists, "PAGE", 1)
     fetch_from = timezone.now() - timedelta(days=3)
     cursor_move(StripeList.EVENTS, fetch_from)
     real = payments.events_between

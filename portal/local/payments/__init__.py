@@ -23,9 +23,9 @@ Controls for tests, JSON in and out, under /_sekisho/:
                     "POST /checkout/{id}" and "POST /authenticate/{id}".
                     {"clear": true}                  forget all faults, let go what is held
     POST payout     {"currency": "usd"}              all that is available leaves for the bank, as
-                    it does by Stripe's schedule
+                    it does by Stripe's schedule; what that was is known an hour later
     POST outcome    {"id": "re_…", "outcome": "succeeded" | "failed"}
-                    {"id": "po_…", "outcome": "paid" | "failed"}
+                    {"id": "po_…", "outcome": "reconciled" | "paid" | "failed"}
                     {"id": "ch_…", "outcome": "fraudulent" | "product_not_received" | "inquiry"}
                     {"id": "du_…", "outcome": "won" | "lost" | "escalated"}
                     what becomes of a refund, a payout, a charge or its dispute, at once and instead

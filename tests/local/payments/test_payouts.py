@@ -44,6 +44,9 @@ def test_by_schedule_all_that_is_available_leaves(
     assert payout.arrival_date == payout.created + 172_800
     assert isinstance(payout.balance_transaction, stripe.BalanceTransaction)
     assert payout.balance_transaction.source == payout.id
+    assert payout.reconciliation_status == "in_progress"
+    assert amounts(client, payout=payout.id) == [("payout", -10_204)]
+    control("outcome", id=payout.id, outcome="reconciled")
     assert amounts(client, payout=payout.id) == [
         ("payout", -10_204),
         ("refund", -400),
@@ -81,6 +84,7 @@ def test_one_that_fails_comes_back_and_is_in_the_next(
     )
     assert isinstance(back.source, stripe.Payout)
     again = control("payout", currency="usd")
+    control("clock", now="2026-05-03T01:00:00Z")
     assert amounts(client, payout=again["id"]) == [("payout", -964), ("payout_failure", 964)]
     assert types(client)[2:5] == ["payout.paid", "payout.failed", "payout.created"]
 
@@ -96,6 +100,7 @@ def test_by_hand(client: stripe.StripeClient, control: Control) -> None:
         {"amount": 600, "currency": "usd", "metadata": {"why": "rent"}}
     )
     assert (payout.automatic, payout.status) == (False, "pending")
+    assert payout.reconciliation_status == "not_applicable"
     assert on_the_balance(client) == {"usd": 364}
     with pytest.raises(stripe.InvalidRequestError, match="only be filtered on automatic"):
         amounts(client, payout=payout.id)

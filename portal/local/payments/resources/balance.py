@@ -119,6 +119,8 @@ def list_all(tx: Transaction, params: dict[str, Any]) -> Object:
                 param="payout",
             )
         equal["_payout"] = payout["id"]
+        if payout["reconciliation_status"] == "in_progress":  # Stripe promises no more than this
+            equal["source"] = payout["id"]
     return page(tx, "balance_transaction", "/v1/balance_transactions", params, equal=equal)
 
 

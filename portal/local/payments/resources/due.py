@@ -20,8 +20,9 @@ def happen(tx: Transaction) -> None:
     """Do all that is due. Whoever asks for something else now has not asked for it."""
     asked, tx.request = tx.request, NOBODY
     expire_due(tx)
-    for id, outcome in tx.due():
-        decide(tx, id, outcome)
+    while due := tx.due():  # one may lead to another
+        for id, outcome in due:
+            decide(tx, id, outcome)
     tx.request = asked
 
 

@@ -1,9 +1,10 @@
 """Payouts, money that leaves for the bank (https://docs.stripe.com/api/payouts).
 
 One is made by the API, or by a control as Stripe's schedule makes it: then it takes all that is
-available in its currency, and its balance transactions are listed by it, its own among them. It
-arrives two days later, unless a control says earlier what becomes of it; one that has arrived can
-still fail, as real ones do.
+available in its currency, and its balance transactions are listed by it, its own among them: all of
+them an hour later, as `reconciliation_status` says. (Stripe promises no time.) It arrives two days
+later, unless a control says earlier what becomes of it; one that has arrived can still fail, as
+real ones do.
 """
 
 from typing import Any
@@ -36,7 +37,8 @@ CREATE = Hash(
 )
 RETRIEVE = Hash(EXPAND)
 LIST = Hash({**PAGE, "arrival_date": Range(), "created": Range(), "status": Text()})
-OUTCOMES = ("paid", "failed")
+OUTCOMES = ("reconciled", "paid", "failed")
+_RECONCILED_AFTER = 3600
 _ARRIVES_AFTER = 2 * 24 * 3600
 
 
@@ -63,10 +65,18 @@ def create_automatic(tx: Transaction, currency: str) -> Object:
 
 
 def settle(tx: Transaction, payout: Object, outcome: str) -> None:
-    """The money arrived (`paid`), or the bank sends it back (`failed`), be it after it arrived.
+    """What was paid out is known (`reconciled`), the money arrived (`paid`), or the bank sends it
+    back (`failed`), be it after it arrived. The first comes before the others.
 
     Raises ApiError where that cannot be.
     """
+    if outcome == "reconciled" and payout["reconciliation_status"] != "in_progress":
+        raise ApiError(f"Payout {payout['id']} is not being reconciled.", param="id")
+    if payout["reconciliation_status"] == "in_progress":
+        _reconcile(tx, payout)
+    if outcome == "reconciled":
+        tx.later(payout["id"], "paid", after=payout["arrival_date"] - tx.now)
+        return
     if payout["status"] not in (["pending"] if outcome == "paid" else ["pending", "paid"]):
         raise ApiError(f"Payout {payout['id']} has a status of {payout['status']}.", param="id")
     payout["status"] = outcome
@@ -122,7 +132,7 @@ def _make(tx: Transaction, *, automatic: bool = False, **given: Any) -> Object:
         "method": "standard",
         "original_payout": None,
         "payout_method": None,
-        "reconciliation_status": "completed" if automatic else "not_applicable",
+        "reconciliation_status": "in_progress" if automatic else "not_applicable",
         "reversed_by": None,
         "source_type": "card",
         "statement_descriptor": None,
@@ -135,11 +145,17 @@ def _make(tx: Transaction, *, automatic: bool = False, **given: Any) -> Object:
         tx, payout, -payout["amount"], type="payout", description="STRIPE PAYOUT", at_once=True
     )
     payout["balance_transaction"] = entry["id"]
-    if automatic:
-        sweep(tx, payout["currency"], payout["id"])
     tx.save(payout)
-    tx.later(payout["id"], "paid", after=_ARRIVES_AFTER)
     tx.emit("payout.created", payout)
     if automatic:
-        tx.emit("payout.reconciliation_completed", payout)
+        sweep(tx, payout["currency"], payout["id"])
+        tx.later(payout["id"], "reconciled", after=_RECONCILED_AFTER)
+    else:
+        tx.later(payout["id"], "paid", after=_ARRIVES_AFTER)
     return payout
+
+
+def _reconcile(tx: Transaction, payout: Object) -> None:
+    payout["reconciliation_status"] = "completed"
+    tx.save(payout)
+    tx.emit("payout.reconciliation_completed", payout)
