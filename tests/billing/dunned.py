@@ -1,4 +1,4 @@
-"""An invoice that cannot be collected, and what its tenant's cards were charged."""
+"""An invoice that cannot be collected, what was tried, and what its tenant's cards were charged."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -7,9 +7,9 @@ from django.db import transaction
 
 from billing import services
 from billing.lines import Line
-from billing.models import Customer, Invoice, InvoiceKind
+from billing.models import Customer, DunningCase, DunningDone, Invoice, InvoiceKind, Notice
 from billing.services.invoices import invoice_issue
-from tenants.models import Tenant
+from tenants.models import Hold, Tenant
 from tests.billing.conftest import SignUpCall, stripe_client
 from tests.billing.saved_cards import carded
 
@@ -54,3 +54,30 @@ def charges(tenant: Tenant) -> list[int]:
     customer = Customer.objects.get(tenant=tenant).stripe_id
     found = stripe_client().v1.charges.list({"customer": customer, "limit": 100})
     return [charge.amount for charge in found if charge.paid][::-1]
+
+
+def on(day: int, hour: int = 6) -> datetime:
+    """Return an hour of a day of December 2026, UTC."""
+    return datetime(2026, 12, day, hour, tzinfo=UTC)
+
+
+def taken() -> list[tuple[int, int, str]]:
+    """Return the steps that were taken: the day of December, the schedule's day, the outcome."""
+    return [
+        (step.done_at.day, step.day, step.outcome) for step in DunningDone.objects.order_by("day")
+    ]
+
+
+def kinds() -> list[str]:
+    return list(Notice.objects.order_by("id").values_list("kind", flat=True))
+
+
+def is_held(tenant: Tenant) -> bool:
+    return Hold.objects.filter(tenant=tenant, reason="dunning", lifted_at=None).exists()
+
+
+def until_suspended(invoice: Invoice) -> DunningCase:
+    for day in range(1, 16):
+        services.dun(now=on(day))
+    assert is_held(invoice.tenant)
+    return DunningCase.objects.get(invoice=invoice)

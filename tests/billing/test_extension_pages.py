@@ -18,7 +18,7 @@ from tests.billing.conftest import SignUpCall
 from tests.billing.saved_cards import save
 from tests.billing.test_pages import said
 from tests.billing.test_taking_back import bought
-from tests.billing.test_top_up import use
+from tests.billing.topped_up import use
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -26,7 +26,7 @@ from tenants.models import (
 from tenants.services import api_key_value_reveal, closing, reconcile, usage
 from tests.billing.conftest import SignUpCall, buy
 from tests.billing.test_ledger import balances
-from tests.billing.test_top_up import charges, use
+from tests.billing.topped_up import charges, use
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
