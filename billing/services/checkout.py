@@ -22,7 +22,7 @@ from tenants.models import Role, Tenant
 log = structlog.get_logger(__name__)
 
 CHECK_AFTER = timedelta(seconds=30)  # an order that waits this long is looked up at Stripe
-SLOWER_AFTER = timedelta(hours=1)  # then most are abandoned, and asked about every 10 minutes
+SLOWER_AFTER = timedelta(hours=1)  # then most are abandoned, or refused: every 10 minutes
 SLOWLY = timedelta(minutes=10)
 FORGET_AFTER = timedelta(days=1)  # one that never got to Checkout ends; sessions live 24 hours
 
@@ -115,12 +115,12 @@ def orders_sweep(*, clock: Clock, limit: int = 200) -> int:
     each asks the clock anew: many take long.
     """
     now = clock()
-    is_due = (
-        Q(checked_at=None) | Q(created_at__gt=now - SLOWER_AFTER) | Q(checked_at__lt=now - SLOWLY)
-    )
+    is_due = Q(checked_at=None) | Q(checked_at__lt=now - SLOWLY)
+    is_new = Q(created_at__gt=now - SLOWER_AFTER)
+    was_just_paid = Q(fulfilled_at__gt=now - SLOWER_AFTER)
     waiting = Order.objects.filter(
-        Q(state=OrderState.REFUND_DUE)
-        | Q(is_due, state=OrderState.PENDING, created_at__lt=now - CHECK_AFTER)
+        Q(is_due | was_just_paid, state=OrderState.REFUND_DUE)
+        | Q(is_due | is_new, state=OrderState.PENDING, created_at__lt=now - CHECK_AFTER)
     ).select_related("tenant")
     done = 0
     for order in waiting.order_by(F("checked_at").asc(nulls_first=True), "id")[:limit]:

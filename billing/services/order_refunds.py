@@ -70,7 +70,7 @@ def order_refund(*, order: Order, now: datetime) -> Order:
     """Pay an order back that could not be delivered, or look what became of that.
 
     Of a refund that failed, those that an operator makes at Stripe are taken. Raise PaymentError;
-    a repeat is harmless.
+    what Stripe refuses is noted on the order first. A repeat is harmless.
     """
     if order.state != OrderState.REFUND_DUE:
         return order
@@ -80,6 +80,16 @@ def order_refund(*, order: Order, now: datetime) -> Order:
         )
         order.refresh_from_db()
         return order
+    try:
+        return _ask(order, now)
+    except payments.PaymentRefused as refusal:
+        reason = _("Stripe refused the refund: %(reason)s") % {"reason": refusal}
+        due = Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE)
+        due.update(decline_message=reason[:300])
+        raise
+
+
+def _ask(order: Order, now: datetime) -> Order:
     intent_id = order.payment_intent_id
     if order.refund_id and (known := payments.refunds_of_intent(payment_intent_id=intent_id)):
         return order_refund_settle(order=order, newest=known[0], others=known[1:], now=now)

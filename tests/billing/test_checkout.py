@@ -301,6 +301,30 @@ class TestRefund:
         assert (due.state, due.refund_id) == (OrderState.REFUNDED, anew.id)
         assert (due.decline_message, balances()) == ("", {})
 
+    def test_one_that_stripe_refuses_says_why_and_is_asked_for_less_and_less(
+        self, due: Order, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked_at: list[int] = []
+
+        def sweep(minute: int) -> None:
+            def refusing(**_parameters: Any) -> None:
+                asked_at.append(minute)
+                raise payments.PaymentRefused("The charge is disputed.", code="charge_disputed")
+
+            with monkeypatch.context() as patched:
+                patched.setattr(payments, "refund_all", refusing)
+                checkout.orders_sweep(clock=lambda: NEXT_MONTH + timedelta(minutes=minute))
+
+        for minute in (1, 2, 61, 65, 72):
+            sweep(minute)
+        assert asked_at == [1, 2, 61, 72]
+        due.refresh_from_db()
+        assert due.state == OrderState.REFUND_DUE
+        assert due.decline_message == "Stripe refused the refund: The charge is disputed."
+        checkout.orders_sweep(clock=lambda: NEXT_MONTH + timedelta(hours=2))
+        due.refresh_from_db()
+        assert (due.state, due.decline_message) == (OrderState.REFUNDED, "")
+
     def test_one_that_a_bank_sends_back_later_is_due_again_and_held(
         self, due: Order, monkeypatch: pytest.MonkeyPatch
     ) -> None:
