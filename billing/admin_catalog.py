@@ -12,7 +12,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from billing.forms import NewPriceForm
+from billing.forms import NewPriceForm, PackPriceForm
 from billing.models import ExtensionPack, PackPrice, Plan, PriceVersion, Subscription
 from billing.money import display, display_unit
 from billing.usage_prices import steps_of
@@ -77,6 +77,7 @@ class PlanAdmin(ModelAdmin):
 
 class PackPriceInline(TabularInline):
     model = PackPrice
+    form = PackPriceForm
     extra = 0
 
 

@@ -1,4 +1,4 @@
-"""The operator's form for a plan: its own fields, and a new price."""
+"""The operator's forms for what is sold: a plan with a new price, and the prices of a pack."""
 
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -14,11 +14,22 @@ from unfold.widgets import (
 )
 
 from billing import selectors, services
-from billing.models import Currency, Overage, Plan
+from billing.models import Currency, Overage, PackPrice, Plan
+from billing.models.catalog import SMALLEST_CHARGE, is_too_small
+from billing.money import display
 from billing.tiers import Tier
 from tenants.models import Meter, User
 
 OPEN_END = "*"
+
+
+def chargeable_check(form: forms.ModelForm, *names: str, currency: str | None) -> None:  # type: ignore[type-arg]
+    """Add an error to each of these amounts that is above zero and too small for a card."""
+    for name in names:
+        amount = form.cleaned_data.get(name)
+        if currency and amount and is_too_small(amount, currency):
+            least = display(SMALLEST_CHARGE[currency], currency)
+            form.add_error(name, _("Cards are charged no less than %(least)s.") % {"least": least})
 
 
 class TiersField(forms.CharField):
@@ -128,6 +139,8 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
         overage = data.get("overage", self.instance.overage)
         if currency and overage == Overage.PRICED and Meter.REQUESTS not in self._steps(currency):
             self.add_error("new_tiers", _("Without tiers, usage of this plan would be free."))
+        # A setup fee can be all that is to pay at once, where the new plan's days are paid already.
+        chargeable_check(self, "new_monthly_fee", "new_setup_fee", currency=currency)
         return data
 
     def _steps(self, currency: str) -> dict[Meter, list[Tier]]:
@@ -152,3 +165,16 @@ class NewPriceForm(forms.ModelForm):  # type: ignore[type-arg]
                 actor=actor,
                 now=now,
             )
+
+
+class PackPriceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A pack's price in one currency: nothing, or what can be charged to a card."""
+
+    class Meta:
+        model = PackPrice
+        fields = ["currency", "amount"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        chargeable_check(self, "amount", currency=data.get("currency"))
+        return data

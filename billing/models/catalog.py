@@ -18,6 +18,11 @@ class Currency(models.TextChoices):
 SMALLEST_CHARGE: dict[str, int] = {Currency.USD: 50, Currency.JPY: 50}
 
 
+def is_too_small(amount: int, currency: str) -> bool:
+    """Say whether an amount in minor units is less than can be charged to a card."""
+    return amount < SMALLEST_CHARGE[currency]
+
+
 class Overage(models.TextChoices):
     """What happens to a request above those that the fee includes."""
 

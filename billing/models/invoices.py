@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from billing.models.catalog import SMALLEST_CHARGE, Currency
+from billing.models.catalog import Currency, is_too_small
 from billing.models.orders import Order
 from billing.models.subscriptions import Subscription
 from tenants.models import Meter, Tenant
@@ -131,7 +131,7 @@ class Invoice(models.Model):
     @property
     def is_too_small(self) -> bool:
         """Whether what is due is less than can be charged to a card."""
-        return self.amount_due < SMALLEST_CHARGE[self.currency]
+        return is_too_small(self.amount_due, self.currency)
 
 
 class InvoiceLine(models.Model):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from billing.models.catalog import SMALLEST_CHARGE, Currency, ExtensionPack
+from billing.models.catalog import Currency, ExtensionPack, is_too_small
 from billing.models.subscriptions import Subscription
 from tenants.models import Tenant
 
@@ -110,4 +110,4 @@ class Order(models.Model):
         one. The plan begins all the same, with an open invoice.
         """
         is_plan = self.purpose in {OrderPurpose.SUBSCRIPTION, OrderPurpose.CHANGE}
-        return 0 if is_plan and self.amount < SMALLEST_CHARGE[self.currency] else self.amount
+        return 0 if is_plan and is_too_small(self.amount, self.currency) else self.amount

@@ -10,7 +10,7 @@ import structlog
 from billing import payments
 from billing.balances import credit_balance
 from billing.models import Customer, Invoice, PaymentMethod, PaymentState
-from billing.models.catalog import SMALLEST_CHARGE
+from billing.models.catalog import is_too_small
 from billing.money import display
 from billing.services.attempts import last_attempt
 from billing.services.collect import invoice_collect, invoices_to_collect
@@ -92,7 +92,8 @@ def _would(invoice: Invoice, spent: Counter[tuple[int, str]]) -> str:
     rest = invoice.amount_due - credit
     tried = invoice.payments.filter(method=PaymentMethod.CARD).exclude(payment_method_id="")
     cards = Customer.objects.filter(tenant=invoice.tenant).exclude(payment_method_id="")
-    is_charged = rest >= SMALLEST_CHARGE[invoice.currency] and cards.exists() and not tried.exists()
+    is_enough = not is_too_small(rest, invoice.currency)
+    is_charged = is_enough and cards.exists() and not tried.exists()
     parts = (("spend credit", credit), ("charge", rest if is_charged else 0))
     return ", ".join(
         f"{what} {display(amount, invoice.currency, language='en')}"

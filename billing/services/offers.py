@@ -27,7 +27,7 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
-from billing.models.catalog import SMALLEST_CHARGE
+from billing.models.catalog import is_too_small
 from billing.proration import rest_of_month
 from billing.services.fee_lines import days_line, setup_line
 from billing.services.fees_paid import rest_paid
@@ -79,7 +79,7 @@ class Offer:
     @property
     def is_too_small(self) -> bool:
         """Whether that is too little to be charged to a card: it stays open on its invoice."""
-        return 0 < self.amount < SMALLEST_CHARGE[self.price.currency]
+        return self.amount > 0 and is_too_small(self.amount, self.price.currency)
 
 
 def subscription_active(*, tenant: Tenant) -> Subscription:

@@ -123,6 +123,28 @@ class TestPrices:
         )  # fmt: skip
         assert "free" in str(form.errors["new_tiers"])
 
+    def test_what_no_card_is_charged_is_refused(self, shop: None, operator: Client) -> None:
+        starter, payg = Plan.objects.get(code="starter"), Plan.objects.get(code="payg")
+        small = self.form(starter, new_currency="USD", new_monthly_fee=49, new_setup_fee=1)
+        assert small.errors == {
+            "new_monthly_fee": ["Cards are charged no less than $0.50."],
+            "new_setup_fee": ["Cards are charged no less than $0.50."],
+        }
+        assert self.form(starter, new_currency="USD", new_monthly_fee=50).is_valid()
+        assert self.form(payg, new_currency="JPY", new_monthly_fee=0, new_setup_fee=50).is_valid()
+        pack = ExtensionPack.objects.get(code="extra-100")
+        yen = pack.prices.get(currency="JPY")
+        prices = {"prices-TOTAL_FORMS": 1, "prices-INITIAL_FORMS": 1}
+        row = {"prices-0-id": yen.pk, "prices-0-pack": pack.pk, "prices-0-currency": "JPY"}
+        kept = {"code": "extra-100", "name": "Extra", "requests": 100, "unused": "expire"}
+        address = reverse("admin:billing_extensionpack_change", args=[pack.pk])
+        for amount, answered in ((49, 200), (50, 302)):
+            posted = operator.post(address, {**prices, **row, **kept, "prices-0-amount": amount})
+            assert posted.status_code == answered
+            assert ("no less than ¥50." in posted.content.decode()) == (answered == 200)
+        yen.refresh_from_db()
+        assert yen.amount == 50
+
     @pytest.mark.parametrize("half", [{"new_currency": "USD"}, {"new_monthly_fee": 1}])
     def test_half_a_price_is_none(self, shop: None, half: dict[str, object]) -> None:
         form = self.form(Plan.objects.get(code="starter"), **half)
