@@ -1,13 +1,15 @@
 """What an invoice or credit note says on paper.
 
-It says only what was frozen at issue, and what was paid and credited since. Of a Japanese issuer it
-is a qualified invoice (適格請求書), or a qualified return invoice (適格返還請求書), with what the
-Consumption Tax Act, Art. 57-4 (1) and (3), asks for: issuer and registration number (登録番号),
-when it was supplied (取引年月日, here a period), what was, the sums per rate with the rate
-(税率ごとに区分して合計した対価の額及び適用税率) and their tax (消費税額等), and the buyer; a return
-invoice also when it was returned and the original's dates.
+It says only what was frozen at issue, and what was paid and credited since. Where a Japanese issuer
+with a registration number charged consumption tax it is a qualified invoice (適格請求書), or a
+qualified return invoice (適格返還請求書), with what the Consumption Tax Act, Art. 57-4 (1) and (3),
+asks for: issuer and registration number (登録番号), when it was supplied (取引年月日, here a
+period), what was, the sums per rate with the rate (税率ごとに区分して合計した対価の額及び適用税率)
+and their tax (消費税額等), and the buyer; a return invoice also when it was returned and the
+original's dates. Nothing else may look like one: Art. 57-5.
 """
 
+import re
 from datetime import timedelta
 from itertools import groupby
 
@@ -52,14 +54,18 @@ def document(invoice: Invoice) -> Page:
     return page
 
 
-def _is_japanese(invoice: Invoice) -> bool:
-    return invoice.issuer.get("country") == "JP" and bool(invoice.issuer.get("tax_id"))
+def _is_qualified(invoice: Invoice) -> bool:
+    """Say whether it is of a taxable supply (課税資産の譲渡等) by a registered Japanese issuer."""
+    if invoice.issuer.get("country") != "JP":
+        return False
+    is_registered = re.fullmatch(r"T\d{13}", invoice.issuer.get("tax_id", "")) is not None
+    return is_registered and any(tax.country == "JP" for tax in invoice.taxes.all())
 
 
 def _title(invoice: Invoice) -> str:
     if invoice.kind == InvoiceKind.CREDIT_NOTE:
-        return _("Qualified return invoice") if _is_japanese(invoice) else _("Credit note")
-    return _("Qualified invoice") if _is_japanese(invoice) else _("Invoice")
+        return _("Qualified return invoice") if _is_qualified(invoice) else _("Credit note")
+    return _("Qualified invoice") if _is_qualified(invoice) else _("Invoice")
 
 
 def _day(invoice: Invoice) -> str:

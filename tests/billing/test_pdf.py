@@ -144,6 +144,29 @@ class TestQualified:
             "Consumption tax 10 % in JPY, at 151.23 for 1 USD (MUFG TTM, 2026-11-30) ¥302" in said
         )
 
+    @pytest.mark.parametrize(
+        ("country", "tax_id"),
+        [
+            ("US", "T5835678256246"),  # abroad: outside the tax
+            ("JP", ""),  # not registered
+            ("JP", "JP5835678256246"),  # no registration number of Japan
+        ],
+    )
+    def test_what_is_not_taxed_or_not_of_a_registered_issuer_is_none(
+        self, japan: None, settings: Any, cast: Cast, country: str, tax_id: str
+    ) -> None:
+        settings.ISSUER_TAX_ID = tax_id
+        Tenant.objects.update(language="ja")
+        details(Tenant.objects.get(pk=cast.alice_corp.pk), country, legal_name="Alice Inc.")
+        invoice = mixed(Tenant.objects.get(pk=cast.alice_corp.pk), "JPY")
+        note = credit_note_issue(
+            invoice=invoice, reason="障害のため", actor=None, now=NOW, amounts={1: 100}
+        )
+        for issued, title in ((invoice, "請求書 2026-000001"), (note, "返還請求書 2026-000002")):
+            said = text_of(invoice_pdf(issued))
+            assert title in said
+            assert "適格" not in said
+
     def test_a_return_invoice_names_its_original(self, japan: None, cast: Cast) -> None:
         invoice = mixed(cast.alice_corp, "JPY")
         note = credit_note_issue(
