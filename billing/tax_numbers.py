@@ -75,4 +75,7 @@ def tax_id_checked(*, country: str, number: str) -> str:
         raise Refused(text % {"number": number}) from error
 
 
+# A British number has XI for GB where Northern Ireland trades in goods under EU law, but is the
+# same (https://www.gov.uk/vat-registration/selling-or-moving-goods-in-northern-ireland). That law
+# says nothing of services (Withdrawal Agreement, Protocol on Ireland/Northern Ireland, Art. 8).
 _RULES = {"GB": ("GB", gb_vat.validate), "JP": ("T", corporate_number.validate)}

@@ -1,7 +1,9 @@
 """The unit costs of a new installation: AWS's list prices in us-east-1.
 
-They were taken from copies of AWS's pages and whitepapers, not from its price list API; an operator
-compares them with the page that each row names.
+They are those of AWS's price list API (AWSLambda and AmazonApiGateway), as published copies had
+them in October 2025. The pages that the rows name, in copies of the 20th of September 2026, still
+have the prices of requests in their examples, and the free tiers; their tables are filled in by the
+browser. Nothing was read from AWS itself: an operator compares the rows with these pages.
 """
 
 from datetime import date
@@ -11,12 +13,12 @@ from billing.models import CostUnit, UnitCost
 
 _REGION = "us-east-1"
 _SINCE = date(2020, 12, 1)  # when Lambda began to bill by the millisecond
-_READ = "from a copy, November 2026: compare it"
+_READ = "a copy of the 20th of September 2026: compare it"
 _SEEDS = (
     (
         CostUnit.GATEWAY_REQUESTS, "0.0000035", 0,
-        "https://aws.amazon.com/api-gateway/pricing/ REST, up to 333 million a month. The free"
-        " million is a new account’s, for 12 months",
+        "https://aws.amazon.com/api-gateway/pricing/ REST, first 333 million a month; no free tier"
+        " after 12 months",
     ),
     (
         CostUnit.LAMBDA_REQUESTS, "0.0000002", 1_000_000,

@@ -1,13 +1,15 @@
 """Tax by hand: who is charged what, rounded how, and what is taken back of it."""
 
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.tax_rates import standard_rates
 from billing.taxes import (
     UNTAXED,
     Buyer,
@@ -75,6 +77,7 @@ def taxes(issuer: Issuer, country: str, currency: str, *amounts: int) -> list[Ta
         (GERMANY, "AT", False, UNTAXED),  # the table has no rate
         (GERMANY, "JP", False, UNTAXED),
         (GERMANY, "GB", False, UNTAXED),
+        (GERMANY, "GB", True, UNTAXED),  # VIES knows Northern Ireland's numbers, for goods
         (BRITAIN, "GB", False, Taxation("GB", "VAT", Decimal(20))),
         (BRITAIN, "FR", True, UNTAXED),
     ],
@@ -108,6 +111,27 @@ def test_the_newest_rate_that_has_begun_counts_until_its_last_day(
     }
     found = TaxTables(DAY, GERMANY, rates, {}).standard("DE", on)
     assert found == (UNTAXED if expected is None else Taxation("DE", "VAT", Decimal(expected)))
+
+
+def test_the_seeded_rates_change_on_their_days() -> None:
+    rates: dict[str, list[Rate]] = defaultdict(list)
+    for country, name, rate, first_day in standard_rates():
+        rates[country].insert(0, Rate(name, rate, first_day))
+    seeded = TaxTables(DAY, GERMANY, rates, {})
+    changes = {
+        ("EE", date(2025, 7, 1)): (22, 24), ("FI", date(2024, 9, 1)): (24, Decimal("25.5")),
+        ("LU", date(2024, 1, 1)): (16, 17), ("RO", date(2025, 8, 1)): (19, 21),
+        ("SK", date(2025, 1, 1)): (20, 23),
+    }  # fmt: skip
+    for (country, first_day), before_and_after in changes.items():
+        days = (first_day - timedelta(days=1), first_day)
+        assert tuple(seeded.standard(country, day).rate for day in days) == before_and_after
+    assert {country: int(seeded.standard(country, DAY).rate) for country in seeded.rates} == {
+        "AT": 20, "BE": 21, "BG": 20, "CY": 19, "CZ": 21, "DE": 19, "DK": 25, "EE": 24, "ES": 21,
+        "FI": 25, "FR": 20, "GB": 20, "GR": 24, "HR": 25, "HU": 27, "IE": 23, "IT": 22, "JP": 10,
+        "LT": 21, "LU": 17, "LV": 21, "MT": 18, "NL": 21, "PL": 23, "PT": 23, "RO": 21, "SE": 25,
+        "SI": 22, "SK": 23,
+    }  # fmt: skip
 
 
 class TestRounding:
