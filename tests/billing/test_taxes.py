@@ -119,13 +119,13 @@ def test_the_seeded_rates_change_on_their_days() -> None:
         rates[country].insert(0, Rate(name, rate, first_day))
     seeded = TaxTables(DAY, GERMANY, rates, {})
     changes = {
-        ("EE", date(2025, 7, 1)): (22, 24), ("FI", date(2024, 9, 1)): (24, Decimal("25.5")),
-        ("LU", date(2024, 1, 1)): (16, 17), ("RO", date(2025, 8, 1)): (19, 21),
-        ("SK", date(2025, 1, 1)): (20, 23),
+        ("EE", date(2025, 7, 1)): ["22", "24"], ("FI", date(2024, 9, 1)): ["24", "25.5"],
+        ("LU", date(2024, 1, 1)): ["16", "17"], ("RO", date(2025, 8, 1)): ["19", "21"],
+        ("SK", date(2025, 1, 1)): ["20", "23"],
     }  # fmt: skip
-    for (country, first_day), before_and_after in changes.items():
+    for (country, first_day), rates_in_turn in changes.items():
         days = (first_day - timedelta(days=1), first_day)
-        assert tuple(seeded.standard(country, day).rate for day in days) == before_and_after
+        assert [str(seeded.standard(country, day).rate) for day in days] == rates_in_turn
     assert {country: int(seeded.standard(country, DAY).rate) for country in seeded.rates} == {
         "AT": 20, "BE": 21, "BG": 20, "CY": 19, "CZ": 21, "DE": 19, "DK": 25, "EE": 24, "ES": 21,
         "FI": 25, "FR": 20, "GB": 20, "GR": 24, "HR": 25, "HU": 27, "IE": 23, "IT": 22, "JP": 10,
