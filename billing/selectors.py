@@ -135,13 +135,10 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
         subscription__state=SubscriptionState.INCOMPLETE,
         state__in=[OrderState.PENDING, OrderState.EXPIRED],  # checkout begins an expired one again
     )
-    pending = waiting.order_by("-id").first()
+    awaited = waiting.select_related("tenant", "subscription__plan", "subscription__price")
     month = period_of(QuotaPeriod.MONTH, now)
     row: dict[str, object] = {
-        "pending": pending,
-        "pending_amount": display(pending.amount, pending.currency)
-        if pending and pending.amount
-        else "",
+        "pending": awaited.order_by("-id").first(),
         "change": _plan_change(tenant),
         "period_start": month.start,
         "period_end": month.end - timedelta(days=1),

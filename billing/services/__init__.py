@@ -81,6 +81,7 @@ from billing.services.order_refunds import order_refund
 from billing.services.orders import card_order, extension_order
 from billing.services.pay import invoice_check, invoice_checkout
 from billing.services.plan_changes import plan_change, plan_keep, plan_offer
+from billing.services.plan_orders import plan_order_today
 from billing.services.price_moves import (
     price_move_first_day,
     price_move_withdraw,
@@ -131,6 +132,7 @@ __all__ = [
     "plan_change",
     "plan_keep",
     "plan_offer",
+    "plan_order_today",
     "price_move_first_day",
     "price_move_withdraw",
     "price_moves_schedule",

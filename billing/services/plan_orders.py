@@ -46,6 +46,16 @@ def plan_order_again(*, order: Order, subscription: Subscription, now: datetime)
     return _plan_order(subscription, purpose, "", order.created_by, now)
 
 
+def plan_order_today(*, order: Order, now: datetime) -> Order | None:
+    """Return a plan's waiting order as it is priced on the way to Checkout now; it is not written.
+
+    None where the plan is not sold any more, or at another price.
+    """
+    if not (is_awaited(order.subscription) and is_on_sale(order.subscription)):
+        return None
+    return Order(currency=order.currency, **plan_frozen(order.subscription, now))
+
+
 def is_awaited(subscription: Subscription | None) -> TypeGuard[Subscription]:
     """Say whether a subscription waits for its first payment: no other has begun since."""
     return subscription is not None and subscription.state == SubscriptionState.INCOMPLETE

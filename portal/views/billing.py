@@ -6,6 +6,7 @@ come back to, in case the webhook is late.
 
 import uuid
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,7 @@ import tenants.selectors
 from billing import declines, extensions, payments, pdf, selectors, services
 from billing.balances import credit_display
 from billing.models import Order, OrderPurpose, OrderState
+from billing.money import display
 from billing.overdue import overdue
 from billing.spending import cap_row
 from portal.views.access import TenantRequest, tenant_required
@@ -36,10 +38,12 @@ def overview(request: TenantRequest) -> HttpResponse:
     now = timezone.now()
     current, _earlier = extensions.current_and_earlier(tenant=tenant, now=now)
     latest = selectors.invoices(tenant=tenant)[:LATEST]
+    subscription = selectors.subscription_row(tenant=tenant, now=now)
     context = {
         "nav": "billing",
         "holds": tenants.selectors.holds_standing(tenant=tenant),
-        "subscription": selectors.subscription_row(tenant=tenant, now=now),
+        "subscription": subscription,
+        "to_pay": _to_pay(subscription["pending"], now),
         "cap": cap_row(tenant=tenant),
         "next_invoice": next_invoice(tenant, now),
         "cards": selectors.cards(tenant=tenant),
@@ -50,6 +54,15 @@ def overview(request: TenantRequest) -> HttpResponse:
         "token": uuid.uuid4().hex,
     }
     return render(request, "portal/billing/overview.html", context)
+
+
+def _to_pay(order: object, now: datetime) -> dict[str, object] | None:
+    """Return what a plan's waiting order comes to today; None where that is nothing."""
+    today = services.plan_order_today(order=order, now=now) if isinstance(order, Order) else None
+    if today is None or not today.amount:
+        return None
+    amount = display(today.amount, today.currency)
+    return {"what": today.description, "amount": amount, "day": today.starts_on}
 
 
 def form_token(request: TenantRequest, what: str) -> str:

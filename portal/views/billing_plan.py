@@ -91,6 +91,7 @@ def _offer(offer: Offer) -> dict[str, object]:
         "takes_effect_on": offer.takes_effect_on,
         "month_ends": offer.month.end,
         "trial_ends_on": offer.trial_ends_on,
+        "has_fee": offer.price.monthly_fee > 0,
         "fee": display(offer.price.monthly_fee, currency),
         "old_fee": display(offer.replaces.price.monthly_fee, currency),
         "setup_fee": display(offer.price.setup_fee, currency) if offer.owes_setup else "",

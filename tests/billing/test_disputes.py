@@ -31,6 +31,7 @@ from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
 from billing.services.cursors import cursor_reached
 from billing.services.disputes import dispute_settle, disputes_fetch
+from billing.services.notices import message
 from billing.services.refunds import credit_note_refund, refund_request
 from billing.tasks import notice_send
 from portal.local.payments.server import LocalPayments
@@ -192,6 +193,11 @@ def test_an_inquiry_takes_nothing_until_it_is_escalated(
     page = f"https://dashboard.stripe.com/test/payments/{payment.payment_intent_id}"
     assert page in sent.body.splitlines()
     assert f"invoice {payment.invoice.number}." in sent.body
+    undated = notices.earliest("id")
+    undated.context |= {"due_by": ""}
+    told = message(undated)
+    assert told.subject == "A payment of $30.00 is disputed"
+    assert f"Stripe asks for evidence, and names no day for it:\n{page}" in told.body
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 
 from billing import services
-from billing.models import Customer, Order, PlanChange, PriceVersion, Subscription
+from billing.models import Customer, Order, Plan, PlanChange, PriceVersion, Subscription
 from tenants.models import Member, Role, Tenant, User
 from tests.billing.conftest import SignUpCall, buy
 from tests.billing.test_change import plan_of
@@ -98,6 +98,26 @@ def test_a_cheaper_plan_can_be_had_now(browser: Client, tenant: Tenant) -> None:
     assert "You are on Free now." in said(browser.post(page_of("free"), form, follow=True))
     assert plan_of(tenant) == "free"
     assert 'data-testid="quota-now"' not in browser.get(page_of("pro")).content.decode()
+
+
+def test_a_waiting_order_is_shown_at_what_it_costs_today(browser: Client, tenant: Tenant) -> None:
+    shown = browser.get(page_of("pro")).context["offer"]
+    press(browser, "pro")
+    yesterday = timezone.now().date() - timedelta(days=1)
+    Order.objects.filter(purpose="change").update(amount=199_00, starts_on=yesterday)
+    assert f": {shown['amount_display']}, if it begins on" in overview(browser)
+    services.price_set(
+        plan=Plan.objects.get(code="pro"), currency="USD", monthly_fee=249_00, steps={},
+        now=timezone.now(),
+    )  # fmt: skip
+    assert "plan waits for its payment" in overview(browser)
+    assert "if it begins on" not in overview(browser)  # at this price it cannot be had any more
+
+
+def test_a_plan_without_a_fee_tells_of_none(browser: Client) -> None:
+    assert "The fee of" not in browser.get(page_of("payg")).content.decode()
+    PriceVersion.objects.filter(plan__code="payg").update(monthly_fee=5_00)
+    assert "The fee of $5.00 a month begins on" in browser.get(page_of("payg")).content.decode()
 
 
 def test_it_says_what_becomes_of_what_was_paid_and_of_a_trial(browser: Client) -> None:
