@@ -36,7 +36,7 @@ help:
 	@echo "make test         the tests; ARGS='-k quota' narrows them; WORKERS=0 runs one at a time"
 	@echo "make lint         style, types, import contracts, migrations, deployment checks"
 	@echo "make bench        the benchmarks"
-	@echo "make screenshots  every page, light, dark, narrow and Japanese, into var/screenshots"
+	@echo "make screenshots  every page, light, dark, narrow and Japanese, into var/screenshots; ARGS=dark takes only those"
 	@echo "make lock         compile requirements*.in, the functions' too, into the lock files"
 
 run:

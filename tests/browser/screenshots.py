@@ -1,7 +1,8 @@
 """`make screenshots`: every page of the story, as people may see it, into var/screenshots/.
 
-The demo runs first, so that pages have something to show. Each is taken light, dark, 360 px wide
-and in Japanese; problems that a page reported are printed, and are the exit code.
+The demo runs first, so that pages have something to show; then money's states are seeded. Each page
+is taken light, dark, 360 px wide and in Japanese, or as ARGS name looks; problems that a page
+reported are printed, and are the exit code.
 """
 
 import re
@@ -48,6 +49,32 @@ MEMBERS = (
     "/settings/",
     "/docs/#/Account/ping",
 )
+OWNER = "owner@states.example.com"
+# OWNER's tenants, by their names in `states.seed`.
+STATES = {
+    "Steady KK": ("/billing/", "/billing/invoices/", "/billing/details/"),
+    "Late Ltd": ("/billing/", "/dashboard/"),
+    "Stopped Ltd": ("/billing/", "/billing/invoices/"),
+    "Disputed Ltd": ("/billing/invoices/",),
+    "Repaid Ltd": ("/billing/", "/billing/invoices/"),
+    "Leaving Ltd": ("/billing/", "/billing/plan/", "/billing/plan/starter/"),
+    "Capped Ltd": ("/billing/", "/billing/extensions/", "/billing/plan/pro/"),
+    "Packed Ltd": ("/billing/", "/billing/extensions/", "/billing/plan/payg/"),
+    "Waiting Ltd": ("/billing/", "/billing/plan/starter/"),
+    "Trying Ltd": ("/billing/", "/billing/plan/free/"),
+}
+# Their lists in the admin, each with the first of its rows.
+MONEY = (
+    "invoice",
+    "order",
+    "subscription",
+    "payment",
+    "refund",
+    "dispute",
+    "dunningcase",
+    "pricemove",
+    "reconciliation",
+)
 OPERATORS = (
     "/admin/",
     "/admin/reports/",
@@ -81,10 +108,13 @@ def main() -> int:
     ):
         if tell(stack, say=print) != 0:
             return 1
+        stack.manage(
+            "shell", "--command", f"from tests.browser.states import seed; seed({OWNER!r})"
+        )
         problems = [
             problem
-            for look, options in LOOKS.items()
-            for problem in _walk(browser, stack, target / look, options)
+            for look in sys.argv[1:] or LOOKS
+            for problem in _walk(browser, stack, target / look, LOOKS[look])
         ]
     print(f"{len(list(target.rglob('*.png')))} pictures are in {target}")
     for problem in problems:
@@ -108,14 +138,21 @@ def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any])
     newcomer.page.goto("/uploads/")
     newcomer.page.screenshot(path=target / "uploads-empty.png", full_page=True)
     newcomer.close()
+    owner = Visitor(browser, base_url=stack.site_url, **options)
+    owner.page.goto("/accounts/login/")
+    _sign_in(owner.page, "login", OWNER, PASSWORD)
+    _take_states(owner.page, target)
+    owner.close()
     operator = Visitor(browser, base_url=stack.site_url, **options)
     operator.page.goto("/admin/")
     password = stack.environment["OPERATOR_PASSWORD"]
     _sign_in(operator.page, "username", "operator@example.com", password)
     _take(operator.page, OPERATORS, target)
+    _take_money(operator.page, target)
     operator.close()
     missing = "/no-such-page/"  # it is meant to be 404, and Chromium's console says so
-    problems = visitor.problems + newcomer.problems + operator.problems
+    people = (visitor, newcomer, owner, operator)
+    problems = [problem for person in people for problem in person.problems]
     return [text for text in problems if missing not in text]
 
 
@@ -132,6 +169,32 @@ def _take(page: Page, addresses: tuple[str, ...], target: Path) -> None:
         page.wait_for_load_state("networkidle")
         name = re.sub(r"\W+", "-", address).strip("-") or "home"
         page.screenshot(path=target / f"{name}.png", full_page=True)
+
+
+def _take_states(page: Page, target: Path) -> None:
+    """A tenant in each state, as its owner sees it."""
+    for name, addresses in STATES.items():
+        page.locator("details.menu summary").first.click()
+        page.locator("button[name=tenant]", has_text=name).click()
+        state = name.split()[0].lower()
+        for address in addresses:
+            page.goto(address)
+            shot = re.sub(r"\W+", "-", address).strip("-")
+            page.screenshot(path=target / f"{state}-{shot}.png", full_page=True)
+        to_pay = page.locator("main a[href$='/pay/']")
+        if to_pay.count():
+            to_pay.first.click()
+            page.screenshot(path=target / f"{state}-pay.png", full_page=True)
+
+
+def _take_money(page: Page, target: Path) -> None:
+    """The admin's lists about money, each with its first row."""
+    for model in MONEY:
+        page.goto(f"/admin/billing/{model}/")
+        page.screenshot(path=target / f"money-{model}.png", full_page=True)
+        first = page.locator("#result_list a[href*='/change/']").first.get_attribute("href")
+        page.goto(str(first))
+        page.screenshot(path=target / f"money-{model}-1.png", full_page=True)
 
 
 def _take_uploads(page: Page, target: Path) -> None:

@@ -16,6 +16,7 @@ from portal.supervisor.stack import Stack
 MEMBERS = ("billing", "billing/extensions", "billing/invoices", "keys", "usage", "team", "settings")
 
 pytestmark = pytest.mark.database  # not in this process, but in all of the installation's
+ASKS_ONCE = "4000002500003155"
 PATIENCE = 30  # seconds that workers may take for what is theirs
 
 Visit = Callable[..., Page]
@@ -139,7 +140,14 @@ def test_a_paid_plan_begins_at_checkout(visit: Visit, axe: Check) -> None:
     sign_up(page, organization="Bob Works", plan="starter")
     expect(page.get_by_test_id("pay")).to_be_visible()
     axe(page)
-    pay(page, GOOD_CARD)
+    pay(page, DECLINED_CARD)
+    expect(page.get_by_test_id("error")).to_contain_text("declined")
+    pay(page, ASKS_ONCE)
+    axe(page)
+    page.get_by_test_id("fail").click()
+    expect(page.get_by_test_id("error")).to_contain_text("could not be authenticated")
+    pay(page, ASKS_ONCE)
+    page.get_by_test_id("complete").click()
     expect(page.get_by_text("Paid, and in effect")).to_be_visible()
 
     page.goto("/billing/")
