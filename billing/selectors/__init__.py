@@ -1,0 +1,17 @@
+"""What pages read of billing, ready to show. Every query about a tenant starts from it."""
+
+from billing.selectors.customers import cards as cards
+from billing.selectors.customers import currency_of as currency_of
+from billing.selectors.customers import order_by_uuid as order_by_uuid
+from billing.selectors.extensions import packs as packs
+from billing.selectors.extensions import takes_packs as takes_packs
+from billing.selectors.issued import invoice_by_number as invoice_by_number
+from billing.selectors.issued import invoice_row as invoice_row
+from billing.selectors.issued import invoice_to_pay as invoice_to_pay
+from billing.selectors.issued import invoices as invoices
+from billing.selectors.plans import PlanCard as PlanCard
+from billing.selectors.plans import currency_choices as currency_choices
+from billing.selectors.plans import plan_choices as plan_choices
+from billing.selectors.plans import plans_public as plans_public
+from billing.selectors.plans import price_steps as price_steps
+from billing.selectors.subscriptions import subscription_row as subscription_row

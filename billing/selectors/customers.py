@@ -1,0 +1,26 @@
+"""How a tenant is charged: its currency, its saved cards, its orders."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from billing.models import Currency, Customer, Order, SavedCard
+from tenants.models import Tenant
+
+
+def currency_of(*, tenant: Tenant) -> str:
+    """Return the currency that a tenant is charged in."""
+    customer = Customer.objects.filter(tenant=tenant).first()
+    return customer.currency if customer else Currency.USD
+
+
+def cards(*, tenant: Tenant) -> QuerySet[SavedCard]:
+    """Return a tenant's saved cards, the newest first."""
+    saved = SavedCard.objects.filter(customer__tenant=tenant, removed_at=None)
+    return saved.select_related("customer")
+
+
+def order_by_uuid(*, tenant: Tenant, order_uuid: UUID) -> Order | None:
+    """Return the tenant's own order."""
+    mine = Order.objects.filter(tenant=tenant, uuid=order_uuid)
+    return mine.select_related("tenant__usage_plan").first()

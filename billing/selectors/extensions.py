@@ -1,0 +1,48 @@
+"""The packs that a tenant can buy."""
+
+from datetime import datetime
+
+from billing.models import ExtensionPack, PackPrice, Subscription, SubscriptionState
+from billing.money import display
+from billing.selectors.customers import currency_of
+from billing.tax_tables import taxation_today
+from billing.tax_words import with_tax
+from billing.usage_prices import priced
+from tenants.models import Meter, Tenant
+
+
+def takes_packs(*, tenant: Tenant) -> bool:
+    """Say whether a tenant's plan can be extended: its quota ends, and requests have no price.
+
+    Where they have one, those of a pack would be paid for twice.
+    """
+    if tenant.usage_plan.is_unlimited:
+        return False
+    active = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.ACTIVE)
+    held = active.select_related("plan", "price").first()
+    return held is None or Meter.REQUESTS not in priced(held.plan, held.price)
+
+
+def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
+    """Return the packs on sale, priced in the tenant's currency, and what they are with tax.
+
+    None on a plan that takes none.
+    """
+    if not takes_packs(tenant=tenant):
+        return []
+    taxation = taxation_today(tenant=tenant, now=now)
+    currency = currency_of(tenant=tenant)
+    prices = PackPrice.objects.filter(
+        currency=currency, pack__in=ExtensionPack.objects.filter(is_active=True)
+    )
+    return [
+        {
+            "code": price.pack.code,
+            "name": price.pack.name,
+            "requests": price.pack.requests,
+            "unused": price.pack.get_unused_display(),
+            "price_display": display(price.amount, price.currency),
+            "with_tax": with_tax(net=price.amount, currency=price.currency, taxation=taxation),
+        }
+        for price in prices.select_related("pack").order_by("pack__requests")
+    ]

@@ -1,0 +1,68 @@
+"""Issued invoices, for lists and where they are paid."""
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+
+from billing.declines import in_words
+from billing.models import Dispute, Invoice, InvoiceState, PaymentMethod
+from billing.models.disputes import STANDING
+from billing.money import display
+from tenants.models import Tenant
+
+
+def invoices(*, tenant: Tenant) -> QuerySet[Invoice]:
+    """Return a tenant's issued invoices, newest first."""
+    issued = Invoice.objects.filter(tenant=tenant, sequence__isnull=False)
+    disputed = Dispute.objects.filter(payment__invoice=OuterRef("pk"), status__in=STANDING)
+    return issued.annotate(is_disputed=Exists(disputed)).order_by("-year", "-sequence")
+
+
+def invoice_by_number(*, tenant: Tenant, number: str) -> Invoice | None:
+    """Return the tenant's invoice of this number, None where there is none of it."""
+    year, _dash, sequence = number.partition("-")
+    if not (year.isdecimal() and sequence.isdecimal()):
+        return None
+    found = invoices(tenant=tenant).filter(year=int(year), sequence=int(sequence))
+    return found.prefetch_related("lines").first()
+
+
+def invoice_row(invoice: Any) -> dict[str, object]:
+    """Return one of `invoices` for a list."""
+    return {
+        "number": invoice.number,
+        "issued_at": invoice.issued_at,
+        "total_display": display(invoice.total, invoice.currency),
+        "state": invoice.state,
+        "state_label": invoice.get_state_display(),
+        "note": _note(invoice),
+        "is_payable": invoice.state == InvoiceState.OPEN and not invoice.is_too_small,
+    }
+
+
+def invoice_to_pay(invoice: Any) -> dict[str, object]:
+    """Return an invoice for the page where it is paid: what is due, and why it is not paid yet."""
+    last = invoice.payments.filter(method=PaymentMethod.CARD).order_by("-attempt").first()
+    reason = in_words(last.failure_code, last.failure_message) if last else ""
+    return {
+        **invoice_row(invoice),
+        "due_display": display(invoice.amount_due, invoice.currency),
+        "reason": _waits_for(invoice) if invoice.is_too_small else reason,
+    }
+
+
+def _note(invoice: Any) -> str:
+    if invoice.state == InvoiceState.OPEN:
+        return _waits_for(invoice)
+    return _("The payment is disputed.") if invoice.is_disputed else ""
+
+
+def _waits_for(invoice: Invoice) -> str:
+    """Return why an open invoice is not paid."""
+    if invoice.is_too_small:
+        return _(
+            "This is too small an amount to be charged to a card. It waits; credit or a bank"
+            " transfer settles it."
+        )
+    return invoice.note

@@ -1,0 +1,65 @@
+"""The plan that a tenant has, and what is to come of it."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from billing.models import (
+    ChangeState,
+    Order,
+    OrderPurpose,
+    OrderState,
+    PlanChange,
+    Subscription,
+    SubscriptionState,
+)
+from billing.money import display
+from billing.spending import usage_rows
+from billing.usage_prices import priced
+from tenants.models import QuotaPeriod, Tenant
+from tenants.periods import period_of
+
+
+def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
+    """Return the tenant's plan for the overview, and the plan that waits for payment, if any."""
+    subscriptions = Subscription.objects.filter(tenant=tenant).select_related("plan", "price")
+    active = subscriptions.filter(state=SubscriptionState.ACTIVE).first()
+    waiting = Order.objects.filter(
+        tenant=tenant,
+        purpose__in=[OrderPurpose.SUBSCRIPTION, OrderPurpose.CHANGE],
+        subscription__state=SubscriptionState.INCOMPLETE,
+        state__in=[OrderState.PENDING, OrderState.EXPIRED],  # checkout begins an expired one again
+    )
+    awaited = waiting.select_related("tenant", "subscription__plan", "subscription__price")
+    month = period_of(QuotaPeriod.MONTH, now)
+    row: dict[str, object] = {
+        "pending": awaited.order_by("-id").first(),
+        "change": _plan_change(tenant),
+        "period_start": month.start,
+        "period_end": month.end - timedelta(days=1),
+    }
+    if active is not None:
+        fee = display(active.price.monthly_fee, active.price.currency)
+        steps = priced(active.plan, active.price)
+        row |= {
+            "plan_name": active.plan.name,
+            "plan_code": active.plan.code,
+            "trial_ends_on": _after(active.trial_ends_on, now),
+            "state": active.state,
+            "state_label": active.get_state_display(),
+            "price_display": (_("%(fee)s a month, plus usage") if steps else _("%(fee)s a month"))
+            % {"fee": fee},
+            "usage": usage_rows(active, now),
+        }
+    return row
+
+
+def _plan_change(tenant: Tenant) -> PlanChange | None:
+    """Return the change of plan that is to come, if any."""
+    scheduled = PlanChange.objects.filter(tenant=tenant, state=ChangeState.SCHEDULED)
+    return scheduled.select_related("plan").first()
+
+
+def _after(day: date | None, now: datetime) -> date | None:
+    """Return a UTC day that is still to come."""
+    return day if day is not None and day > now.astimezone(UTC).date() else None
