@@ -2,8 +2,9 @@
 changes plan.
 
 The fee of these days was billed with the subscription that holds them, or, where that began without
-a charge, with one before it. Of its invoice counts what was not credited and not written off; what
-is open is still owed in full, and what the month's run has yet to bill will be.
+a charge for them, with one before it: a setup fee pays for no days. Of its invoice counts what was
+not credited and not written off; what is open is still owed in full, and what the month's run has
+yet to bill will be.
 """
 
 from datetime import date
@@ -22,6 +23,8 @@ from billing.proration import Share, rest_of_month
 from billing.services.credit_notes import lines_left
 from tenants.periods import Period
 
+_OF_DAYS = frozenset({LineGroup.FEE, LineGroup.PRORATION})
+
 
 def rest_paid(*, subscription: Subscription, day: date, month: Period) -> tuple[Plan, Share]:
     """Return the plan whose fee is paid for the rest of a month, `day` included, and the share of
@@ -34,7 +37,7 @@ def rest_paid(*, subscription: Subscription, day: date, month: Period) -> tuple[
     while held is not None:
         rest = rest_of_month(fee=held.price.monthly_fee, day=day, month=month)
         invoice = _invoice(held, month)
-        if invoice is not None:
+        if invoice is not None and _is_of_days(invoice):
             return held.plan, _kept(rest, invoice)
         if _will_be_billed(held, day, month):
             return held.plan, rest
@@ -59,6 +62,12 @@ def _invoice(subscription: Subscription, month: Period) -> Invoice | None:
     return fee.first() or bought.first()
 
 
+def _is_of_days(invoice: Invoice) -> bool:
+    """Say whether an invoice charged for days, more than it took back of a plan that was paid."""
+    lines = invoice.lines.filter(group__in=_OF_DAYS)
+    return sum(line.amount for line in lines) > 0
+
+
 def _kept(rest: Share, invoice: Invoice) -> Share:
     """Return of a share so much as was not credited or written off of its fee's line."""
     line, left = _fee_line(invoice)
@@ -74,7 +83,7 @@ def _kept(rest: Share, invoice: Invoice) -> Share:
 def _fee_line(invoice: Invoice) -> tuple[InvoiceLine | None, int]:
     """Return the line of the fee, and what is left of it."""
     for line, left in lines_left(invoice=invoice).items():
-        if line.group in {LineGroup.FEE, LineGroup.PRORATION} and line.amount > 0:
+        if line.group in _OF_DAYS and line.amount > 0:
             return line, left
     return None, 0
 

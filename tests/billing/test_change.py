@@ -206,6 +206,44 @@ class TestDowngradeNow:
         entitlement.refresh_from_db()
         assert entitlement.requests == 13_333 + 100
 
+    def test_a_setup_fee_comes_once_and_pays_no_days(self, sign_up: SignUpCall) -> None:
+        PriceVersion.objects.filter(plan__code="starter").update(setup_fee=10_00)
+        PriceVersion.objects.filter(plan__code="pro").update(setup_fee=20_00)
+        PriceVersion.objects.filter(plan__code="payg").update(setup_fee=3_00)
+        tenant = subscribe(sign_up, "pro")
+        to_starter = self.now(tenant, "starter")
+        assert to_starter is not None
+        services.order_check(order=buy(to_starter, now=DAY), now=DAY)
+        # Pro is paid to the month's end still, with its setup: 19,900 * 5 / 30 = 3,316.67.
+        assert change(tenant, "pro") is None
+        to_payg = self.now(tenant, "payg")
+        assert to_payg is not None
+        services.order_check(order=buy(to_payg, now=DAY), now=DAY)
+        assert change(tenant, "pro", now=NEXT_DAY) is None
+        assert self.now(tenant, "starter", now=NEXT_DAY) is None
+        for now in (NEXT_DAY, FIRST, WEEK_LATE):
+            bill(now)
+        bought = Invoice.objects.filter(kind=InvoiceKind.ORDER).order_by("id")
+        assert [[line.amount for line in each.lines.all()] for each in bought] == [
+            [4643, 20_00],  # 7 of 30 days
+            [483, -483, 10_00],
+            [3_00],
+        ]
+        assert fees(tenant) == [("Starter, 2026-12", 29_00)]
+        assert prove().is_proved
+
+    def test_a_setup_fee_that_a_trial_left_unpaid_comes_with_the_plans_return(
+        self, sign_up: SignUpCall
+    ) -> None:
+        PriceVersion.objects.filter(plan__code="pro").update(setup_fee=20_00, trial_days=30)
+        tenant = subscribe(sign_up, "pro")
+        assert self.now(tenant, "free") is None
+        order = paid(tenant, "pro")
+        assert [line.amount for line in order.invoice.lines.all()] == [3317, 20_00]
+        for now in (FIRST, WEEK_LATE):
+            bill(now)
+        assert fees(tenant) == [("Pro, 2026-12", 199_00)]
+
     def test_on_trial_the_new_fee_is_paid_at_once(self, sign_up: SignUpCall) -> None:
         tenant = subscribe(sign_up, "payg")
         PriceVersion.objects.filter(plan__code="pro").update(trial_days=30)
