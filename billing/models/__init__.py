@@ -6,7 +6,8 @@ subscriptions.py  customers at Stripe, who subscribes to what, and changes to co
 cards.py          their saved cards
 controls.py       what tenants set: spending caps, automatic top-ups
 orders.py         purchases, with their price frozen
-invoices.py       invoices, their lines, taxes and numbers; what usage was billed
+invoices.py       invoices, their lines, taxes and numbers
+billed_usage.py   what a month's usage was read as, and billed as
 payments.py       payments, refunds, and Stripe's events
 reconciliation.py what is compared with Stripe every night
 disputes.py       payments that their cardholders dispute
@@ -18,6 +19,7 @@ tax.py            rates of tax and exchange, and what tenants and VIES say
 """
 
 from billing.models.balance import BalanceTransaction
+from billing.models.billed_usage import BilledUsage, UsageReading
 from billing.models.cards import SavedCard
 from billing.models.catalog import (
     Currency,
@@ -40,7 +42,6 @@ from billing.models.dunning import (
     DunningStep,
 )
 from billing.models.invoices import (
-    BilledUsage,
     Invoice,
     InvoiceCounter,
     InvoiceKind,
@@ -48,7 +49,6 @@ from billing.models.invoices import (
     InvoiceState,
     InvoiceTax,
     LineGroup,
-    UsageReading,
 )
 from billing.models.ledger import Account, Entry, Posting
 from billing.models.notices import Notice
