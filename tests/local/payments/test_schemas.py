@@ -20,7 +20,7 @@ from portal.local.payments.resources import (
     payment_methods,
     payouts,
     refunds,
-    sessions,
+    session_params,
     setup_intents,
 )
 
@@ -58,8 +58,8 @@ def strangers(schema: Hash, known: Any, path: str = "") -> Iterator[str]:
         (payment_methods.LIST, stripe_params.PaymentMethodListParams),
         (payment_methods.LIST_FOR_CUSTOMER, stripe_params.CustomerPaymentMethodListParams),
         (payment_methods.ATTACH, stripe_params.PaymentMethodAttachParams),
-        (sessions.CREATE, checkout_params.SessionCreateParams),
-        (sessions.LIST, checkout_params.SessionListParams),
+        (session_params.CREATE, checkout_params.SessionCreateParams),
+        (session_params.LIST, checkout_params.SessionListParams),
         (payment_intents.CREATE, stripe_params.PaymentIntentCreateParams),
         (payment_intents.CONFIRM, stripe_params.PaymentIntentConfirmParams),
         (payment_intents.CANCEL, stripe_params.PaymentIntentCancelParams),
