@@ -7,7 +7,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from billing.models import Reconciliation
+from billing.words import words_of
 from tenants.admin_tools import ReadOnly
+
+_PARTS = {
+    "events": _("events"),
+    "balance": _("Stripe's balance"),
+    "disputes": _("disputes"),
+    "proof": _("proof of the books"),
+}
 
 
 @admin.register(Reconciliation)
@@ -21,6 +29,11 @@ class ReconciliationAdmin(ReadOnly, ModelAdmin):
     @admin.display(description=_("findings"))
     def lines(self, row: Reconciliation) -> str:
         lines = (
-            ("≠ " if one["is_difference"] else "", one["part"], one["text"]) for one in row.findings
+            (
+                "≠ " if one["is_difference"] else "",
+                _PARTS.get(one["part"], one["part"]),
+                words_of(one["words"]),
+            )
+            for one in row.findings
         )
         return format_html_join(mark_safe("<br>"), "{}{}: {}", lines)

@@ -25,7 +25,8 @@ class StripeCursor(models.Model):
 class Reconciliation(models.Model):
     """One comparison with Stripe, kept. Written when it begins: one without an end has died.
 
-    `findings` are its lines: `part`, `text`, and `is_difference` where an operator should look.
+    `findings` are its lines: `part`, `words` (billing/words.py), and `is_difference` where an
+    operator should look.
     """
 
     started_at = models.DateTimeField(_("started at"))

@@ -13,7 +13,6 @@ from typing import Any
 from django.db import connection
 from django.db.models import (
     BigIntegerField,
-    DateTimeField,
     Exists,
     ExpressionWrapper,
     F,
@@ -23,7 +22,7 @@ from django.db.models import (
     Sum,
     Value,
 )
-from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from billing.models import (
     Account,
@@ -50,7 +49,11 @@ from billing.models.balance import (
     source_is,
 )
 from billing.proof.accounts import paid_back, undelivered
-from billing.proof.findings import Cash, Check, Difference
+from billing.proof.findings import SHOWN, Cash, Check, Difference
+
+# Rows, where their PaymentIntent and currency are, what moved, and when.
+_Moved = tuple[QuerySet[Any], str, str, Any, Any]
+_OF_PAYMENT = "payment__payment_intent_id", "payment__currency"
 
 
 def fetched_until() -> datetime | None:
@@ -59,45 +62,52 @@ def fetched_until() -> datetime | None:
     return cursor.values_list("reached_at", flat=True).first()
 
 
-def differences(until: datetime | None) -> list[Difference]:
-    """Return the PaymentIntents of which the books say another amount than Stripe."""
-    parts = [_as_moves(*part) for part in _moves()]
+def differences(until: datetime | None, overdue_since: datetime | None) -> list[Difference]:
+    """Return the PaymentIntents of which the books say another amount than Stripe.
+
+    Overdue is what was noted by `overdue_since`; but for where nothing was ever fetched, which is
+    not the fault of one of them.
+    """
+    parts = [
+        *(_as_moves(*part, is_under_way=False) for part in _moves()),
+        *(_as_moves(*part, is_under_way=True) for part in _under_way()),
+    ]
     union: Any = parts[0].union(*parts[1:], all=True)
     sql, params = union.query.get_compiler(connection=connection).as_sql()
-    at = connection.ops.adapt_datetimefield_value(until) if until else None
+    adapt = connection.ops.adapt_datetimefield_value
+    times = [adapt(at) if at else None for at in (until, overdue_since)]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT intent, code, SUM(moved), MAX(happened_at) > %s"  # noqa: S608  (ours)
+            "SELECT intent, code, SUM(moved), MAX(under_way) = 1,"  # noqa: S608  (ours)
+            " MAX(moved_at) > %s, MAX(moved_at) <= %s"
             f" FROM ({sql}) AS moves GROUP BY intent, code HAVING SUM(moved) <> 0"
             " ORDER BY intent, code",
-            [at, *params],
+            [*times, *params],
         )
         rows = cursor.fetchall()
     return [
-        Difference(intent, code, int(moved), is_in_transit=until is None or bool(is_newer))
-        for intent, code, moved, is_newer in rows
+        Difference(
+            intent,
+            code,
+            int(moved),
+            is_in_transit=until is None or bool(is_under_way or is_newer),
+            is_overdue=until is not None and bool(is_old),
+        )
+        for intent, code, moved, is_under_way, is_newer, is_old in rows
     ]
 
 
-def _moves() -> Iterator[tuple[QuerySet[Any], str, str, Any, Any]]:
-    """Yield rows, where their PaymentIntent and currency are, what moved, and when.
-
-    What is not over yet, or moved there and back, counts by when that was noted.
-    """
+def _moves() -> Iterator[_Moved]:
+    """Yield what moved. What went there and back counts by when that was noted."""
     intent = "payment_intent_id"
     cards = Payment.objects.filter(method=PaymentMethod.CARD, state=PaymentState.SUCCEEDED)
     yield cards, intent, "currency", F("amount"), F("settled_at")
-    of_payment = "payment__payment_intent_id", "payment__currency"
     back = Refund.objects.filter(state=RefundState.SUCCEEDED)
-    yield back, *of_payment, -F("amount"), F("settled_at")
+    yield back, *_OF_PAYMENT, -F("amount"), F("settled_at")
     failed = Refund.objects.filter(state=RefundState.FAILED)
-    yield failed, *of_payment, Value(0), F("settled_at")
-    pending = Refund.objects.filter(state=RefundState.PENDING)
-    yield pending, *of_payment, Value(0), Value(timezone.now(), DateTimeField())
+    yield failed, *_OF_PAYMENT, Value(0), F("settled_at")
     paid = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield paid, intent, "currency", F("amount"), F("fulfilled_at")
-    being_paid_back = undelivered(OrderState.REFUND_DUE).exclude(refund_id="")
-    yield being_paid_back, intent, "currency", Value(0), Value(timezone.now(), DateTimeField())
     refunded, _by_bank = paid_back()
     yield refunded, intent, "currency", -F("amount"), F("refunded_at")
     taken = Dispute.objects.exclude(withdrawn_at=None)
@@ -109,14 +119,26 @@ def _moves() -> Iterator[tuple[QuerySet[Any], str, str, Any, Any]]:
     yield told, intent, "source_currency", -F("source_amount"), F("created_at")
 
 
+def _under_way() -> Iterator[_Moved]:
+    """Yield what may move, or has moved and nobody has told, and since when."""
+    pending = Refund.objects.filter(state=RefundState.PENDING)
+    yield pending, *_OF_PAYMENT, Value(0), F("created_at")
+    orders = undelivered(OrderState.REFUND_DUE).exclude(refund_id="")
+    yield orders, "payment_intent_id", "currency", Value(0), F("fulfilled_at")
+
+
 def _as_moves(
-    rows: QuerySet[Any], intent: str, currency: str, amount: Any, at: Any
+    rows: QuerySet[Any], intent: str, currency: str, amount: Any, at: Any, *, is_under_way: bool
 ) -> QuerySet[Any]:
     moved = ExpressionWrapper(amount, output_field=BigIntegerField())
     named: QuerySet[Any] = rows.order_by().annotate(
-        intent=F(intent), code=F(currency), moved=moved, happened_at=at
+        intent=F(intent),
+        code=F(currency),
+        moved=moved,
+        moved_at=at,
+        under_way=Value(int(is_under_way)),
     )
-    return named.values_list("intent", "code", "moved", "happened_at")
+    return named.values_list("intent", "code", "moved", "moved_at", "under_way")
 
 
 def cash(found: list[Difference]) -> Iterator[Cash]:
@@ -151,29 +173,31 @@ def cash_checks(until: datetime | None, found: list[Difference]) -> Iterator[Che
     """Yield whether each transaction is of something of ours, and each of ours has its own."""
     wrong = [one for one in found if not one.is_in_transit]
     yield Check(
-        "PaymentIntents over the same at Stripe as in the books",
+        _("PaymentIntents over the same at Stripe as in the books"),
         BalanceTransaction.objects.values("payment_intent_id").distinct().count(),
         len(wrong),
-        tuple(f"{one.payment_intent_id} ({one.amount:+} {one.currency})" for one in wrong[:5]),
+        tuple(map(str, wrong[:SHOWN])),
     )
     rows = BalanceTransaction.objects.all()
-    yield Check.of("balance transactions of something of ours", rows, _strays(), called="stripe_id")
+    yield Check.of(
+        _("balance transactions of something of ours"), rows, _strays(), called="stripe_id"
+    )
     if until is None:
         return
     for what, ours, named in (
-        ("payments", Payment.objects.filter(
+        (_("payments with their balance transaction"), Payment.objects.filter(
             method=PaymentMethod.CARD, state=PaymentState.SUCCEEDED, settled_at__lte=until
         ), "payment_intent_id"),
-        ("refunds", Refund.objects.filter(
+        (_("refunds with their balance transaction"), Refund.objects.filter(
             state=RefundState.SUCCEEDED, settled_at__lte=until
         ), "stripe_id"),
-        ("disputes", Dispute.objects.filter(withdrawn_at__lte=until), "stripe_id"),
+        (_("disputes with their balance transaction"), Dispute.objects.filter(
+            withdrawn_at__lte=until
+        ), "stripe_id"),
     ):  # fmt: skip
         by = "payment_intent_id" if named == "payment_intent_id" else "source_id"
         told = BalanceTransaction.objects.filter(**{by: OuterRef(named)})
-        yield Check.of(
-            f"{what} with their balance transaction", ours, ours.exclude(Exists(told)), called=named
-        )
+        yield Check.of(what, ours, ours.exclude(Exists(told)), called=named)
 
 
 def _strays() -> QuerySet[BalanceTransaction]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import BigIntegerField, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_noop as _
 
 from billing.models import (
     InvoiceCounter,
@@ -35,17 +36,17 @@ def invoice_checks() -> Iterator[Check]:
         credited=-_sum(issued(), of="corrects", amount="total"),
     )
     wrong = counted.filter(~Q(amount_paid=F("came_in")) | ~Q(amount_credited=F("credited")))
-    yield _of_invoices("invoices that count what came in and was credited", wrong)
+    yield _of_invoices(_("invoices that count what came in and was credited"), wrong)
     over = billed().alias(over=OVER)
     is_wrong = Q(state=InvoiceState.OPEN, over__gte=0) | Q(state=InvoiceState.PAID, over__lt=0)
-    yield _of_invoices("invoices that are paid once nothing is due", over.filter(is_wrong))
+    yield _of_invoices(_("invoices that are paid once nothing is due"), over.filter(is_wrong))
     too_much = billed().filter(amount_credited__gt=F("total"))
-    yield _of_invoices("invoices that are not credited beyond their total", too_much)
+    yield _of_invoices(_("invoices that are not credited beyond their total"), too_much)
     back = Refund.objects.exclude(state=RefundState.FAILED)
     refunded = Payment.objects.annotate(back=_sum(back, of="payment", amount="amount"))
     wrong_payments = refunded.filter(back__gt=F("amount"))
     yield Check.of(
-        "payments not paid back beyond their amount", refunded, wrong_payments, called="pk"
+        _("payments not paid back beyond their amount"), refunded, wrong_payments, called="pk"
     )
     added = issued().annotate(
         lines_sum=_sum(InvoiceLine.objects.all(), of="invoice", amount="amount"),
@@ -53,11 +54,11 @@ def invoice_checks() -> Iterator[Check]:
     )
     odd = added.filter(~Q(subtotal=F("lines_sum")) | ~Q(tax=F("taxes_sum")))
     yield Check.of(
-        "invoices that are the sum of their lines and taxes", issued(), odd, called="uuid"
+        _("invoices that are the sum of their lines and taxes"), issued(), odd, called="uuid"
     )
     sold = Order.objects.filter(state=OrderState.FULFILLED, amount__gt=0)
     yield Check.of(
-        "orders delivered with their invoice", sold, sold.filter(invoice=None), called="uuid"
+        _("orders delivered with their invoice"), sold, sold.filter(invoice=None), called="uuid"
     )
     yield _numbers()
 
@@ -76,7 +77,7 @@ def _numbers() -> Check:
     last = dict(InvoiceCounter.objects.values_list("year", "last"))
     years = sorted(there | last)
     wrong = [str(year) for year in years if there.get(year, (0, 0)) != (last.get(year, 0),) * 2]
-    return Check("years without a gap in their numbers", len(years), len(wrong), tuple(wrong))
+    return Check(_("years without a gap in their numbers"), len(years), len(wrong), tuple(wrong))
 
 
 def _sum(rows: QuerySet[Any], *, of: str, amount: str) -> Any:

@@ -20,6 +20,7 @@ from django.db.models import (
     Value,
 )
 from django.db.models.functions import Abs, Cast, Coalesce, Concat, Greatest, StrIndex, Substr
+from django.utils.translation import gettext_noop as _
 
 from billing.models import (
     Account,
@@ -76,18 +77,24 @@ def posting_checks() -> Iterator[Check]:
     """Yield whether each posting balances, each row has its own, and the other way round."""
     postings = Posting.objects.order_by()
     uneven = postings.annotate(sum=Coalesce(Sum("entries__amount"), 1)).exclude(sum=0)
-    yield Check.of("postings that balance", postings, uneven, called="key")
+    yield Check.of(_("postings that balance"), postings, uneven, called="key")
     kind = Substr("key", 1, StrIndex("key", Value(":")) - 1)
     there = dict(postings.annotate(kind=kind).values_list("kind").annotate(count=Count("pk")))
     for booked in _booked():
         rows = booked.keyed()
         wrong = rows.filter(Q(booked=None) | ~Q(booked=F("sum")))
-        yield Check.of(f"{booked.kind}: rows with their posting", rows, wrong, called="key")
+        yield Check.of(
+            _("%(kind)s: rows with their posting"), rows, wrong, called="key", kind=booked.kind
+        )
         count = there.pop(booked.kind, 0)
         found = rows.exclude(booked=None).count()
-        yield Check(f"{booked.kind}: postings with their row", count, count - found)
+        yield _of_rows(booked.kind, count, count - found)
     for name, count in there.items():
-        yield Check(f"{name}: postings with their row", count, count)
+        yield _of_rows(name, count, count)
+
+
+def _of_rows(kind: str, count: int, wrong: int) -> Check:
+    return Check(_("%(kind)s: postings with their row"), count, wrong, kind=kind)
 
 
 def _booked() -> Iterator[_Booked]:

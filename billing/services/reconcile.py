@@ -6,25 +6,27 @@ Each part is idempotent, and goes on from where it was; one that fails stops no 
 come twice, beside another, late, or die: the next one does what is left.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from billing.models import EventStatus, Reconciliation, StripeEvent
-from billing.money import display
 from billing.proof import prove
 from billing.services.balance import balance_fetch
 from billing.services.disputes import disputes_fetch
 from billing.services.events import GIVE_UP_AFTER
 from billing.services.missed_events import events_fetch
+from billing.words import Money, Words, label_of
 
 log = structlog.get_logger(__name__)
 
-Progress = Callable[[int], None]
+Progress = Callable[[str, int], None]
 _SHOWN = 20  # ids of each kind
 
 
@@ -33,30 +35,31 @@ class Finding:
     """A line of what was found; a difference is for an operator to look at."""
 
     part: str
-    text: str
+    words: Words
     is_difference: bool = False
 
 
 def reconcile(
-    *, now: datetime, dry_run: bool = False, progress: Progress = lambda read: None
+    *, now: datetime, dry_run: bool = False, progress: Progress = lambda part, done: None
 ) -> list[Finding]:
     """Compare with Stripe; return what was found, and keep it. In a dry run nothing is written.
 
-    `progress` is told how many of Stripe's rows a part has read so far.
+    `progress` is told the part, and how many of Stripe's rows it has read, or checks it has done.
     """
     row = None if dry_run else Reconciliation.objects.create(started_at=now)
     found: list[Finding] = []
     parts = {"events": _events, "balance": _balance, "disputes": _disputes, "proof": _proof}
     for name, part in parts.items():
         try:
-            for text, is_difference in part(now, dry_run, progress):
-                found.append(Finding(name, text, is_difference))
+            for words, is_difference in part(now, dry_run, partial(progress, name)):
+                found.append(Finding(name, words, is_difference))
         except Exception as error:
             log.exception("reconcile.part_failed", part=name)
-            found.append(Finding(name, f"failed: {error}", is_difference=True))
+            words = Words(_("failed: %(reason)s"), {"reason": str(error)})
+            found.append(Finding(name, words, is_difference=True))
     differences = [one for one in found if one.is_difference]
     for one in differences:
-        log.error("reconcile.difference", part=one.part, text=one.text)
+        log.error("reconcile.difference", part=one.part, text=one.words.english)
     if row is not None:
         row.finished_at, row.differences = timezone.now(), len(differences)
         row.findings = [asdict(one) for one in found]
@@ -64,60 +67,80 @@ def reconcile(
     return found
 
 
-Lines = Iterator[tuple[str, bool]]
+Lines = Iterator[tuple[Words, bool]]
+Done = Callable[[int], None]
 
 
-def _events(now: datetime, dry_run: bool, progress: Progress) -> Lines:
+def _events(now: datetime, dry_run: bool, progress: Done) -> Lines:
     run = events_fetch(now=now, dry_run=dry_run, progress=progress)
-    yield f"{run.read} events read, {len(run.missed)} had never arrived", False
+    counts = {"read": run.read, "missed": len(run.missed)}
+    yield Words(_("%(read)d events read, %(missed)d had never arrived"), counts), False
     for event in run.missed[:_SHOWN]:
-        yield f"never arrived: {event.type} {event.id}", False
+        yield Words(_("never arrived: %(event)s"), {"event": f"{event.type} {event.id}"}), False
     if run.gap:
-        since, until = run.gap
-        text = f"Stripe keeps no events from {since:%F %R} to {until:%F %R} UTC any more"
-        yield f"{text}: what moved money then is found by the balance", True
+        since, until = (f"{at:%F %R}" for at in run.gap)
+        text = _(
+            "Stripe keeps no events from %(since)s to %(until)s UTC any more: what moved money then"
+            " is found by the balance"
+        )
+        yield Words(text, {"since": since, "until": until}), True
     given_up = StripeEvent.objects.filter(
         Q(status=EventStatus.FAILED)
         | Q(status=EventStatus.RECEIVED, received_at__lte=now - GIVE_UP_AFTER)
     )
     for stored in given_up.order_by("-id")[:_SHOWN]:
-        yield f"not processed: {stored}", True
+        yield Words(_("not processed: %(event)s"), {"event": str(stored)}), True
 
 
-def _balance(now: datetime, dry_run: bool, progress: Progress) -> Lines:
+def _balance(now: datetime, dry_run: bool, progress: Done) -> Lines:
     run = balance_fetch(now=now, dry_run=dry_run, progress=progress)
-    counts = f"{run.fetched} new, {run.booked} booked, {run.looked_up} looked up"
-    yield f"balance transactions: {counts}", False
-    for stripe_id, reason in run.failed.items():
-        yield f"{stripe_id}: {reason}", True
+    text = _("balance transactions: %(fetched)d new, %(booked)d booked, %(looked_up)d looked up")
+    counts = {"fetched": run.fetched, "booked": run.booked, "looked_up": run.looked_up}
+    yield Words(text, counts), False
+    if run.payouts_in_progress:
+        text = _("payouts of which Stripe does not know yet what they paid out: %(count)d")
+        yield Words(text, {"count": run.payouts_in_progress}), False
+    yield from _failed(run.failed)
 
 
-def _disputes(now: datetime, dry_run: bool, progress: Progress) -> Lines:
+def _disputes(now: datetime, dry_run: bool, progress: Done) -> Lines:
     run = disputes_fetch(now=now, dry_run=dry_run)
-    yield f"{len(run.news)} disputes with news", False
+    yield Words(_("disputes with news: %(count)d"), {"count": len(run.news)}), False
     for dispute in run.news[:_SHOWN]:
-        amount = display(dispute.amount, dispute.currency, language="en")
-        yield f"{dispute.id}: {amount}, {dispute.status}", False
-    for stripe_id, reason in run.failed.items():
-        yield f"{stripe_id}: {reason}", True
+        said = {"amount": Money(dispute.amount, dispute.currency), "status": dispute.status}
+        yield Words("%(id)s: %(amount)s, %(status)s", {"id": dispute.id, **said}), False
+    yield from _failed(run.failed)
 
 
-def _proof(now: datetime, dry_run: bool, progress: Progress) -> Lines:
-    proof = prove()
+def _failed(failed: Mapping[str, str]) -> Lines:
+    for stripe_id, reason in failed.items():
+        yield Words("%(id)s: %(reason)s", {"id": stripe_id, "reason": reason}), True
+
+
+def _proof(now: datetime, dry_run: bool, progress: Done) -> Lines:
+    proof = prove(now=now, progress=progress)
+    if proof.too_old:
+        yield proof.too_old, True
     for balance in proof.balances:
         if not balance.is_proved:
-            books, rows = (
-                display(amount, balance.currency, language="en")
-                for amount in (balance.ledger, balance.rows)
-            )
-            yield f"{balance.account.value}: {books} in the books, {rows} by the rows", True
+            said = {
+                "account": label_of(balance.account),
+                "books": Money(balance.ledger, balance.currency),
+                "rows": Money(balance.rows, balance.currency),
+            }
+            text = _("%(account)s: %(books)s in the books, %(rows)s by the rows")
+            yield Words(text, said), True
     for cash in proof.cash:
-        books, transactions, transit = (
-            display(amount, cash.currency, language="en")
-            for amount in (cash.ledger, cash.transactions, cash.in_transit)
+        said = {
+            "books": Money(cash.ledger, cash.currency),
+            "transactions": Money(cash.transactions, cash.currency),
+            "transit": Money(cash.in_transit, cash.currency),
+        }
+        text = _(
+            "at Stripe: %(books)s in the books, %(transactions)s by its transactions, %(transit)s"
+            " in transit"
         )
-        text = f"at Stripe: {books} in the books, {transactions} by its transactions"
-        yield f"{text}, {transit} in transit", not cash.is_proved
+        yield Words(text, said), not cash.is_proved
     for check in proof.checks:
         if check.wrong:
-            yield f"{check.what}: {check.wrong} wrong: {', '.join(check.examples)}", True
+            yield check.complaint, True

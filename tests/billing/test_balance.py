@@ -108,7 +108,7 @@ def in_the_books() -> dict[str, int]:
 
 def wrong() -> dict[str, tuple[str, ...]]:
     """Return what the proof finds wrong, with its examples."""
-    return {check.what: check.examples for check in prove().checks if check.wrong}
+    return {check.words.english: check.examples for check in prove().checks if check.wrong}
 
 
 def test_what_is_at_stripe_by_the_books_is_what_stripe_says(
@@ -247,6 +247,11 @@ def test_all_refunds_of_an_undelivered_order_are_its_own(
     (moving,) = prove().in_transit  # Stripe has done it, nobody has told us
     assert (moving.payment_intent_id, moving.amount) == (order.payment_intent_id, 1_00)
     assert wrong() == {}
+    (transit,) = [check for check in prove(now=NOW + timedelta(days=6)).checks if check.wrong]
+    assert transit.complaint.english == (
+        "PaymentIntents in transit for less than a week: 1 wrong:"
+        f" {order.payment_intent_id} (+100 USD)"
+    )
     Order.objects.filter(pk=order.pk).update(refund_id="re_another")
     assert wrong() == {}
 
@@ -361,6 +366,27 @@ def test_a_fee_of_a_dispute_moves_nothing_of_what_is_disputed(
 
 
 class TestTheProof:
+    def test_it_fails_where_cash_was_not_compared_for_two_days(
+        self, shop: None, sign_up: SignUpCall
+    ) -> None:
+        day = timedelta(days=1)
+        assert prove(now=timezone.now() + 90 * day).is_proved  # nothing was ever at Stripe
+        tenant = subscribe(sign_up)
+        invoice_collect(invoice=issued(tenant, 30_00), now=NOW)
+        Posting.objects.update(posted_at=NOW)
+        assert prove(now=NOW + day).too_old is None
+        never = prove(now=NOW + 3 * day)
+        assert (never.too_old and never.too_old.english, never.is_proved) == (
+            "Cash at Stripe was never compared: its transactions were not fetched yet.", False
+        )  # fmt: skip
+        balance_fetch(now=NOW + 3 * day)
+        assert prove(now=NOW + 4 * day).is_proved
+        late = prove(now=NOW + 6 * day)
+        assert (late.too_old and late.too_old.english, late.is_proved) == (
+            "Cash at Stripe was last compared up to 2026-12-04 05:00 UTC, which is too long ago.",
+            False,
+        )
+
     def test_it_names_what_is_newer_than_what_was_fetched(
         self, payment: Payment, tenant: Tenant
     ) -> None:
@@ -456,9 +482,11 @@ def test_a_night_finds_all_and_the_next_one_nothing(
     payment: Payment, bank: Bank, client: Client
 ) -> None:
     dispute_id = bank.dispute(payment)
+    Posting.objects.update(posted_at=timezone.now())  # what is older has to be compared by now
     out = StringIO()
     call_command("reconcile", dry_run=True, stdout=out)
     assert f"  disputes  {dispute_id}: $30.00, needs_response\n" in out.getvalue()
+    assert "A dry run: nothing was written.\nNo differences.\n" in out.getvalue()
     assert "  balance   balance transactions: 3 new, 0 booked, 0 looked up\n" in out.getvalue()
     for model in (Dispute, BalanceTransaction, StripeEvent, StripeCursor, Reconciliation):
         assert not model.objects.exists()
@@ -474,8 +502,13 @@ def test_a_night_finds_all_and_the_next_one_nothing(
     assert (first.differences, second.differences) == (0, 0)
     client.force_login(User.objects.create_superuser("operator@example.com", PASSWORD))
     assert client.get(reverse("admin:billing_reconciliation_changelist")).status_code == 200
-    page = client.get(reverse("admin:billing_reconciliation_change", args=[first.pk]))
-    assert "balance transactions: 3 new, 3 booked, 1 looked up" in page.content.decode()
+    address = reverse("admin:billing_reconciliation_change", args=[first.pk])
+    page = client.get(address).content.decode()
+    assert "balance transactions: 3 new, 3 booked, 1 looked up" in page
+    client.cookies["django_language"] = "ja"
+    page = client.get(address).content.decode()
+    assert "残高取引：新規3件、記帳3件、照会1件" in page
+    assert "Stripe の残高：帳簿では" in page
 
 
 def test_a_part_that_fails_stops_no_other_and_a_difference_is_said(
@@ -488,9 +521,9 @@ def test_a_part_that_fails_stops_no_other_and_a_difference_is_said(
     monkeypatch.setattr(payments, "events_between", away)
     with capture_logs() as logs:
         found = reconcile(now=timezone.now())
-    said = {one.text for one in found if one.is_difference}
+    said = {one.words.english for one in found if one.is_difference}
     assert "failed: list events: no answer" in said
-    assert "stripe: $36.45 in the books, $35.45 by the rows" in said
+    assert "cash at Stripe: $36.45 in the books, $35.45 by the rows" in said
     assert BalanceTransaction.objects.count() == 2
     row = Reconciliation.objects.get()
     assert row.finished_at is not None
@@ -499,5 +532,5 @@ def test_a_part_that_fails_stops_no_other_and_a_difference_is_said(
     )
     errors = {line["text"] for line in logs if line["event"] == "reconcile.difference"}
     assert errors == said
-    with pytest.raises(CommandError, match=f"{len(said)} differences"):
+    with pytest.raises(CommandError, match=f"Differences: {len(said)}"):
         call_command("reconcile", stdout=StringIO())
