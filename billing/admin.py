@@ -9,7 +9,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from billing import payments, services
@@ -20,6 +19,7 @@ from billing.admin_controls import SpendingCapAdmin  # noqa: F401  (it registers
 from billing.admin_costs import UnitCostAdmin  # noqa: F401  (it registers)
 from billing.admin_disputes import DisputeAdmin, disputes_of  # noqa: F401  (it registers)
 from billing.admin_dunning import DunningCaseAdmin  # noqa: F401  (it registers)
+from billing.admin_events import StripeEventAdmin  # noqa: F401  (it registers)
 from billing.admin_export import export_csv, export_json
 from billing.admin_invoice_acts import InvoiceActs
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
@@ -36,7 +36,6 @@ from billing.models import (
     Payment,
     PaymentState,
     SavedCard,
-    StripeEvent,
     Subscription,
 )
 from billing.money import display
@@ -216,24 +215,3 @@ class PaymentAdmin(ReadOnly, ModelAdmin):
     @admin.display(description=_("amount"))
     def amount_display(self, payment: Payment) -> str:
         return display(payment.amount, payment.currency)
-
-
-@admin.register(StripeEvent)
-class StripeEventAdmin(ReadOnly, ModelAdmin):
-    list_display = ["received_at", "type", "object_id", "source", "status", "error"]
-    list_filter = ["status", "source", "type"]
-    search_fields = ["event_id", "object_id"]
-    date_hierarchy = "received_at"
-    actions = ["replay"]
-
-    @admin.action(description=_("Process again"), permissions=["act"])
-    def replay(self, request: HttpRequest, events: QuerySet[StripeEvent]) -> None:
-        done = 0
-        for event in events:
-            try:
-                services.event_process(event=event, now=timezone.now())
-                done += 1
-            except payments.PaymentError as error:
-                self.message_user(request, f"{event}: {error}", messages.ERROR)
-        text = ngettext("%d event processed.", "%d events processed.", done) % done
-        self.message_user(request, text, messages.SUCCESS)

@@ -137,7 +137,7 @@ class EventStatus(models.TextChoices):
 
     RECEIVED = "received", _("received")
     PROCESSED = "processed", _("processed")
-    IGNORED = "ignored", _("not for us")
+    IGNORED = "ignored", _("ignored")
     FAILED = "failed", _("failed")
 
 
@@ -149,7 +149,10 @@ class EventSource(models.TextChoices):
 
 
 class StripeEvent(models.Model):
-    """An event, stored once under Stripe's id for it. The object is fetched anew."""
+    """An event, stored once under Stripe's id for it. The object is fetched anew.
+
+    One that is not for us is ignored; one that failed may be, by an operator, who says why.
+    """
 
     event_id = models.CharField(_("event id"), max_length=120, unique=True)
     type = models.CharField(_("type"), max_length=80)
@@ -163,6 +166,14 @@ class StripeEvent(models.Model):
     received_at = models.DateTimeField(_("received at"))
     processed_at = models.DateTimeField(_("processed at"), null=True)
     error = models.TextField(_("error"), blank=True)
+    ignored_reason = models.CharField(_("why it is ignored"), max_length=200, blank=True)
+    ignored_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("ignored by"),
+    )
 
     class Meta:
         verbose_name = _("Stripe event")

@@ -72,7 +72,7 @@ from billing.services.collect import attempt_end, invoice_collect, invoice_retry
 from billing.services.collect_all import collect
 from billing.services.corrections import months_correct
 from billing.services.dunning import dun
-from billing.services.events import event_process, webhook_receive
+from billing.services.events import event_ignore, event_process, webhook_receive
 from billing.services.fees_paid import rest_paid
 from billing.services.forecast import Forecast, forecast
 from billing.services.notices import notice_send_again
@@ -115,6 +115,7 @@ __all__ = [
     "close_month",
     "collect",
     "dun",
+    "event_ignore",
     "event_process",
     "extension_order",
     "forecast",

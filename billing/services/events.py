@@ -6,9 +6,12 @@ event can do no harm, and settling an order or payment is idempotent in itself.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from billing import payments
 from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
@@ -21,6 +24,9 @@ from billing.services.order_refunds import order_refund_check
 from billing.services.refunds import refund_settle
 from billing.services.top_up import top_up_settle
 from tenants import queue
+from tenants.errors import Refused
+from tenants.models import User
+from tenants.services import audit_record
 
 
 def webhook_receive(*, payload: bytes, signature: str, now: datetime) -> StripeEvent:
@@ -59,12 +65,14 @@ HANDLED = (
     "charge.dispute.funds_reinstated",
 )
 GIVE_UP_AFTER = timedelta(days=3)  # as Stripe does; an operator can still replay
+_NOT_IGNORED: dict[str, Any] = {"ignored_reason": "", "ignored_by": None}
 
 
 def event_process(*, event: StripeEvent, now: datetime) -> EventStatus:
     """Do what an event asks for, and note what came of it. Raise PaymentError, noted as well.
 
-    Where a repeat may help the event stays received, and the sweep takes it again.
+    Where a repeat may help the event stays received, and the sweep takes it again. That an operator
+    had ignored it is over then.
     """
     try:
         status = _process(event, now)
@@ -72,10 +80,29 @@ def event_process(*, event: StripeEvent, now: datetime) -> EventStatus:
         StripeEvent.objects.filter(pk=event.pk).update(
             status=EventStatus.RECEIVED if error.retryable else EventStatus.FAILED,
             error=str(error),
+            **_NOT_IGNORED,
         )
         raise
-    StripeEvent.objects.filter(pk=event.pk).update(status=status, processed_at=now, error="")
+    StripeEvent.objects.filter(pk=event.pk).update(
+        status=status, processed_at=now, error="", **_NOT_IGNORED
+    )
     return status
+
+
+@transaction.atomic
+def event_ignore(*, event: StripeEvent, reason: str, actor: User, now: datetime) -> None:
+    """Leave an event that failed as it is: no reconciliation tells of it any more.
+
+    Its error stays, and who said so is in the audit trail. Raise Refused for any other.
+    """
+    failed = events_failed(now=now).select_for_update().filter(pk=event.pk)
+    if not failed.exists():
+        raise Refused(_("It did not fail, or is taken again by itself."))
+    failed.update(status=EventStatus.IGNORED, ignored_reason=reason, ignored_by=actor)
+    audit_record(
+        action="stripe_event.ignored", tenant=None, actor=actor, now=now, target=event.event_id,
+        reason=reason,
+    )  # fmt: skip
 
 
 def _process(event: StripeEvent, now: datetime) -> EventStatus:
@@ -204,3 +231,9 @@ def events_waiting(*, now: datetime, limit: int = 200) -> list[StripeEvent]:
         status=EventStatus.RECEIVED, received_at__gt=now - GIVE_UP_AFTER
     )
     return list(waiting.order_by("-id")[:limit])
+
+
+def events_failed(*, now: datetime) -> QuerySet[StripeEvent]:
+    """Return the events that nobody takes again but an operator."""
+    is_given_up = Q(status=EventStatus.RECEIVED, received_at__lte=now - GIVE_UP_AFTER)
+    return StripeEvent.objects.filter(is_given_up | Q(status=EventStatus.FAILED))

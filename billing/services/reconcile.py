@@ -12,15 +12,14 @@ from datetime import datetime
 from functools import partial
 
 import structlog
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
-from billing.models import EventStatus, Reconciliation, StripeEvent
+from billing.models import Reconciliation
 from billing.proof import prove
 from billing.services.balance import balance_fetch
 from billing.services.disputes import disputes_fetch
-from billing.services.events import GIVE_UP_AFTER
+from billing.services.events import events_failed
 from billing.services.missed_events import events_fetch
 from billing.words import Money, Words, label_of
 
@@ -84,11 +83,7 @@ def _events(now: datetime, dry_run: bool, progress: Done) -> Lines:
             " is found by the balance"
         )
         yield Words(text, {"since": since, "until": until}), True
-    given_up = StripeEvent.objects.filter(
-        Q(status=EventStatus.FAILED)
-        | Q(status=EventStatus.RECEIVED, received_at__lte=now - GIVE_UP_AFTER)
-    )
-    for stored in given_up.order_by("-id")[:_SHOWN]:
+    for stored in events_failed(now=now).order_by("-id")[:_SHOWN]:
         yield Words(_("not processed: %(event)s"), {"event": str(stored)}), True
 
 

@@ -27,6 +27,7 @@ from billing.models import (
     StripeEvent,
     Subscription,
 )
+from billing.services.events import events_failed
 from billing.tiers import Tier
 from tenants.models import AuditEntry, Meter, User
 from tests.billing.conftest import SignUpCall, buy, close_and_collect, subscribe
@@ -169,6 +170,56 @@ def test_another_try_at_a_card(operator: Client, sign_up: SignUpCall) -> None:
     assert operator.get(address).status_code == 403
     clerk.user_permissions.set(Permission.objects.filter(codename="view_invoice"))
     assert operator.get(address).status_code == 200
+
+
+def test_a_failed_event_is_ignored_for_a_reason_until_it_is_replayed(operator: Client) -> None:
+    now = timezone.now()
+    failed, processed = (
+        StripeEvent.objects.create(
+            event_id=f"evt_{status}", type="invoice.paid", object_id="in_1", status=status,
+            error="get invoice: gone", received_at=now,
+        )
+        for status in (EventStatus.FAILED, EventStatus.PROCESSED)
+    )  # fmt: skip
+    assert list(events_failed(now=now)) == [failed]
+    address = reverse("admin:billing_stripeevent_changelist")
+    chosen = {"action": "ignore", "_selected_action": [failed.pk, processed.pk]}
+    assert "They can still be processed again." in operator.post(address, chosen).content.decode()
+    assert (
+        "This field is required."
+        in operator.post(address, {**chosen, "answered": "yes"}).content.decode()
+    )
+    answer = operator.post(
+        address, {**chosen, "answered": "yes", "reason": "A test of ours"}, follow=True
+    )
+    said = " ".join(str(message) for message in answer.context["messages"])
+    assert "1 event ignored." in said
+    assert "evt_processed: It did not fail" in said
+    failed.refresh_from_db()
+    assert (failed.status, failed.ignored_reason, failed.error) == (
+        EventStatus.IGNORED, "A test of ours", "get invoice: gone"
+    )  # fmt: skip
+    entry = AuditEntry.objects.get(action="stripe_event.ignored")
+    assert entry.actor == failed.ignored_by == User.objects.get()
+    assert (entry.target, entry.data) == ("evt_failed", {"reason": "A test of ours"})
+    assert list(events_failed(now=now)) == []
+    assert "1 event processed." in act(operator, "stripeevent", "replay", failed)
+    failed.refresh_from_db()
+    assert (failed.ignored_reason, failed.error) == ("", "")
+    assert failed.ignored_by is None
+
+
+def test_who_may_only_view_ignores_no_event(client: Client) -> None:
+    viewer = User.objects.create_user("viewer@example.com", PASSWORD, is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_stripeevent"))
+    client.force_login(viewer)
+    event = StripeEvent.objects.create(
+        event_id="evt_1", type="a", object_id="1", status=EventStatus.FAILED,
+        received_at=timezone.now(),
+    )  # fmt: skip
+    act(client, "stripeevent", "ignore", event)
+    event.refresh_from_db()
+    assert event.status == EventStatus.FAILED
 
 
 def test_a_replayed_event_settles_its_order(operator: Client, sign_up: SignUpCall) -> None:
