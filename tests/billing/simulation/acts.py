@@ -115,9 +115,14 @@ def give_back(world: World, draw: Draw) -> None:
     services.order_take_back(order=draw.of(packs.order_by("id")), actor=None, now=world.now)
 
 
-def top_up_on(world: World, draw: Draw) -> None:
+def top_up_choose(world: World, draw: Draw) -> None:
+    """Have packs be bought by themselves, or not any more."""
+    tenant = draw.of(world.tenants)
+    if draw.below(4) == 0:
+        services.auto_top_up_stop(tenant=tenant, actor=None, now=world.now)
+        return
     services.auto_top_up_set(
-        tenant=draw.of(world.tenants),
+        tenant=tenant,
         pack_code=draw.of(ExtensionPack.objects.order_by("requests")).code, percent=99,
         most_per_period=1 + draw.below(3), actor=None, now=world.now,
     )  # fmt: skip
@@ -147,11 +152,12 @@ def card_remove(world: World, draw: Draw) -> None:
 
 
 def transfer(world: World, draw: Draw) -> None:
-    """Money comes by bank: what is due, or another amount."""
+    """Money comes by bank: what is due, or another amount; or the last one is entered again."""
     invoice = _invoice(draw)
+    world.references += draw.below(4) > 0
     bank_transfer_record(
         invoice=invoice, amount=(invoice.amount_due, 777, 3_001)[draw.below(3)], actor=None,
-        reference=world.form(), received_on=world.today, now=world.now,
+        reference=f"T{world.references}", received_on=world.today, now=world.now,
     )  # fmt: skip
 
 
@@ -262,7 +268,7 @@ def _invoice(draw: Draw) -> Invoice:
 
 
 ALL = (
-    change, keep, buy, card_save, order_pay, order_look, give_back, top_up_on, invoice_pay,
+    change, keep, buy, card_save, order_pay, order_look, give_back, top_up_choose, invoice_pay,
     card_swap, card_remove, transfer, credit, pay_back, pay_back_note, give_up, retry, reprice,
     webhooks, use, read, wait, wait_for_midnight,
 )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 
+from billing.balances import credit_balances
 from billing.models import (
     Account,
     BilledUsage,
-    ChangeState,
     Customer,
     Entry,
     Invoice,
@@ -16,19 +17,16 @@ from billing.models import (
     Order,
     OrderPurpose,
     OrderState,
-    Overage,
     PackPrice,
     Payment,
     PaymentState,
-    PlanChange,
     Posting,
-    PriceMove,
-    Subscription,
 )
 from tenants.models import Meter, QuotaGrant, Tenant
 from tests.billing.conftest import stripe_client
 from tests.billing.simulation import rules
 from tests.billing.simulation.acts import GOODWILL
+from tests.billing.simulation.held import caps_of, held_by, used_by
 from tests.billing.simulation.rules import Held
 from tests.billing.simulation.world import World
 
@@ -36,43 +34,22 @@ from tests.billing.simulation.world import World
 def check(world: World) -> None:
     """Compare everything that was billed, delivered and paid with what the rules say."""
     for tenant in world.tenants:
-        held = _held(tenant)
+        held = held_by(tenant)
         _check_periods(held)
         _check_fees(tenant, rules.fees(held, world.today))
-        used = {(plan, day): n for (pk, plan, day), n in world.used.items() if pk == tenant.pk}
-        _check_usage(tenant, rules.usage(held, used, world.today))
+        used = used_by(world, tenant)
+        _check_usage(tenant, rules.usage(held, used, world.today, caps_of(tenant)))
         _check_packs(tenant)
         _check_money(tenant)
     _check_taxes()
+    _check_balance()
+    assert world.differences == []
 
 
-def _held(tenant: Tenant) -> list[Held]:
-    """Return what a tenant held: of that alone we ask the portal."""
-    changes = PlanChange.objects.filter(tenant=tenant, state=ChangeState.DONE)
-    moves = PriceMove.objects.filter(subscription__tenant=tenant, state=ChangeState.DONE)
-    days = {change.takes_effect_on for change in [*changes, *moves]}
-    begun = Subscription.objects.filter(tenant=tenant, starts_on__isnull=False)
-    held = [
-        Held(
-            pk=each.pk,
-            plan=each.plan.code,
-            fee=each.price.monthly_fee,
-            setup=each.price.setup_fee,
-            trial_days=each.price.trial_days,
-            tiers=[
-                (tier.up_to, tier.unit_amount)
-                for tier in each.price.tiers.all()
-                if each.plan.overage == Overage.PRICED
-            ],
-            starts=each.starts_on,
-            ends=each.ends_on or rules.ENDLESS,
-            trial_ends=each.trial_ends_on,
-            is_followed_by_schedule=each.ends_on in days,
-        )
-        for each in begun.select_related("plan", "price")
-        if each.starts_on is not None
-    ]
-    return sorted(held, key=lambda each: (each.starts, each.ends))
+def check_credit(world: World) -> None:
+    """Nobody has spent, or was paid back, more than there was."""
+    for tenant in world.tenants:
+        assert min(credit_balances(tenant=tenant).values(), default=0) >= 0
 
 
 def _check_periods(held: list[Held]) -> None:
@@ -151,20 +128,41 @@ def _waits(order: Order) -> bool:
 
 def _check_money(tenant: Tenant) -> None:
     """What Stripe has of a tenant is what the books say, and everything that was paid is known."""
+    moved = _disputed()
     customer = Customer.objects.get(tenant=tenant).stripe_id
     charges = stripe_client().v1.charges.list({"customer": customer, "limit": 100})
     at_stripe: Counter[str] = Counter()
     for charge in charges.auto_paging_iter():
         if charge.paid:
             at_stripe[charge.currency.upper()] += charge.amount - charge.amount_refunded
+            at_stripe[charge.currency.upper()] += moved[charge.id]
             intent = str(charge.payment_intent)
             orders = Order.objects.filter(payment_intent_id=intent)
             paid = Payment.objects.filter(payment_intent_id=intent, state=PaymentState.SUCCEEDED)
-            is_back = charge.refunded or any(map(_waits, orders))
+            is_back = charge.refunded or charge.disputed or any(map(_waits, orders))
             assert paid.count() == 1 or (orders.exists() and is_back), charge
     entries = Entry.objects.filter(posting__tenant=tenant, account=Account.STRIPE)
     booked = entries.values_list("posting__currency").annotate(total=Sum("amount"))
     assert Counter(dict(booked.order_by())) == at_stripe
+
+
+def _disputed() -> Counter[str]:
+    """Return what disputes took and brought back, by their charge."""
+    moved: Counter[str] = Counter()
+    for dispute in stripe_client().v1.disputes.list({"limit": 100}).auto_paging_iter():
+        moved[str(dispute.charge)] += sum(each.amount for each in dispute.balance_transactions)
+    return moved
+
+
+def _check_balance() -> None:
+    """What the books have at Stripe, after its fees and payouts, is Stripe's balance."""
+    found: Any = stripe_client().v1.balance.retrieve()
+    at_stripe: Counter[str] = Counter()
+    for part in [*found.available, *found.pending]:
+        at_stripe[part.currency.upper()] += part.amount
+    entries = Entry.objects.filter(account=Account.STRIPE)
+    booked = entries.values_list("posting__currency").annotate(total=Sum("amount"))
+    assert dict(booked.order_by()) == at_stripe
 
 
 def _check_taxes() -> None:

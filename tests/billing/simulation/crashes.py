@@ -10,9 +10,9 @@ from django.db import connection
 from django.db.transaction import Atomic
 
 from billing import payments
-from billing.payments import cards, charges, checkout, client, refunds
+from billing.payments import cards, charges, checkout, client, disputes, refunds
 
-_CALLERS = (cards, charges, checkout, client, refunds)
+_CALLERS = (cards, charges, checkout, client, disputes, refunds)
 
 
 class Died(BaseException):

@@ -47,6 +47,10 @@ class World:
         self.browser, self.now, self.closed_at = browser, now, now
         self.forms = 0
         self.told: set[str] = set()  # the events that were delivered, or lost for good
+        # Whether Stripe's balance was read to the end, and what the last look at Stripe found.
+        self.is_fetched, self.differences = True, list[str]()
+        self.is_proved = False  # since the last thing that was written of the books
+        self.references = 0
         self.clock_set()
         services.seed(now=now)
         exchange_rate_set(
@@ -69,8 +73,13 @@ class World:
         return signed_up.tenant
 
     def clock_set(self) -> None:
-        answer = self.browser.post("/_sekisho/clock", json={"now": self.now.isoformat()})
-        answer.raise_for_status()
+        self.control("clock", now=self.now.isoformat())
+
+    def control(self, name: str, **what: object) -> Any:
+        """Have something happen at the local payments; return the answer."""
+        answer = self.browser.post(f"/_sekisho/{name}", json=what)
+        assert answer.is_success, answer.text
+        return answer.json()
 
     def wait(self, delta: timedelta) -> None:
         self.now += delta
