@@ -70,10 +70,9 @@ def reconcile(world: World, draw: Draw) -> None:
     """Compare with Stripe. Where that is struck it goes on the next time."""
     world.is_fetched = False
     found = [one for one in services.reconcile(now=world.now) if one.is_difference]
-    world.differences = [f"{one.part}: {one.text}" for one in found]
+    world.differences = [f"{one.part}: {one.words.english}" for one in found]
     world.is_fetched = all(one.part != "balance" for one in found)
-    if world.is_fetched:
-        assert all(one.part != "proof" for one in found), world.differences
+    if not found:
         check_credit(world)
         world.is_proved = True
 
