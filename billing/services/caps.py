@@ -7,11 +7,10 @@ the close charges no more (billing/capped.py).
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 import structlog
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 import tenants.selectors
 import tenants.services
@@ -21,70 +20,30 @@ from billing.dues import charged, month_of, usage_days
 from billing.models import CapChange, SpendingCap, Subscription, SubscriptionState
 from billing.usage import usage_read
 from billing.usage_prices import priced
-from tenants.errors import Refused
-from tenants.models import Meter, QuotaPeriod, Tenant, User
+from tenants.models import Meter, QuotaPeriod, Tenant
 
 log = structlog.get_logger(__name__)
 
-MOST = 10**12  # in minor units: nobody means more
-
 
 @transaction.atomic
-def cap_set(*, tenant: Tenant, amount: int, actor: User | None, now: datetime) -> SpendingCap:
-    """Cap what requests may cost in a calendar month (UTC), in minor units before tax.
-
-    Raise Refused on a plan whose requests are not charged by use, or for an amount that nobody
-    means.
-    """
-    tenant = _locked(tenant)
-    subscription = _active(tenant)
-    allowed = _allowed(subscription, amount, now)
-    if subscription is None or allowed is None or not 0 <= amount <= MOST:
-        raise Refused(_("There is nothing to cap on your plan."))
-    cap, _is_new = SpendingCap.objects.update_or_create(
-        tenant=tenant,
-        defaults={
-            "currency": subscription.price.currency,
-            "amount": amount,
-            "requests": allowed.own,
-            "set_at": now,
-        },
-    )
-    _write(tenant, subscription, allowed, now)
-    tenants.services.audit_record(
-        action="spending_cap.set", tenant=tenant, actor=actor, now=now, amount=amount,
-        currency=cap.currency, requests=allowed.own,
-    )  # fmt: skip
-    return cap
-
-
-@transaction.atomic
-def cap_lift(*, tenant: Tenant, actor: User | None, now: datetime) -> None:
-    """Take a tenant's cap away; without one it does nothing."""
-    tenant = _locked(tenant)
-    deleted, _by_model = SpendingCap.objects.filter(tenant=tenant).delete()
-    if deleted:
-        _write(tenant, _active(tenant), None, now)
-        tenants.services.audit_record(
-            action="spending_cap.lifted", tenant=tenant, actor=actor, now=now
-        )
-
-
-@transaction.atomic
-def cap_follow(*, tenant: Tenant, now: datetime, begins: bool = False) -> None:
+def cap_follow(*, tenant: Tenant, now: datetime, begins_on: date | None = None) -> None:
     """Reckon a cap anew by the plan and the price that the tenant has now.
 
-    Where the subscription `begins` now, the cap stands on it from the first.
+    Where the subscription has just begun, on a day (UTC) that may be past, the cap stands on it
+    from then on, as it would had that been made in time.
     """
-    tenant = _locked(tenant)
+    tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     cap = SpendingCap.objects.filter(tenant=tenant).first()
     if cap is None:
         return
-    active = _active(tenant)
-    allowed = _allowed(active, cap.amount, now)
+    active = active_of(tenant)
+    if active is not None and begins_on is not None:
+        since = min(now, datetime.combine(begins_on, time.min, tzinfo=UTC))
+        _note(active, allowed_by(active, cap.amount, since), since, was_carried_over=True)
+    allowed = allowed_by(active, cap.amount, now)
     cap.requests = allowed.own if allowed else 0
     cap.save(update_fields=["requests"])
-    _write(tenant, active, allowed, now, was_carried_over=begins)
+    cap_write(tenant, active, allowed, now)
 
 
 def caps_sweep(*, now: datetime) -> None:
@@ -99,24 +58,20 @@ def caps_sweep(*, now: datetime) -> None:
             log.exception("cap.not_followed", tenant=cap.tenant_id)
 
 
-def _locked(tenant: Tenant) -> Tenant:
-    return Tenant.objects.select_for_update().get(pk=tenant.pk)
-
-
-def _active(tenant: Tenant) -> Subscription | None:
+def active_of(tenant: Tenant) -> Subscription | None:
     active = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.ACTIVE)
     return active.select_related("tenant", "plan__usage_plan", "price").first()
 
 
 @dataclass(frozen=True)
-class _Allowed:
+class Allowed:
     """How many requests of a month a cap allows: of the subscription, and of the tenant in all."""
 
     own: int
     in_all: int
 
 
-def _allowed(subscription: Subscription | None, amount: int, now: datetime) -> _Allowed | None:
+def allowed_by(subscription: Subscription | None, amount: int, now: datetime) -> Allowed | None:
     """Return what an amount pays for in this month; None where there is nothing to cap.
 
     What other subscriptions of the month have cost takes from it. What was used under them, or in a
@@ -133,7 +88,7 @@ def _allowed(subscription: Subscription | None, amount: int, now: datetime) -> _
     if most is None:
         return None
     limit = subscription.plan.usage_plan.quota_limit
-    return _Allowed(own=min(most, limit), in_all=min(used + most, limit))
+    return Allowed(own=min(most, limit), in_all=min(used + most, limit))
 
 
 def _others(subscription: Subscription, now: datetime) -> tuple[int, int]:
@@ -162,25 +117,30 @@ def _others(subscription: Subscription, now: datetime) -> tuple[int, int]:
     return in_all - used.get(subscription, 0), cost
 
 
-def _write(
-    tenant: Tenant,
-    subscription: Subscription | None,
-    allowed: _Allowed | None,
-    now: datetime,
-    *,
-    was_carried_over: bool = False,
+def cap_write(
+    tenant: Tenant, subscription: Subscription | None, allowed: Allowed | None, now: datetime
 ) -> None:
     """Note what is charged at most from now on, and have the gateway stop there."""
-    own = allowed.own if allowed else None
     if subscription is not None:
-        last = CapChange.objects.filter(subscription=subscription).first()
-        if own != (last.requests if last else None):
-            CapChange.objects.create(
-                subscription=subscription,
-                requests=own,
-                was_carried_over=was_carried_over,
-                written_at=now,
-            )
+        _note(subscription, allowed, now)
     tenants.services.quota_cap_set(
         tenant=tenant, requests=allowed.in_all if allowed else None, now=now
     )
+
+
+def _note(
+    subscription: Subscription,
+    allowed: Allowed | None,
+    since: datetime,
+    *,
+    was_carried_over: bool = False,
+) -> None:
+    own = allowed.own if allowed else None
+    last = CapChange.objects.filter(subscription=subscription).first()
+    if own != (last.requests if last else None):
+        CapChange.objects.create(
+            subscription=subscription,
+            requests=own,
+            was_carried_over=was_carried_over,
+            written_at=since,
+        )

@@ -48,7 +48,7 @@ def subscription_switch(
     tenants.services.tenant_change_plan(
         tenant=ends.tenant, usage_plan=begins.plan.usage_plan, on=on, actor=actor, now=now
     )
-    cap_follow(tenant=ends.tenant, now=now, begins=True)  # a price alone is no news of the plan
+    cap_follow(tenant=ends.tenant, now=now, begins_on=on)  # a price alone is no news of the plan
     return begins
 
 

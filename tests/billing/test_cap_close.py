@@ -133,6 +133,43 @@ def test_a_cap_that_a_price_move_carries_over_stands_on_its_day(payg: Subscripti
     assert lines() == [FREE, ("Requests 1,001 to 2,002, 2026-11", 1_002, 2_00), (text, 598, 0)]
 
 
+@pytest.fixture
+def dearer_since_november(payg: Subscription) -> PriceMove:
+    """A move that beat has not made yet: 1,000 requests free, then 0.4 cents."""
+    steps = {Meter.REQUESTS: [Tier(1_000, Decimal(0)), Tier(None, Decimal("0.4"))]}
+    price = services.price_set(
+        plan=payg.plan, currency="USD", monthly_fee=0, steps=steps, now=at("10-16")
+    )
+    return PriceMove.objects.create(
+        subscription=payg, price=price, takes_effect_on=day("11-01"), created_at=at("10-16")
+    )
+
+
+def test_a_cap_set_after_the_day_of_a_late_move_forgives_nothing_used_before(
+    payg: Subscription, dearer_since_november: PriceMove
+) -> None:
+    """Of two dollars: (200 + 0.4) / 0.4 = 501 requests beyond the first 1,000."""
+    used(payg.tenant, "payg", {"11-02": 4_000})
+    services.cap_set(tenant=payg.tenant, amount=2_00, actor=None, now=at("11-05"))
+    assert allowed(payg.tenant) == (1_501, 1_501)
+    used(payg.tenant, "payg", {"11-05": 300, "11-06": 50})
+    services.changes_apply(now=at("11-08"))
+    close_settled(at("12-02", hour=12))
+    text = "50 requests beyond your spending cap, not charged"
+    assert lines() == [FREE, ("Requests 1,001 to 4,300, 2026-11", 3_300, 13_20), (text, 50, 0)]
+
+
+def test_a_cap_stands_from_the_day_of_a_move_that_comes_in_another_month(
+    payg: Subscription, dearer_since_november: PriceMove
+) -> None:
+    services.cap_set(tenant=payg.tenant, amount=2_00, actor=None, now=at("10-20"))
+    used(payg.tenant, "payg", {"11-20": 2_600})
+    close_settled(at("12-02", hour=12))
+    text = "1,099 requests beyond your spending cap, not charged"
+    assert lines() == [FREE, ("Requests 1,001 to 1,501, 2026-11", 501, 2_00), (text, 1_099, 0)]
+    assert allowed(payg.tenant) == (1_501, 1_501)
+
+
 def test_the_page_says_the_same_before(payg: Subscription) -> None:
     cap(payg, ("10-15", 2_000))
     used(payg.tenant, "payg", {"11-20": 2_600})
