@@ -23,8 +23,8 @@ from billing.services.notices import message
 from billing.tiers import Tier
 from tenants.errors import Refused
 from tenants.models import AuditEntry, Entitlement, Meter, Tenant, User
+from tests.billing.changed import bill, change, fees, paid, plan_of
 from tests.billing.conftest import SignUpCall, subscribe
-from tests.billing.test_change import bill, change, fees, paid, plan_of
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,8 +17,8 @@ from billing.models import (
 from billing.services import trials
 from billing.services.notices import message
 from tenants.models import Entitlement, Tenant
+from tests.billing.changed import bill, change, fees, paid, plan_of
 from tests.billing.conftest import SignUpCall, subscribe
-from tests.billing.test_change import bill, change, fees, paid, plan_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
