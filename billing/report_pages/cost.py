@@ -1,6 +1,5 @@
 """Cost to serve beside revenue, as a page: what a plan costs, `free` too, and who costs most."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -25,7 +24,7 @@ from billing.report_tables import (
     Table,
     month_labels,
 )
-from billing.reports.cost import Served, costs_by_plan, costs_by_tenant
+from billing.reports.cost import Served, costs_by_plan, costs_by_tenant, costs_dearest
 from billing.reports.months import Months
 
 MOST_SHOWN = 50  # tenants of a currency; the CSV has all
@@ -81,7 +80,8 @@ def _columns(*first: str) -> list[Column]:
 
 def _sections(months: Months, names: dict[int | None, str]) -> list[Section]:
     rows = [_row(it, names) for it in costs_by_plan(months=months)]
-    dearest = _dearest(months, names) if rows else {}
+    of_last = costs_dearest(month=months.last, most=MOST_SHOWN) if rows else []
+    dearest = dict(by_currency([_row(it, names) for it in of_last]))
     sections = []
     for currency, of in by_currency(rows):
         in_words = {"currency": currency}
@@ -116,16 +116,6 @@ def _sections(months: Months, names: dict[int | None, str]) -> list[Section]:
 
 def _row(of: Served, names: dict[int | None, str]) -> dict[str, Any]:
     return {**asdict(of), "plan": names[of.plan_id]}
-
-
-def _dearest(months: Months, names: dict[int | None, str]) -> dict[str, list[Row]]:
-    """Return the tenants that cost most in the last month, by currency."""
-    rows = (_row(it, names) for it in costs_by_tenant(months=Months(months.last, months.last)))
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if len(found[row["currency"]]) < MOST_SHOWN:
-            found[row["currency"]].append(row)
-    return found
 
 
 def _all(rows: Sequence[Row]) -> Row:

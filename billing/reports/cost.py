@@ -16,7 +16,18 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, DateField, F, FilteredRelation, Q, QuerySet, Sum, Value
+from django.db.models import (
+    Count,
+    DateField,
+    ExpressionWrapper,
+    F,
+    FilteredRelation,
+    FloatField,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Coalesce, TruncMonth
 
 from billing.models import CostUnit, Currency, ExchangeRate, UnitCost
@@ -72,15 +83,45 @@ def costs_by_tenant(*, months: Months) -> Iterator[Served]:
     """
     reckoner = _Reckoner(months)
     for month in months:
-        last = Value(moved(month, 1) - timedelta(days=1), output_field=DateField())
-        used = _used(Months(month, month), plan_on=last).annotate(name=F("tenant__name"))
         rows: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
-        for row in _sums(used, "currency", "tenant_id", "name", "plan_id"):
+        for row in _used_by_tenant(month):
             rows[row["currency"], row["tenant_id"]] |= row
         for row in revenue_by_tenant(month=month):
             rows[row["currency"], row["tenant_id"]] |= row
         served = [reckoner.served(month, row) for row in rows.values()]
-        yield from sorted(served, key=lambda it: (it.currency, -it.cost, -it.revenue, it.name))
+        yield from sorted(served, key=_dearest_first)
+
+
+def costs_dearest(*, month: date, most: int) -> list[Served]:
+    """Return the tenants that cost most in a month, so many of each currency: by currency, the
+    dearest first. The database picks them, among those that used something.
+    """
+    reckoner = _Reckoner(Months(month, month))
+    of_all = _used_by_tenant(month).alias(costs=reckoner.cost_of(month))
+    dearest = of_all.order_by("-costs", "-requests", "tenant_id")
+    rows = [row for code in Currency.values for row in dearest.filter(currency=code)[:most]]
+    brought = {
+        (row["currency"], row["tenant_id"]): row["revenue"]
+        for row in revenue_by_tenant(month=month, tenants=[row["tenant_id"] for row in rows])
+    }
+    served = [
+        reckoner.served(
+            month, {**row, "revenue": brought.get((row["currency"], row["tenant_id"]), 0)}
+        )
+        for row in rows
+    ]
+    return sorted(served, key=_dearest_first)
+
+
+def _dearest_first(of: Served) -> tuple[Any, ...]:
+    return of.currency, -of.cost, -of.revenue, of.name
+
+
+def _used_by_tenant(month: date) -> QuerySet[Any]:
+    """Return what each tenant used in a month, with the plan of its last day."""
+    last = Value(moved(month, 1) - timedelta(days=1), output_field=DateField())
+    used = _used(Months(month, month), plan_on=last).annotate(name=F("tenant__name"))
+    return _sums(used, "currency", "tenant_id", "name", "plan_id")
 
 
 def _used(months: Months, *, plan_on: Any) -> QuerySet[Any]:
@@ -101,15 +142,16 @@ def _used(months: Months, *, plan_on: Any) -> QuerySet[Any]:
     )
 
 
-def _sums(used: QuerySet[Any], *by: str) -> list[dict[str, Any]]:
+def _sums(used: QuerySet[Any], *by: str) -> QuerySet[Any]:
     """Return the totals of the meters, and how many tenants used something."""
     sums = {
         meter.value: Coalesce(Sum("used", filter=Q(meter=meter)), 0)
         for meter in (Meter.REQUESTS, Meter.CONVERSIONS, Meter.COMPUTE)
     }
-    return list(
+    rows: QuerySet[Any] = (
         used.order_by().values(*by).annotate(tenants=Count("tenant", distinct=True), **sums)
     )
+    return rows
 
 
 class _Reckoner:
@@ -125,6 +167,16 @@ class _Reckoner:
         self._unit_costs = {at: _unit_costs(at, totals[at], prices) for at in months}
         rates = ExchangeRate.objects.filter(currency=Currency.USD, day__lt=months.end)
         self._rates = list(rates.order_by("day"))
+
+    def cost_of(self, month: date) -> Any:
+        """Return what the database can order a month's sums by: about what they cost."""
+        return sum(
+            (
+                ExpressionWrapper(F(meter.value) * float(price), output_field=FloatField())
+                for meter, price in self._unit_costs[month].items()
+            ),
+            Value(0.0),
+        )
 
     def served(self, month: date, row: dict[str, Any]) -> Served:
         """Return what a row of a month used and brought, and what that cost."""

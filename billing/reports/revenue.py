@@ -6,6 +6,7 @@ change to the plan that it leads to; a pack's to the plan that its buyer held on
 credit note to its original's.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import Any
@@ -64,15 +65,20 @@ def revenue_by_plan(*, months: Months) -> list[PlanRevenue]:
     return [PlanRevenue(**row) for row in sums.order_by("currency", "plan_id", "month")]
 
 
-def revenue_by_tenant(*, month: date) -> list[dict[str, Any]]:
+def revenue_by_tenant(
+    *, month: date, tenants: Collection[int] | None = None
+) -> list[dict[str, Any]]:
     """Return what a month's invoices and credit notes of each tenant come to, by currency:
-    `currency`, `tenant_id`, `name`, `plan_id` on the month's last day, and `revenue`.
+    `currency`, `tenant_id`, `name`, `plan_id` on the month's last day, and `revenue`; of all
+    tenants, or of those with these ids.
     """
     months = Months(month, month)
     last = Value(months.end - timedelta(days=1), output_field=DateField())
     invoices: QuerySet[Any] = _issued(months).annotate(
         name=F("tenant__name"), plan_id=plan_held(on=last)
     )
+    if tenants is not None:
+        invoices = invoices.filter(tenant__in=tenants)
     by = invoices.order_by().values("currency", "tenant_id", "name", "plan_id")
     return list(by.annotate(revenue=Sum("subtotal")))
 

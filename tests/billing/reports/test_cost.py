@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from billing.models import CostUnit, ExchangeRate, Plan, UnitCost
-from billing.reports.cost import Served, costs_by_plan, costs_by_tenant
+from billing.reports.cost import Served, costs_by_plan, costs_by_tenant, costs_dearest
 from billing.reports.months import Months
 from tenants.models import Meter, Tenant, UsageDay
 from tests.billing.reports.conftest import Holds
@@ -85,6 +85,23 @@ def test_the_accounts_free_tier_is_shared_out_by_use(
     # What the account is billed in January: 1,500,000 at the gateway, 1,000,000 runs, 400,000 GB-s.
     billed = Decimal("5.25") + Decimal("0.20") + Decimal("6.66668")
     assert abs(sum(it.cost for it in rows if it.month == JANUARY) - billed) < Decimal("1e-12")
+
+
+def test_the_database_picks_those_that_cost_most(
+    holds: Holds, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for name, requests, conversions, currency in (
+        ("Ann", 2_000_000, 0, "USD"), ("Ben", 10, 2_000_000, "USD"), ("Cho", 3_000_000, 0, "USD"),
+        ("Dai", 1, 0, "JPY"),
+    ):  # fmt: skip
+        tenant = holds(name, ("payg", JANUARY), currency=currency)
+        use(tenant, JANUARY, requests, conversions)
+        bill(tenant, 5_00, at(1, 31), currency=currency)
+    with django_assert_num_queries(6):
+        found = costs_dearest(month=JANUARY, most=2)
+    assert [it.name for it in found] == ["Dai", "Cho", "Ann"]
+    every = [it for it in costs_by_tenant(months=Months(JANUARY, JANUARY)) if it.name != "Ben"]
+    assert found == every
 
 
 def test_a_price_counts_from_the_month_it_begins_with(holds: Holds) -> None:
