@@ -17,6 +17,12 @@ from tests.conftest import RunTasks
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture
+def starter(sign_up: SignUpCall) -> Tenant:
+    """A tenant on `starter` since the 24th of November."""
+    return subscribe(sign_up)
+
+
 class TestPayment:
     """Killed, doubled, late: one charge, one change, one invoice, or the money back."""
 
