@@ -55,6 +55,7 @@ class World:
         self.passed = 0
         self.refused_wrongly = 0
         self.log: Counter[tuple[str, datetime]] = Counter()
+        self.unread: set[tuple[str, datetime]] = set()
         self.values: dict[int, str] = {}
         self.tick(timedelta(0))
         plan = UsagePlan(
@@ -90,11 +91,14 @@ class World:
             self.reconcile()
 
     def meter(self) -> None:
-        """Hand over what the access log would have said by now: all calls, and no more."""
+        """Hand over what the access log would have said by now of the minutes that have grown."""
         counts = [
-            LiveCounts(gateway_id=key, minute=minute, route="GET /v1/ping", requests=requests)
-            for (key, minute), requests in self.log.items()
+            LiveCounts(
+                gateway_id=key, minute=minute, route="GET /v1/ping", requests=self.log[key, minute]
+            )
+            for key, minute in self.unread
         ]
+        self.unread.clear()
         now = self.now
         services.live_record(
             counts=counts, newest_at=now, read_to=now, complete_since=START, now=now
@@ -111,6 +115,7 @@ class World:
                     break
                 self.passed += 1
                 self.log[version.gateway_id, minute] += 1
+                self.unread.add((version.gateway_id, minute))
 
     def has_room(self) -> bool:
         return self.passed < sum(each.requests for each in Entitlement.objects.all())
