@@ -1,10 +1,11 @@
 """Changes of plan that begin at once: what is charged for them."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from billing import services
+from billing.extensions import extension_rows
 from billing.models import (
     Customer,
     Invoice,
@@ -20,12 +21,14 @@ from billing.proof import prove
 from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue
 from tenants.errors import Refused
-from tenants.models import Entitlement, Meter, PlanSpan, Tenant, UsageDay
+from tenants.models import Entitlement, Meter, PlanSpan, QuotaGrant, Tenant, UsageDay
+from tenants.services.closing import periods_close
 from tests.billing.books import write_off
 from tests.billing.changed import (
     DAY,
     FIRST,
     NEXT_DAY,
+    SECOND,
     WEEK_LATE,
     bill,
     change,
@@ -35,6 +38,7 @@ from tests.billing.changed import (
     plan_of,
 )
 from tests.billing.conftest import SignUpCall, buy, pay, start, subscribe
+from tests.billing.months import close_settled
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -229,6 +233,43 @@ class TestPayAsYouGo:
         used(tenant, DAY.date(), 5_000)
         paid(tenant, "starter")
         assert Entitlement.objects.get(tenant=tenant).requests == 75_000 + 1_667  # 5 of 30 days
+
+    def test_a_pack_bought_and_used_on_the_day_that_it_begins_is_paid_for_once(
+        self, sign_up: SignUpCall
+    ) -> None:
+        """`starter` was held for 2 of 30 days, and gave 10,000 * 2 / 30 = 667: 33 of the 700 were
+        the pack's. The gateway counted 5,000 of the day, and all later ones, under `payg`.
+        """
+        tenant = subscribe(sign_up)
+        used(tenant, date(2026, 11, 25), 500)
+        pack = services.extension_order(
+            tenant=tenant, pack_code="extra-100", token="p", actor=None, now=DAY
+        )
+        pack = services.order_check(order=buy(pack, now=DAY), now=DAY)
+        used(tenant, DAY.date(), 200)
+        services.plan_change(
+            tenant=tenant, plan_code="payg", shown=0, token="", actor=None, now=DAY, at_once=True
+        )
+        used(tenant, DAY.date(), 5_000)
+        used(tenant, NEXT_DAY.date(), 1_000)
+        (row,) = extension_rows(tenant=tenant, now=NEXT_DAY)
+        assert (row.used, row.left) == (33, 67)
+        with pytest.raises(Refused, match="used"):
+            services.order_take_back(order=pack, actor=None, now=NEXT_DAY)
+        close_settled(SECOND)
+        for minutes in (0, 5):
+            periods_close(now=SECOND + timedelta(minutes=minutes))
+        grant = QuotaGrant.objects.get()
+        assert (grant.used_requests, grant.expired_requests) == (33, 67)
+        usage = Invoice.objects.get(tenant=tenant, kind=InvoiceKind.USAGE)
+        assert [(line.quantity, line.amount) for line in usage.lines.all()] == [
+            (1_000, 0),
+            (5_000, 10_00),
+        ]
+        bought = Invoice.objects.filter(tenant=tenant, kind=InvoiceKind.ORDER).order_by("id")
+        assert [invoice.total for invoice in bought] == [6_77, 1_00]
+        assert fees(tenant) == []
+        assert prove().is_proved
 
     def test_left_for_free_it_gives_nothing_more(self, sign_up: SignUpCall) -> None:
         tenant = subscribe(sign_up, "payg")
