@@ -53,6 +53,7 @@ def _tenant_link(tenant: Tenant) -> str:
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly, ModelAdmin):
     list_display = ["tenant_link", "plan", "price", "state", "starts_on", "ends_on"]
+    list_display_links = ["plan"]
     list_filter = ["state", "plan"]
     search_fields = ["tenant__uuid", "tenant__name"]
     list_select_related = ["tenant", "plan", "price__plan"]

@@ -37,7 +37,9 @@ def display(amount: int, currency: str, *, language: str | None = None) -> str:
 
 
 def display_unit(amount: Decimal, currency: str, *, language: str | None = None) -> str:
-    """Write a price per request, with as many decimals as it has."""
+    """Write a price per request, with as many decimals as it has; a whole one as an amount."""
+    if amount == amount.to_integral_value():
+        return display(int(amount), currency, language=language)
     value = major(amount, currency)
     text = format_currency(
         value, currency, locale=_locale(language), currency_digits=False, decimal_quantization=False

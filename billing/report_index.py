@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from billing.models import Plan
 from billing.money import display
@@ -92,9 +93,12 @@ def _recurring(month: MrrMonth) -> tuple[str, str]:
 def _churn(month: MrrMonth) -> tuple[str, str]:
     rate = month.customer_churn
     shown = "–" if rate is None else f"{number_format(rate * 100, 1)} %"
-    return shown, _("%(currency)s; %(count)d paying tenants at its end") % {
-        "currency": month.currency, "count": month.customers_left,
-    }  # fmt: skip
+    paying = ngettext(
+        "%(currency)s; %(count)d paying tenant at its end",
+        "%(currency)s; %(count)d paying tenants at its end",
+        month.customers_left,
+    )
+    return shown, paying % {"currency": month.currency, "count": month.customers_left}
 
 
 def _overdue(now: datetime) -> Iterable[tuple[str, str]]:

@@ -2,21 +2,32 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from billing.declines import in_words
-from billing.models import Dispute, Invoice, InvoiceState, PaymentMethod
+from billing.models import Dispute, Invoice, InvoiceState, PaymentMethod, Refund, RefundState
 from billing.models.disputes import STANDING
 from billing.money import display
 from tenants.models import Tenant
+
+_REFUNDS = {
+    RefundState.PENDING: gettext_lazy("It is on its way back to the card."),
+    RefundState.SUCCEEDED: gettext_lazy("It went back to the card."),
+    RefundState.FAILED: gettext_lazy("It could not go back to the card, and is your credit."),
+}
 
 
 def invoices(*, tenant: Tenant) -> QuerySet[Invoice]:
     """Return a tenant's issued invoices, newest first."""
     issued = Invoice.objects.filter(tenant=tenant, sequence__isnull=False)
     disputed = Dispute.objects.filter(payment__invoice=OuterRef("pk"), status__in=STANDING)
-    return issued.annotate(is_disputed=Exists(disputed)).order_by("-year", "-sequence")
+    refunds = Refund.objects.filter(credit_note=OuterRef("pk")).order_by("-id")
+    annotated = issued.annotate(
+        is_disputed=Exists(disputed), refund_state=Subquery(refunds.values("state")[:1])
+    )
+    return annotated.order_by("-year", "-sequence")
 
 
 def invoice_by_number(*, tenant: Tenant, number: str) -> Invoice | None:
@@ -55,7 +66,9 @@ def invoice_to_pay(invoice: Any) -> dict[str, object]:
 def _note(invoice: Any) -> str:
     if invoice.state == InvoiceState.OPEN:
         return _waits_for(invoice)
-    return _("The payment is disputed.") if invoice.is_disputed else ""
+    if invoice.is_disputed:
+        return _("The payment is disputed.")
+    return str(_REFUNDS.get(invoice.refund_state, ""))
 
 
 def _waits_for(invoice: Invoice) -> str:

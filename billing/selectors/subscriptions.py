@@ -10,12 +10,13 @@ from billing.models import (
     OrderPurpose,
     OrderState,
     PlanChange,
+    PriceMove,
     Subscription,
     SubscriptionState,
 )
 from billing.money import display
 from billing.spending import usage_rows
-from billing.usage_prices import priced
+from billing.usage_prices import price_in_words, priced
 from tenants.models import QuotaPeriod, Tenant
 from tenants.periods import period_of
 
@@ -50,6 +51,7 @@ def subscription_row(*, tenant: Tenant, now: datetime) -> dict[str, object]:
             "price_display": (_("%(fee)s a month, plus usage") if steps else _("%(fee)s a month"))
             % {"fee": fee},
             "usage": usage_rows(active, now),
+            "move": _price_move(active),
         }
     return row
 
@@ -58,6 +60,15 @@ def _plan_change(tenant: Tenant) -> PlanChange | None:
     """Return the change of plan that is to come, if any."""
     scheduled = PlanChange.objects.filter(tenant=tenant, state=ChangeState.SCHEDULED)
     return scheduled.select_related("plan").first()
+
+
+def _price_move(subscription: Subscription) -> dict[str, object] | None:
+    """Return the price that is to come, and its first day."""
+    scheduled = PriceMove.objects.filter(subscription=subscription, state=ChangeState.SCHEDULED)
+    move = scheduled.select_related("price").first()
+    if move is None:
+        return None
+    return {"price": price_in_words(subscription.plan, move.price), "on": move.takes_effect_on}
 
 
 def _after(day: date | None, now: datetime) -> date | None:

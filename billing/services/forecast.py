@@ -29,7 +29,8 @@ from billing.services.correction_lines import (
     corrections_take,
     taxations_on,
 )
-from billing.services.fee_lines import month_line
+from billing.services.fee_lines import month_line, setup_line
+from billing.services.offers import setup_is_due
 from billing.usage import usage_read
 from tenants.models import Meter, Tenant
 from tenants.periods import Period
@@ -130,21 +131,24 @@ def _corrections(
 
 
 def _fee(subscription: Subscription, ahead: Period) -> list[Line]:
-    """Return the fee of the month ahead, by the plan and the price that it will have."""
+    """Return the fees of the month ahead, by the plan and the price that it will have."""
     change = _scheduled_change(subscription, ahead)
     if change is not None:
-        fee = change.monthly_fee
-        share: Share | None = Share(ahead.start, ahead.days, ahead.days, fee)
-        plan = change.plan
+        price = change
+        share: Share | None = Share(ahead.start, ahead.days, ahead.days, price.monthly_fee)
+        owes_setup = setup_is_due(tenant=subscription.tenant, price=price)
     else:
+        price = _price_ahead(subscription, ahead)
         share = fee_for_month(
-            fee=_price_ahead(subscription, ahead).monthly_fee,
+            fee=price.monthly_fee,
             fee_from=subscription.fee_from,
             fee_until=subscription.fee_until,
             month=ahead,
         )
-        plan = subscription.plan
-    return [month_line(plan, share)] if share and share.amount else []
+        is_first = share is not None and share.start == subscription.fee_from
+        owes_setup = subscription.owes_setup and is_first
+    lines = [month_line(price.plan, share)] if share and share.amount else []
+    return [*lines, setup_line(price.plan, price)] if owes_setup else lines
 
 
 def _scheduled_change(subscription: Subscription, ahead: Period) -> PriceVersion | None:
@@ -167,7 +171,7 @@ def _price_ahead(subscription: Subscription, ahead: Period) -> PriceVersion:
             state=ChangeState.SCHEDULED,
             takes_effect_on__lte=ahead.start,
         )
-        .select_related("price")
+        .select_related("price__plan")
         .first()
     )
     return move.price if move else subscription.price

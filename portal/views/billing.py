@@ -50,6 +50,7 @@ def overview(request: TenantRequest) -> HttpResponse:
         "credit": credit_display(tenant=tenant),
         "overdue": overdue(tenant=tenant, now=now),
         "extensions": current,
+        "takes_packs": selectors.takes_packs(tenant=tenant),
         "invoices": [_invoice(invoice) for invoice in latest],
         "token": uuid.uuid4().hex,
     }

@@ -26,6 +26,7 @@ def extensions(request: TenantRequest) -> HttpResponse:
     current, earlier = shown.current_and_earlier(tenant=tenant, now=now)
     context = {
         "nav": "billing",
+        "takes_packs": selectors.takes_packs(tenant=tenant),
         "packs": selectors.packs(tenant=tenant, now=now),
         "usage": tenants.selectors.usage_now(tenant=tenant, now=now),
         "current": current,

@@ -13,6 +13,7 @@ from tenants.models import (
     ApiKeyVersion,
     Entitlement,
     GatewayPlan,
+    HoldReason,
     KeySlot,
     Member,
     Meter,
@@ -300,8 +301,11 @@ def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:
 
 
 def holds_standing(*, tenant: Tenant) -> list[str]:
-    """Return why the tenant's keys are stopped, in words, with what whoever stopped them says."""
-    standing = tenant.holds.filter(lifted_at=None)
+    """Return why the tenant's keys are stopped, in words, with what whoever stopped them says.
+
+    Not that an invoice is unpaid: every page has a banner for that, with the way to pay it.
+    """
+    standing = tenant.holds.filter(lifted_at=None).exclude(reason=HoldReason.DUNNING)
     return [
         f"{hold.get_reason_display()}: {hold.note}" if hold.note else str(hold.get_reason_display())
         for hold in standing

@@ -9,7 +9,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import services
-from billing.models import AutoTopUp, ExtensionPack, Order, OrderState, Unused
+from billing.models import (
+    AutoTopUp,
+    ExtensionPack,
+    Order,
+    OrderState,
+    PriceVersion,
+    Subscription,
+    Unused,
+)
 from billing.services.taking_back import taking_back_run
 from billing.services.top_up_all import top_ups_run
 from tenants.models import Member, QuotaGrant, Role, Tenant, User
@@ -44,6 +52,15 @@ def developer(tenant: Tenant) -> Client:
     client = Client()
     client.force_login(bob)
     return client
+
+
+def test_a_plan_by_use_sells_none_and_says_so(tenant: Tenant, browser: Client) -> None:
+    price = PriceVersion.objects.get(plan__code="payg", currency="USD")
+    Subscription.objects.update(plan=price.plan, price=price)
+    page = browser.get(PAGE).content.decode()
+    assert "Your plan needs no packs" in page
+    assert 'name="pack"' not in page
+    assert "Buy more requests" not in browser.get(reverse("billing")).content.decode()
 
 
 def give_back(browser: Client, order: Order) -> Any:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import selectors, services
-from billing.models import BilledUsage, CapChange
+from billing.models import BilledUsage, CapChange, Customer, PriceVersion
 from billing.services import Forecast, forecast
 from tenants.models import Tenant, User
 from tests.billing.months import at, counted, day, held, tenant_new, used
@@ -71,6 +71,16 @@ def test_a_fee_is_that_of_the_next_month(tenant: Tenant) -> None:
     result = found(tenant)
     assert lines(result) == [("Starter, 2026-12", 29_00)]
     assert (result.total, result.expected) == (29_00, 29_00)
+
+
+def test_a_plan_to_come_has_its_setup_fee(tenant: Tenant) -> None:
+    held(tenant, "pro", "10-01")
+    Customer.objects.filter(tenant=tenant).update(payment_method_id="pm_card_visa")
+    PriceVersion.objects.filter(plan__code="starter").update(setup_fee=10_00)
+    services.plan_change(
+        tenant=tenant, plan_code="starter", shown=0, token="1", actor=None, now=NOW
+    )
+    assert lines(found(tenant)) == [("Starter, 2026-12", 29_00), ("Starter, setup", 10_00)]
 
 
 def test_a_free_plan_has_none(tenant: Tenant) -> None:

@@ -64,3 +64,4 @@ def test_people_read_amounts_in_their_own_way() -> None:
     assert display(4_500, "JPY", language="en") == "¥4,500"
     assert display(4_500, "JPY", language="ja") == "￥4,500"
     assert display_unit(Decimal("0.2"), "USD", language="en") == "$0.002"
+    assert display_unit(Decimal(4_500), "JPY", language="en") == "¥4,500"

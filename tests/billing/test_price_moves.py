@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import services
+from billing import selectors, services
 from billing.models import (
     ChangeState,
     Notice,
@@ -59,6 +59,8 @@ def starter(sign_up: SignUpCall) -> Tenant:
 
 def test_the_new_price_is_billed_from_its_day_on_however_late(starter: Tenant) -> None:
     schedule(starter)
+    row = selectors.subscription_row(tenant=starter, now=NOW)
+    assert row["move"] == {"price": "$39.00 a month", "on": JANUARY.date()}
     for now in (datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 8, tzinfo=UTC)):
         bill(now)
     assert fees(starter) == [("Starter, 2026-12", 29_00), ("Starter, 2027-01", 39_00)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from billing import payments
+from billing import payments, selectors
 from billing.balances import credit_balance, refundable
 from billing.models import Invoice, InvoiceState, Payment, PaymentState, Refund, RefundState
 from billing.services import invoice_collect
@@ -54,6 +54,13 @@ def asked(invoice: Invoice, amount: int) -> Refund:
     return refund
 
 
+def note_of(refund: Refund) -> object:
+    """Return what the tenant's list of invoices says of a refund."""
+    assert refund.credit_note is not None
+    note = selectors.invoices(tenant=refund.credit_note.tenant).get(pk=refund.credit_note.pk)
+    return selectors.invoice_row(note)["note"]
+
+
 def at_stripe(invoice: Invoice) -> list[int]:
     """Return what Stripe has paid back of an invoice's payment, the first one first."""
     intent = invoice.payments.get().payment_intent_id
@@ -65,10 +72,12 @@ def at_stripe(invoice: Invoice) -> list[int]:
 class TestRefund:
     def test_a_part_and_then_the_rest(self, paid: Invoice, run_tasks: RunTasks) -> None:
         first = asked(paid, 10_00)
+        assert note_of(first) == "It is on its way back to the card."
         assert balances() == {"stripe": 30_00, "held": -10_00, "revenue": -20_00}
         run_tasks("default")
         first.refresh_from_db()
         assert (first.state, first.amount) == (RefundState.SUCCEEDED, 10_00)
+        assert note_of(first) == "It went back to the card."
         assert booked(f"refund:{first.uuid}") == {"held": 10_00, "stripe": -10_00}
         asked(paid, 20_00)
         run_tasks("default")

@@ -57,6 +57,9 @@ class TestTrial:
         assert Entitlement.objects.earliest("id").plan_requests == 2_333  # 7 of 30 days
 
     def test_at_its_end_the_days_left_are_billed_with_the_setup_fee(self, trial: Tenant) -> None:
+        ahead = services.forecast(tenant=trial, now=BEGUN)
+        assert ahead is not None
+        assert (ahead.total, [line.amount for line in ahead.lines]) == (32_45, [22_45, 10_00])
         for now in (ENDS, ENDS + timedelta(days=7), JANUARY):
             bill(now)
         assert fees(trial) == [
