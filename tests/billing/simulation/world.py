@@ -10,7 +10,7 @@ import httpx
 import stripe
 
 from billing import services
-from billing.models import Currency, Overage, Plan
+from billing.models import Currency, OrderState, Overage, Plan
 from billing.services.taxes import exchange_rate_set
 from billing.tiers import Tier
 from tenants.errors import Refused
@@ -67,9 +67,12 @@ class World:
             user=User.objects.create_user(email, "barrier-station-53"), organization=plan,
             plan_code=plan, currency=currency, now=self.now, language="en",
         )  # fmt: skip
-        assert signed_up.order is not None
-        self.pay(services.checkout_start(order=signed_up.order, now=self.now, **pages()), GOOD)
-        services.order_check(order=signed_up.order, now=self.now)
+        order = signed_up.order
+        assert order is not None
+        self.pay(services.checkout_start(order=order, now=self.now, **pages()), GOOD)
+        order.refresh_from_db()
+        order = services.order_check(order=order, now=self.now)
+        assert order.state == OrderState.FULFILLED
         return signed_up.tenant
 
     def clock_set(self) -> None:
