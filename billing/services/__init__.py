@@ -42,6 +42,7 @@ close_due.py  what is due of it
 close_read.py  who is due, and their terms
 forecast.py   what is to be billed, so far and likely
 caps.py       spending caps, as requests
+caps_sweep.py those that something has made wrong
 cap_set.py    set a cap, and lift it
 corrections.py closed months that the gateway told otherwise later
 correction_lines.py
@@ -63,7 +64,7 @@ notices.py    mails about money
 """
 
 from billing.services.cap_set import cap_lift, cap_set
-from billing.services.caps import caps_sweep
+from billing.services.caps_sweep import caps_sweep
 from billing.services.cards import card_detach, card_make_default, card_remove
 from billing.services.cases import case_give_up, case_pause
 from billing.services.catalog import price_set, seed

@@ -6,10 +6,11 @@ charged by use a cap rests, and comes back with a plan that is. What was allowed
 the close charges no more (billing/capped.py).
 """
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-import structlog
 from django.db import transaction
 
 import tenants.selectors
@@ -21,8 +22,6 @@ from billing.models import CapChange, SpendingCap, Subscription, SubscriptionSta
 from billing.usage import usage_read
 from billing.usage_prices import priced
 from tenants.models import Meter, QuotaPeriod, Tenant
-
-log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -46,18 +45,6 @@ def cap_follow(*, tenant: Tenant, now: datetime, begins_on: date | None = None) 
     cap_write(tenant, active, allowed, now)
 
 
-def caps_sweep(*, now: datetime) -> None:
-    """Reckon all caps anew: another price, plan or month has made some wrong.
-
-    Where nothing changed nothing is written. One tenant's failure stops no other's.
-    """
-    for cap in SpendingCap.objects.select_related("tenant"):
-        try:
-            cap_follow(tenant=cap.tenant, now=now)
-        except Exception:
-            log.exception("cap.not_followed", tenant=cap.tenant_id)
-
-
 def active_of(tenant: Tenant) -> Subscription | None:
     active = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.ACTIVE)
     return active.select_related("tenant", "plan__usage_plan", "price").first()
@@ -72,49 +59,71 @@ class Allowed:
 
 
 def allowed_by(subscription: Subscription | None, amount: int, now: datetime) -> Allowed | None:
-    """Return what an amount pays for in this month; None where there is nothing to cap.
+    """Return what an amount pays for in this month; None where there is nothing to cap."""
+    if subscription is None:
+        return None
+    return allowed_of({subscription: amount}, now).get(subscription)
+
+
+def allowed_of(amounts: Mapping[Subscription, int], now: datetime) -> dict[Subscription, Allowed]:
+    """Return the same for active subscriptions, by queries that do not grow with their number.
 
     What other subscriptions of the month have cost takes from it. What was used under them, or in a
     trial, is charged otherwise or not at all, but counts in the tenant's quota. A quota of another
     period than the month would begin anew before the money does.
     """
-    if subscription is None:
-        return None
-    steps = priced(subscription.plan, subscription.price).get(Meter.REQUESTS)
-    if not steps or subscription.plan.usage_plan.quota_period != QuotaPeriod.MONTH:
-        return None
-    used, cost = _others(subscription, now)
-    most = tiers.most(steps, max(amount - cost, 0))
-    if most is None:
-        return None
-    limit = subscription.plan.usage_plan.quota_limit
-    return Allowed(own=min(most, limit), in_all=min(used + most, limit))
+    steps = {
+        each: of
+        for each in amounts
+        if (of := priced(each.plan, each.price).get(Meter.REQUESTS))
+        and each.plan.usage_plan.quota_period == QuotaPeriod.MONTH
+    }
+    others = _others(list(steps), now) if steps else {}
+    found = {}
+    for each, of in steps.items():
+        used, cost = others[each]
+        most = tiers.most(of, max(amounts[each] - cost, 0))
+        if most is not None:
+            limit = each.plan.usage_plan.quota_limit
+            found[each] = Allowed(own=min(most, limit), in_all=min(used + most, limit))
+    return found
 
 
-def _others(subscription: Subscription, now: datetime) -> tuple[int, int]:
-    """Return how many of the tenant's requests of the month are not of this subscription, and what
-    they cost.
+def _others(
+    subscriptions: Sequence[Subscription], now: datetime
+) -> dict[Subscription, tuple[int, int]]:
+    """Return how many of each one's tenant's requests of the month are not of this subscription,
+    and what they cost.
     """
     month = month_of(now.astimezone(UTC).date())
-    begun = Subscription.objects.filter(tenant=subscription.tenant_id, starts_on__lt=month.end)
+    tenant_ids = [each.tenant_id for each in subscriptions]
+    begun = Subscription.objects.filter(tenant__in=tenant_ids, starts_on__lt=month.end)
+    begun = begun.exclude(ends_on__lt=month.start).select_related("plan", "price", "tenant")
     days = {
         each: held
-        for each in begun.exclude(ends_on__lt=month.start).select_related("plan", "price", "tenant")
+        for each in begun.prefetch_related("price__tiers")
         if (held := usage_days(each, month)) is not None
     }
     read = usage_read({each.pk: held for each, held in days.items()}, list(days), [Meter.REQUESTS])
     used = {each: read[each.pk].by_meter.get(Meter.REQUESTS, 0) for each in days}
-    in_all = tenants.selectors.usage_total(
-        tenant=subscription.tenant, meter=Meter.REQUESTS, start=month.start, end=month.end
-    )
+    in_all: Counter[int] = Counter()
+    for row in tenants.selectors.usage_sums(
+        tenants=tenant_ids, meters=[Meter.REQUESTS], start=month.start, end=month.end
+    ):
+        in_all[row.tenant_id] += row.used
     most = most_charged(subscriptions=list(days), month=month)
-    cost = sum(
-        tiers.price(steps, charged(Meter.REQUESTS, used[each], most.get(each.pk)))
-        for each in days
-        if each != subscription
-        for steps in [priced(each.plan, each.price).get(Meter.REQUESTS, [])]
-    )
-    return in_all - used.get(subscription, 0), cost
+    costs: dict[int, dict[Subscription, int]] = defaultdict(dict)
+    for each in days:
+        paid = charged(Meter.REQUESTS, used[each], most.get(each.pk))
+        steps = priced(each.plan, each.price).get(Meter.REQUESTS, [])
+        costs[each.tenant_id][each] = tiers.price(steps, paid)
+    return {
+        each: (
+            in_all[each.tenant_id] - used.get(each, 0),
+            sum(cost for of, cost in costs[each.tenant_id].items() if of != each),
+        )
+        for each in subscriptions
+    }
 
 
 def cap_write(

@@ -40,6 +40,7 @@ from tenants.selectors.live import live_used as live_used
 from tenants.selectors.live_pages import live_comparisons as live_comparisons
 from tenants.selectors.live_pages import live_hour as live_hour
 from tenants.selectors.live_pages import live_today as live_today
+from tenants.selectors.totals import caps_written as caps_written
 from tenants.selectors.totals import usage_read_at as usage_read_at
 from tenants.selectors.totals import usage_sums as usage_sums
 

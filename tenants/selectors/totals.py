@@ -1,13 +1,14 @@
-"""Usage of many tenants at once, for the month's close. A query each, however many they are."""
+"""What billing reads of many tenants at once. A query each, however many they are."""
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from django.db.models import Sum
 
-from tenants.models import ApiKeyVersion, GatewayPlan, KeySlot, Meter, Tenant, UsageDay
+from tenants.models import ApiKeyVersion, Entitlement, GatewayPlan, KeySlot, Meter, Tenant, UsageDay
+from tenants.periods import Period, period_of
 
 
 class UsageSum(NamedTuple):
@@ -63,3 +64,21 @@ def usage_read_at(
         if times and None not in times:
             found[tenant.pk] = min(filter(None, times))
     return found
+
+
+def caps_written(*, tenants: Collection[Tenant], now: datetime) -> dict[int, int | None]:
+    """Return the caps of the tenants' current periods, by their ids; None: there is no cap.
+
+    Tenants whose period has no entitlement yet are left out. Needs their `usage_plan`.
+    """
+    periods = {tenant.pk: period_of(tenant.usage_plan.quota_period, now) for tenant in tenants}
+    today = now.astimezone(UTC).date()
+    rows = Entitlement.objects.filter(
+        tenant__in=tenants, period_start__lte=today, period_end__gt=today
+    )
+    by = rows.values_list("tenant_id", "period_start", "period_end", "cap_requests")
+    return {
+        tenant_id: cap
+        for tenant_id, start, end, cap in by
+        if periods[tenant_id] == Period(start, end)
+    }

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import httpx
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
@@ -104,6 +106,23 @@ class TestCap:
         Subscription.objects.filter(tenant=payg, state="active").update(price=latest)
         services.caps_sweep(now=timezone.now())
         assert cap_of(payg) == SpendingCap.objects.get().requests == 5
+
+    def test_the_sweep_asks_no_more_for_more_tenants(
+        self, payg: Tenant, sign_up: SignUpCall
+    ) -> None:
+        def asked() -> int:
+            with CaptureQueriesContext(connection) as queries:
+                services.caps_sweep(now=timezone.now())
+            return len(queries)
+
+        services.cap_set(tenant=payg, amount=100, actor=None, now=timezone.now())
+        of_one = asked()
+        other = subscribe(sign_up, "payg")
+        services.cap_set(tenant=other, amount=50, actor=None, now=timezone.now())
+        assert asked() == of_one
+        Entitlement.objects.filter(tenant=other).update(cap_requests=3)
+        assert asked() > of_one
+        assert (cap_of(payg), cap_of(other), asked()) == (15, 10, of_one)
 
     def test_it_rests_on_a_plan_without_prices_of_use(self, payg: Tenant) -> None:
         services.cap_set(tenant=payg, amount=100, actor=None, now=timezone.now())
