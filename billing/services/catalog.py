@@ -43,7 +43,7 @@ def price_set(
     Fees are in minor units, `steps` are those of each meter that is priced. Existing subscriptions
     keep the version that they have.
     """
-    Plan.objects.select_for_update().get(pk=plan.pk)
+    Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
     latest = PriceVersion.objects.filter(plan=plan, currency=currency).order_by("-number").first()
     wanted = {meter: list(tiers) for meter, tiers in steps.items() if tiers}
     fees = {"monthly_fee": monthly_fee, "setup_fee": setup_fee, "trial_days": trial_days}

@@ -68,6 +68,7 @@ def auto_top_up_set(
 @transaction.atomic
 def auto_top_up_stop(*, tenant: Tenant, actor: User | None, now: datetime) -> None:
     """Buy no more by itself. What is being charged already is."""
+    tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     if AutoTopUp.objects.filter(tenant=tenant, is_on=True).update(is_on=False, off_reason=""):
         tenants.services.audit_record(action="top_up.stopped", tenant=tenant, actor=actor, now=now)
 

@@ -217,6 +217,7 @@ def _may_open(version: ApiKeyVersion, now: datetime) -> bool:
 @transaction.atomic
 def _activate(version: ApiKeyVersion, tenant: Tenant, now: datetime) -> None:
     """Note that the key works, with the news of it; a revocation that came meanwhile wins."""
+    Tenant.objects.select_for_update().get(pk=tenant.pk)  # as who revokes: before the version
     changed = ApiKeyVersion.objects.filter(pk=version.pk, status=VersionStatus.PENDING).update(
         status=VersionStatus.ACTIVE, activated_at=now
     )

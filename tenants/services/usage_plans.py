@@ -25,7 +25,8 @@ def usage_plan_save(
     django.core.exceptions.ValidationError where a limit is out of range.
     """
     usage_plan.full_clean()
-    stored = UsagePlan.objects.select_for_update().filter(pk=usage_plan.pk).first()
+    # Not its key: who changes a tenant's plan holds the tenant, and must not wait for us.
+    stored = UsagePlan.objects.select_for_update(no_key=True).filter(pk=usage_plan.pk).first()
     usage_plan.save()
     if stored is not None and _entitles_otherwise(stored, usage_plan):
         # What each tenant may use changes; the sweep takes them one by one.
