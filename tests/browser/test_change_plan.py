@@ -13,6 +13,7 @@ from tests.browser.test_story import pay
 Visit = Callable[..., Page]
 Check = Callable[[Page], None]
 
+PAGES = [f"/billing/{page}" for page in ("", "plan/", "extensions/", "invoices/", "details/")]
 WORDS = {
     "en": ("light", "Keep my plan", "You keep your plan."),
     "ja": ("japanese", "今のプランを続ける", "今のプランを続けます。"),
@@ -57,7 +58,8 @@ def test_an_upgrade_is_shown_paid_and_invoiced(visit: Visit, axe: Check, languag
     page.get_by_role("button", name=keep).click()
     expect(page.get_by_text(kept)).to_be_visible()
     page.set_viewport_size({"width": 360, "height": 740})
-    for address in ("/billing/plan/", "/billing/plan/payg/", "/billing/"):
+    for address in (*PAGES, "/billing/plan/payg/"):
         page.goto(address)
+        axe(page)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, address
