@@ -1,7 +1,6 @@
 """Saved cards: several, one of them charged; removed ones are gone at Stripe too, whatever dies."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from django.core import mail
@@ -15,6 +14,7 @@ from billing.services.cards import cards_expiring_tell
 from tenants.errors import Refused
 from tenants.models import Member, Role, Tenant, User
 from tests.billing.conftest import SignUpCall, buy, stripe_client
+from tests.billing.deaths import killed
 from tests.billing.saved_cards import save
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
@@ -84,22 +84,13 @@ class TestCards:
 
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_killed_around_the_detaching_the_sweep_ends_it(
-        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, when: str, run_tasks: RunTasks
+        self, tenant: Tenant, when: str, run_tasks: RunTasks
     ) -> None:
         visa = add(tenant)
         services.card_remove(card=visa, now=timezone.now())
         assert charged(tenant) == ""  # whatever follows, nobody charges it
-        real = payments.card_detach
-
-        def dying(**parameters: Any) -> None:
-            if when == "after":
-                real(**parameters)
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patched:
-            patched.setattr(payments, "card_detach", dying)
-            with pytest.raises(KeyboardInterrupt):
-                tasks.card_detach(visa.pk)
+        with killed(when, "card_detach"):
+            tasks.card_detach(visa.pk)
         assert SavedCard.objects.exists()
         tasks.cards_sweep()
         assert (attached(tenant), SavedCard.objects.count()) == (set(), 0)

@@ -20,6 +20,7 @@ from billing.services.bank import bank_transfer_record
 from tenants.models import Tenant
 from tests.billing.books import issued
 from tests.billing.conftest import SignUpCall, close_and_collect, stripe_client, subscribe
+from tests.billing.deaths import killed
 from tests.billing.months import held, tenant_new
 from tests.billing.saved_cards import save
 
@@ -209,20 +210,11 @@ class TestCollect:
     @pytest.mark.parametrize("name", ["intent_cancel", "intent_create"])
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_dying_around_another_try_charges_once(
-        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+        self, tenant: Tenant, name: str, when: str
     ) -> None:
         invoice = self.declined("pm_card_authenticationRequired")
-        real = getattr(payments, name)
-
-        def dying(**parameters: Any) -> None:
-            if when == "after":
-                real(**parameters)
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patched:
-            patched.setattr(payments, name, dying)
-            with pytest.raises(KeyboardInterrupt):
-                services.invoice_retry(invoice=invoice, now=FIRST)
+        with killed(when, name):
+            services.invoice_retry(invoice=invoice, now=FIRST)
         services.invoice_retry(invoice=invoice, now=FIRST)
         invoice.refresh_from_db()
         assert invoice.state == InvoiceState.PAID

@@ -19,6 +19,7 @@ from billing.models import (
 )
 from billing.services.bank import bank_transfer_record
 from tests.billing.conftest import SignUpCall, deliver, events_of
+from tests.billing.deaths import killed
 from tests.billing.dunned import ASKS, FIRST, GOOD, charges, kinds, on, taken, uncollected, use_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,22 +34,13 @@ class TestFaults:
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("name", ["intent_cancel", "intent_create"])
     def test_killed_around_a_retry_it_is_gone_on_with_and_charges_once(
-        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+        self, sign_up: SignUpCall, name: str, when: str
     ) -> None:
         invoice = uncollected(sign_up)
         services.dun(now=on(1))
         use_card(invoice.tenant, GOOD)
-        real = getattr(payments, name)
-
-        def dying(**parameters: Any) -> None:
-            if when == "after":
-                real(**parameters)
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patched:
-            patched.setattr(payments, name, dying)
-            with pytest.raises(KeyboardInterrupt):
-                services.dun(now=on(2, 6))
+        with killed(when, name):
+            services.dun(now=on(2, 6))
         assert taken() == [(2, 1, "under_way")]
         services.dun(now=on(2, 6) + timedelta(minutes=5))  # somebody may still be at it
         assert taken() == [(2, 1, "under_way")]

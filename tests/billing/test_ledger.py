@@ -3,13 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db.models import Sum
 from django.utils import timezone
 
 from billing import payments, services
 from billing.models import (
     Account,
-    Entry,
     Invoice,
     InvoiceState,
     Order,
@@ -18,23 +16,12 @@ from billing.models import (
 )
 from billing.services.attempts import payment_check
 from billing.services.ledger import post
+from tests.billing.books import balances, booked
 from tests.billing.conftest import SignUpCall, buy, close_and_collect, subscribe
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
-
-
-def booked(key: str) -> dict[str, int]:
-    """Return the entries of a posting by account."""
-    entries = Entry.objects.filter(posting__key=key)
-    return dict(entries.values_list("account", "amount"))
-
-
-def balances() -> dict[str, int]:
-    """Return what is on each account that is not even."""
-    rows = Entry.objects.values_list("account").annotate(total=Sum("amount"))
-    return {account: total for account, total in rows.order_by("account") if total}
 
 
 class TestPost:

@@ -37,6 +37,7 @@ from tests.billing.conftest import (
     pay,
     stripe_client,
 )
+from tests.billing.deaths import killed
 from tests.billing.dunned import ASKS, DECLINES, FIRST, GOOD, charges, issue, uncollected, use_card
 from tests.billing.saved_cards import carded
 from tests.cast import PASSWORD
@@ -149,20 +150,11 @@ class TestFaults:
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("name", ["checkout_create", "intent_cancel"])
     def test_killed_around_the_start_the_next_click_goes_on(
-        self, sign_up: SignUpCall, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+        self, sign_up: SignUpCall, name: str, when: str
     ) -> None:
         invoice = uncollected(sign_up, ASKS)
-        real = getattr(payments, name)
-
-        def dying(**parameters: Any) -> None:
-            if when == "after":
-                real(**parameters)
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patched:
-            patched.setattr(payments, name, dying)
-            with pytest.raises(KeyboardInterrupt):
-                start(invoice)
+        with killed(when, name):
+            start(invoice)
         later = LATER + timedelta(minutes=11)  # nobody has the address of what was not noted
         pay(start(invoice, later))
         services.invoice_check(invoice=invoice, now=later)

@@ -24,8 +24,8 @@ from tenants.models import (
     UsagePlan,
 )
 from tenants.services import api_key_value_reveal, closing, reconcile, usage
+from tests.billing.books import balances
 from tests.billing.conftest import SignUpCall, buy
-from tests.billing.test_ledger import balances
 from tests.billing.topped_up import charges, use
 from tests.conftest import RunTasks
 

@@ -15,6 +15,7 @@ from billing.services.events import movement_settle
 from billing.services.top_up_all import top_ups_run
 from tenants.models import QuotaGrant, Tenant
 from tests.billing.conftest import SignUpCall, deliver, events_of
+from tests.billing.deaths import killed
 from tests.billing.topped_up import NOW, charges, topping_up, use
 from tests.conftest import RunTasks
 
@@ -58,23 +59,13 @@ class TestFaults:
     def test_dying_over_the_end_of_the_month_costs_nothing(
         self,
         tenant: Tenant,
-        monkeypatch: pytest.MonkeyPatch,
         run_tasks: RunTasks,
         when: str,
     ) -> None:
         last = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
         use(tenant, 100)
-        real = payments.intent_create
-
-        def dying(**parameters: Any) -> None:
-            if when == "after":
-                real(**parameters)
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patched:
-            patched.setattr(payments, "intent_create", dying)
-            with pytest.raises(KeyboardInterrupt):
-                top_ups_run(clock=lambda: last)
+        with killed(when, "intent_create"):
+            top_ups_run(clock=lambda: last)
         top_ups_run(clock=lambda: last + timedelta(seconds=1))
         run_tasks("default")
         order = Order.objects.get(is_top_up=True)
