@@ -14,6 +14,7 @@ from django.db.models import OuterRef, Q, Subquery
 from billing.dues import usage_days
 from billing.models import CapChange, Subscription
 from billing.usage import usage_read
+from tenants.ids import Ids
 from tenants.models import Meter
 from tenants.periods import Period
 
@@ -47,7 +48,7 @@ def _changes(subscriptions: Sequence[Subscription], month: Period) -> Iterable[C
     ).order_by("-written_at", "-pk")
     return CapChange.objects.filter(
         Q(written_at__gte=month.opens_at) | Q(pk=Subquery(before.values("pk")[:1])),
-        subscription__in=subscriptions,
+        subscription__in=Ids(each.pk for each in subscriptions),
         written_at__lt=month.closes_at,
     ).order_by("written_at", "pk")
 

@@ -82,7 +82,19 @@ def _adapter(field: Any) -> Callable[[Any], Any] | None:
     def adapt(value: Any) -> Any:
         return field.get_db_prep_save(value, connection)
 
-    return adapt if isinstance(field, JSONField) else cache(adapt)  # a dict has no hash
+    return _cache_by_identity(adapt) if isinstance(field, JSONField) else cache(adapt)
+
+
+def _cache_by_identity(adapt: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """As functools.cache, for dicts, which have no hash; the rows keep them alive meanwhile."""
+    adapted: dict[int, Any] = {}
+
+    def adapt_once(value: Any) -> Any:
+        if id(value) not in adapted:
+            adapted[id(value)] = adapt(value)
+        return adapted[id(value)]
+
+    return adapt_once
 
 
 _AS_IT_IS = (BooleanField, CharField, ForeignKey, IntegerField)

@@ -24,6 +24,7 @@ from billing.taxes import (
     taxation_of,
     taxes_of,
 )
+from tenants.ids import Ids
 from tenants.models import Member, Role, Tenant
 
 
@@ -65,19 +66,20 @@ def tables_load(*, now: datetime) -> TaxTables:
 
 def buyers_load(*, tenant_ids: Collection[int]) -> dict[int, Buyer]:
     """Return who is billed for each tenant: what it said for its invoices, else its owner's."""
+    ids = Ids(tenant_ids)
     emails: dict[int, str] = {}
-    owners = Member.objects.filter(tenant__in=tenant_ids, role=Role.OWNER)
+    owners = Member.objects.filter(tenant__in=ids, role=Role.OWNER)
     for tenant_id, email in owners.order_by("-created_at").values_list("tenant", "user__email"):
         emails[tenant_id] = email  # the first owner's is the last one here
     confirmed = defaultdict(list)
     confirmations = ViesConfirmation.objects.filter(
-        tenant__in=tenant_ids, tax_id=F("tenant__tax_details__tax_id"), ended_at=None
+        tenant__in=ids, tax_id=F("tenant__tax_details__tax_id"), ended_at=None
     )
     for confirmation in confirmations:
         confirmed[confirmation.tenant_id].append(confirmation)
-    said = {each.tenant_id: each for each in TaxDetails.objects.filter(tenant__in=tenant_ids)}
+    said = {each.tenant_id: each for each in TaxDetails.objects.filter(tenant__in=ids)}
     buyers = {}
-    tenants = Tenant.objects.filter(pk__in=tenant_ids)
+    tenants = Tenant.objects.filter(pk__in=ids)
     for pk, name, language in tenants.values_list("pk", "name", "language"):
         details, email = said.get(pk), emails.get(pk, "")
         buyers[pk] = (

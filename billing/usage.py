@@ -13,6 +13,7 @@ from django.db.models import Count
 import tenants.selectors
 from billing.dues import usage_owner
 from billing.models import Subscription
+from tenants.ids import Ids
 from tenants.models import GatewayPlan, Meter
 from tenants.periods import Period
 
@@ -103,7 +104,7 @@ def _of_others(
 def _of_several(tenant_ids: Collection[int]) -> dict[int, list[Subscription]]:
     """Return the subscriptions that have begun, by their start, of tenants with more than one."""
     begun = Subscription.objects.filter(starts_on__isnull=False)
-    several = begun.filter(tenant__in=tenant_ids).order_by().values("tenant")
+    several = begun.filter(tenant__in=Ids(tenant_ids)).order_by().values("tenant")
     several = several.annotate(count=Count("pk")).filter(count__gt=1).values("tenant")
     of_tenant: dict[int, list[Subscription]] = defaultdict(list)
     rows = begun.filter(tenant__in=several).select_related("plan").order_by("starts_on", "pk")

@@ -27,6 +27,7 @@ from billing.tax_tables import buyers_load, issuer, tables_load
 from billing.taxes import UNTAXED, home_currency, taxes_of
 from billing.usage import Used, usage_read
 from tenants.errors import Refused
+from tenants.ids import Ids
 from tenants.models import Meter
 
 _Key = tuple[int, str]  # a subscription's id, and the kind of its invoice
@@ -125,7 +126,9 @@ def _fees(
 ) -> list[Draft]:
     """Return the invoices of fees in advance that are due and not there yet."""
     there = Invoice.objects.filter(
-        subscription__in=subscriptions, period_start=close.ahead.start, kind=InvoiceKind.FEE
+        subscription__in=Ids(each.pk for each in subscriptions),
+        period_start=close.ahead.start,
+        kind=InvoiceKind.FEE,
     )
     billed = set(there.values_list("subscription_id", flat=True))
     drafts = []
@@ -162,7 +165,7 @@ def _closings(
     if close.as_of <= close.month.end:
         return []
     there = BilledUsage.objects.filter(
-        subscription__in=subscriptions, period_start=close.month.start
+        subscription__in=Ids(each.pk for each in subscriptions), period_start=close.month.start
     )
     closed = set(there.values_list("subscription_id", flat=True))
     days = {

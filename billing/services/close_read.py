@@ -21,6 +21,7 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.services.changes import is_decided
+from tenants.ids import Ids
 from tenants.models import Meter
 from tenants.periods import Period
 
@@ -90,7 +91,7 @@ def subscriptions_read(ids: Collection[int]) -> list[Subscription]:
 
 def _needed(ids: Collection[int]) -> QuerySet[Subscription]:
     """Return subscriptions with their tenants, and of both what a bill is made of."""
-    rows = Subscription.objects.filter(pk__in=ids).select_related("tenant").order_by("pk")
+    rows = Subscription.objects.filter(pk__in=Ids(ids)).select_related("tenant").order_by("pk")
     return rows.defer(
         "state", "created_at",
         "tenant__state", "tenant__created_at", "tenant__reconcile_at",

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from billing.models import UsageReading
 from billing.sql import rows_insert
 from billing.usage import Used
+from tenants.ids import Ids
 from tenants.models import Meter
 
 SETTLES_IN = timedelta(hours=6)  # between two equal readings of a month that is to be closed
@@ -20,7 +21,7 @@ def settled(used: Mapping[int, Used], *, month_start: date, dry_run: bool = Fals
 
     What is read anew is noted, but in a dry run. Call it where the subscriptions are locked.
     """
-    rows = UsageReading.objects.filter(subscription__in=list(used), period_start=month_start)
+    rows = UsageReading.objects.filter(subscription__in=Ids(used), period_start=month_start)
     readings = {
         pk: (requests, same_since)
         for pk, requests, same_since in rows.values_list("subscription", "requests", "same_since")
@@ -36,7 +37,7 @@ def settled(used: Mapping[int, Used], *, month_start: date, dry_run: bool = Fals
         elif figure.read_at - same_since >= SETTLES_IN:
             found.add(pk)
     if not dry_run:
-        rows.filter(subscription__in=[pk for pk, *_ in moved if pk in readings]).delete()
+        rows.filter(subscription__in=Ids(pk for pk, *_ in moved if pk in readings)).delete()
         rows_insert(
             UsageReading,
             columns=["subscription_id", "period_start", "requests", "same_since"],

@@ -18,6 +18,7 @@ from billing.models import BilledUsage, InvoiceLine, InvoiceTax, LineGroup
 from billing.services.taxes import taxes_read
 from billing.tax_tables import buyers_load, tables_load
 from billing.taxes import UNTAXED, Taxation, taxation_of
+from tenants.ids import Ids
 from tenants.models import Tenant
 
 CARRIED = timedelta(days=365)  # how long a difference may wait for an invoice
@@ -49,7 +50,7 @@ def corrections_pending(*, tenants: Sequence[Tenant], since: date) -> dict[int, 
     """
     earlier = BilledUsage.objects.filter(period_start__gte=since - CARRIED, period_start__lt=since)
     unbilled = earlier.filter(
-        subscription__tenant__in=[tenant.pk for tenant in tenants], revision__gt=0, invoice=None
+        subscription__tenant__in=Ids(tenant.pk for tenant in tenants), revision__gt=0, invoice=None
     )
     rows = earlier.filter(subscription__in=set(unbilled.values_list("subscription", flat=True)))
     by_month: dict[tuple[int, date, str], list[BilledUsage]] = defaultdict(list)

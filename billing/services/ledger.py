@@ -20,6 +20,7 @@ from billing.models import (
 )
 from billing.models.balance import PAYOUTS
 from billing.sql import Dashed, insert_from
+from tenants.ids import Ids
 from tenants.models import Tenant
 
 
@@ -62,7 +63,7 @@ def invoices_post(*, invoices: Sequence[Invoice], now: datetime) -> None:
     All at once, of the rows as they were written. Raise
     django.db.IntegrityError where one was noted already.
     """
-    ids = [invoice.pk for invoice in invoices]
+    ids = Ids(invoice.pk for invoice in invoices)
     insert_from(
         Posting,
         rows=Invoice.objects.filter(pk__in=ids),

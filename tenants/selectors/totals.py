@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import Sum
 
+from tenants.ids import Ids
 from tenants.models import ApiKeyVersion, Entitlement, GatewayPlan, KeySlot, Meter, Tenant, UsageDay
 from tenants.periods import Period, period_of
 
@@ -28,7 +29,7 @@ def usage_sums(
     `tenants` are primary keys. Those that used nothing are left out.
     """
     days = UsageDay.objects.filter(
-        tenant__in=tenants, meter__in=meters, day__gte=start, day__lt=end
+        tenant__in=Ids(tenants), meter__in=meters, day__gte=start, day__lt=end
     )
     by = days.order_by().values_list("tenant_id", "meter", "gateway_plan_id")
     return [UsageSum(*row) for row in by.annotate(Sum("used"))]
@@ -51,7 +52,7 @@ def usage_read_at(
     }
     concerned: dict[int, set[int]] = defaultdict(set)
     keys = ApiKeyVersion.objects.filter(
-        api_key__tenant__in=[tenant.pk for tenant in tenants], gateway_plan__isnull=False
+        api_key__tenant__in=Ids(tenant.pk for tenant in tenants), gateway_plan__isnull=False
     )
     for tenant_id, mirror_id in keys.order_by().values_list("api_key__tenant", "gateway_plan"):
         concerned[tenant_id].add(mirror_id)
