@@ -95,10 +95,11 @@ def event_ignore(*, event: StripeEvent, reason: str, actor: User, now: datetime)
 
     Its error stays, and who said so is in the audit trail. Raise Refused for any other.
     """
-    failed = events_failed(now=now).select_for_update().filter(pk=event.pk)
-    if not failed.exists():
+    failed = events_failed(now=now).filter(pk=event.pk)
+    if not failed.update(
+        status=EventStatus.IGNORED, ignored_reason=reason, ignored_by=actor
+    ):  # by one statement: a replay may be at it
         raise Refused(_("It did not fail, or is taken again by itself."))
-    failed.update(status=EventStatus.IGNORED, ignored_reason=reason, ignored_by=actor)
     audit_record(
         action="stripe_event.ignored", tenant=None, actor=actor, now=now, target=event.event_id,
         reason=reason,
