@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -19,10 +19,18 @@ from billing.models import Invoice, Order
 from billing.services import SignUp
 from billing.services.events import webhook_receive
 from tenants.models import Tenant, User
+from tests.billing.transactions import transactions_watched
 
 SignUpCall = Callable[..., SignUp]
 VISA, DECLINED = "4242424242424242", "4000000000000002"
 BACK = "http://localhost:8000/back"
+
+
+@pytest.fixture
+def watched(transactional_db: None) -> Iterator[None]:
+    """Look at the order of locks, and that no transaction asks Stripe."""
+    with transactions_watched():
+        yield
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ from tenants.models import Tenant, User
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, booked, issued
 from tests.billing.conftest import SignUpCall, buy, stripe_client, subscribe
+from tests.billing.races import at_once
 from tests.billing.test_checkout import extension
 from tests.cast import PASSWORD
 from tests.services import local_payments_running
@@ -534,3 +535,12 @@ def test_a_part_that_fails_stops_no_other_and_a_difference_is_said(
     assert errors == said
     with pytest.raises(CommandError, match=f"Differences: {len(said)}"):
         call_command("reconcile", stdout=StringIO())
+
+
+def test_two_runs_at_once_book_it_once(payment: Payment) -> None:
+    paid_back(payment)
+    at_once(*[lambda: reconcile(now=timezone.now())] * 2)
+    assert in_the_books() == at_stripe()
+    assert Posting.objects.filter(key__startswith="stripe_fee:").count() == 2
+    assert Reconciliation.objects.filter(differences=0).count() == 2
+    assert prove().is_proved
