@@ -46,8 +46,11 @@ class PostingAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnly, ModelAdmin):
-    list_display = ["created_at", "payment", "amount_display", "state", "reason", "failure_message"]
-    list_filter = ["state", "payment__currency"]
+    list_display = [
+        "created_at", "payment", "amount_display", "made_at_stripe", "state", "reason",
+        "failure_message",
+    ]  # fmt: skip
+    list_filter = ["state", "made_at_stripe", "payment__currency"]
     search_fields = [
         "uuid", "stripe_id", "payment__payment_intent_id", "payment__invoice__tenant__name",
         "payment__invoice__tenant__uuid",

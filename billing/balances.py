@@ -9,12 +9,14 @@ from billing.models import (
     Dispute,
     Entry,
     Invoice,
+    Order,
     Payment,
     PaymentMethod,
     PaymentState,
+    Refund,
     RefundState,
 )
-from billing.models.disputes import UNDECIDED
+from billing.models.disputes import GONE, IS_DECIDED, UNDECIDED
 from billing.money import display
 from tenants.models import Tenant
 
@@ -35,33 +37,55 @@ def credit_display(*, tenant: Tenant) -> str:
 def credit_balance(*, tenant: Tenant, currency: str) -> int:
     """Return the credit that a tenant can spend in a currency: not what a bank may pay it back."""
     credit = credit_balances(tenant=tenant).get(currency, 0)
-    return max(0, credit - _disputed(tenant, currency)) if credit else 0
+    return max(0, credit - _may_be_paid_back(tenant, currency)) if credit else 0
 
 
-def _disputed(tenant: Tenant, currency: str) -> int:
-    """Return what of the credit is of payments whose disputes are not decided."""
+def _may_be_paid_back(tenant: Tenant, currency: str) -> int:
+    """Return what of the credit is of payments whose disputes are not decided, or of which a refund
+    that was made at Stripe is under way.
+    """
     undecided = Dispute.objects.filter(
         payment__invoice__tenant=tenant, currency=currency, status__in=UNDECIDED
     )
-    sums: Counter[Invoice] = Counter()
-    for dispute in undecided.select_related("payment__invoice"):
-        if dispute.payment:
-            sums[dispute.payment.invoice] += dispute.amount
-    return sum(min(amount, max(0, -invoice.amount_due)) for invoice, amount in sums.items())
+    pending = Refund.objects.filter(
+        payment__invoice__tenant=tenant,
+        payment__currency=currency,
+        made_at_stripe=True,
+        state=RefundState.PENDING,
+    )
+    sums: Counter[int] = Counter()
+    for rows in (undecided, pending):
+        sums.update(dict(rows.values_list("payment__invoice").annotate(Sum("amount")).order_by()))
+    invoices = Invoice.objects.in_bulk(sums)
+    return sum(min(sums[pk], max(0, -invoice.amount_due)) for pk, invoice in invoices.items())
 
 
 def refundable(*, payment: Payment, invoice: Invoice) -> int:
     """Return how much of a payment can go back to its card.
 
-    That is at most what is left of it, what the invoice has too much and is not on its way back
-    already, and what the tenant has not spent elsewhere.
+    That is at most what is left of it, and what the invoice has to spare.
     """
     if payment.method != PaymentMethod.CARD or payment.state != PaymentState.SUCCEEDED:
         return 0
     refunds = payment.refunds.exclude(state=RefundState.FAILED)
     back = refunds.aggregate(total=Sum("amount", default=0))["total"]
+    by_bank = payment.disputes.filter(IS_DECIDED)
+    back += by_bank.aggregate(total=Sum(GONE, default=0))["total"]
+    return int(max(0, min(payment.amount - back, spare(invoice=invoice))))
+
+
+def spare(*, invoice: Invoice) -> int:
+    """Return what an invoice has too much and is neither on its way back already nor spent
+    elsewhere by its tenant; none of it below zero.
+    """
     on_its_way = invoice.payments.aggregate(
         total=Sum("refunds__amount", filter=Q(refunds__state=RefundState.PENDING), default=0)
     )["total"]
     credit = credit_balance(tenant=invoice.tenant, currency=invoice.currency)
-    return int(max(0, min(payment.amount - back, -invoice.amount_due - on_its_way, credit)))
+    return int(max(0, min(-invoice.amount_due - on_its_way, credit)))
+
+
+def held(*, order: Order) -> int:
+    """Return what of an undeliverable order is held still: what a lost dispute paid back is not."""
+    by_bank = order.disputes.aggregate(total=Sum("owed_back", default=0))["total"]
+    return int(order.amount - by_bank)

@@ -88,7 +88,7 @@ class CreditNoteForm(MoneyForm):
             if left > 0
         }
         is_all = all(amounts.get(line.position, left) == left for line, left in self.left.items())
-        owed = max(self.invoice.amount_due, 0)
+        owed, paid = max(self.invoice.amount_due, 0), self.invoice.amount_paid
         note = credit_note_issue(
             invoice=self.invoice,
             amounts=None if is_all else amounts,
@@ -100,15 +100,22 @@ class CreditNoteForm(MoneyForm):
         if self.cleaned_data["pay_back"]:
             refunds = credit_note_refund(credit_note=note, actor=actor, now=now)
         off, back = min(owed, -note.total), sum(refund.amount for refund in refunds)
-        return _(
+        invoices = Invoice.objects.values_list("amount_paid", flat=True)
+        before = paid - invoices.get(pk=self.invoice.pk)  # set off
+        text = _(
             "A credit note of %(total)s with tax: %(off)s off what is owed, %(back)s back to the "
             "card, %(credit)s as credit."
         ) % {
             "total": self._money(-note.total),
             "off": self._money(off),
             "back": self._money(back),
-            "credit": self._money(-note.total - off - back),
+            "credit": self._money(-note.total - off - back - before),
         }
+        if before:
+            text += " " + _("The payer has %(amount)s of it back already.") % {
+                "amount": self._money(before)
+            }
+        return text
 
 
 class RefundForm(MoneyForm):

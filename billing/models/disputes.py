@@ -36,9 +36,9 @@ OVER = (
 class Dispute(models.Model):
     """A dispute as Stripe last told it: of a payment, or of an order that has no invoice.
 
-    `amount` is in minor units of the payment's currency. Money that was withdrawn is `disputed`,
-    until it is reinstated or lost. `owed_back` is what of it we owed the payer already when it was
-    lost: that much is paid back, and no loss.
+    Amounts are in minor units of the payment's currency. Money that was withdrawn is `disputed`,
+    until it is reinstated or lost; `reinstated` is less than `amount` where it was won in part.
+    `owed_back` is what we owed the payer of what is gone: that much is paid back, and no loss.
     """
 
     stripe_id = models.CharField(_("Stripe id"), max_length=120, unique=True)
@@ -49,6 +49,7 @@ class Dispute(models.Model):
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    reinstated = models.PositiveBigIntegerField(_("reinstated (minor units)"), default=0)
     owed_back = models.PositiveBigIntegerField(_("owed already (minor units)"), default=0)
     reason = models.CharField(_("reason"), max_length=60)
     status = models.CharField(_("status"), max_length=30, choices=DisputeStatus)
@@ -71,3 +72,8 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return self.stripe_id
+
+
+# What is gone of a dispute that is decided: nobody owed it, but for `owed_back`.
+GONE = models.F("amount") - models.F("reinstated")
+IS_DECIDED = models.Q(lost_at__isnull=False) | models.Q(reinstated_at__isnull=False)

@@ -103,6 +103,9 @@ class Refund(models.Model):
 
     `amount` is in minor units of the payment's currency. A credit note took as much off the
     invoice, unless it was paid twice. `uuid` makes the idempotency key and is in Stripe's metadata.
+
+    One that is `made_at_stripe`, in its dashboard say, is written once Stripe tells of it. Then
+    `owed_back` is what of it we owed: the rest is a loss. What we pay back we owe, all of it.
     """
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
@@ -111,6 +114,8 @@ class Refund(models.Model):
     )
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
+    owed_back = models.PositiveBigIntegerField(_("owed already (minor units)"))
+    made_at_stripe = models.BooleanField(_("made at Stripe"), default=False)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     state = models.CharField(
         _("state"), max_length=9, choices=RefundState, default=RefundState.PENDING
@@ -127,6 +132,11 @@ class Refund(models.Model):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stripe_id"], condition=~models.Q(stripe_id=""), name="refund_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.payment}: -{self.amount}"

@@ -12,10 +12,12 @@ from billing.payments.client import call, listed, stripe_client
 
 @dataclass(frozen=True)
 class StripeDispute:
-    """A dispute; `amount` in minor units. `status` and `reason` are Stripe's
+    """A dispute; amounts in minor units. `status` and `reason` are Stripe's
     (https://docs.stripe.com/api/disputes/object).
 
-    Its balance transactions say whether the money was taken from us, and whether it came back.
+    `withdrawn` is what was taken from us, `reinstated` what came back: less where it was won in
+    part. Its balance transactions say so; where Stripe settles in another currency, that is taken
+    to be all of it.
     """
 
     id: str
@@ -26,8 +28,8 @@ class StripeDispute:
     payment_intent_id: str
     opened_at: datetime
     evidence_due_by: datetime | None
-    is_withdrawn: bool
-    is_reinstated: bool
+    withdrawn: int
+    reinstated: int
 
 
 def dispute_get(*, dispute_id: str) -> StripeDispute:
@@ -56,7 +58,6 @@ def payment_page(*, payment_intent_id: str) -> str:
 
 def _dispute_state(dispute: Any) -> StripeDispute:
     due_by = dispute.evidence_details.due_by
-    moved = [entry.amount for entry in dispute.balance_transactions]
     return StripeDispute(
         id=dispute.id,
         status=dispute.status,
@@ -66,6 +67,14 @@ def _dispute_state(dispute: Any) -> StripeDispute:
         payment_intent_id=dispute.payment_intent or "",
         opened_at=datetime.fromtimestamp(dispute.created, UTC),
         evidence_due_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
-        is_withdrawn=any(amount < 0 for amount in moved),
-        is_reinstated=any(amount > 0 for amount in moved),
+        withdrawn=_moved(dispute, -1),
+        reinstated=_moved(dispute, 1),
     )
+
+
+def _moved(dispute: Any, sign: int) -> int:
+    """Return how much was withdrawn (-1) or reinstated (1), in the dispute's currency."""
+    moves = [one for one in dispute.balance_transactions if one.amount * sign > 0]
+    if any(one.currency != dispute.currency for one in moves):
+        return int(dispute.amount)
+    return sum(abs(one.amount) for one in moves)

@@ -10,13 +10,17 @@ from billing.payments.errors import PaymentRefused
 
 @dataclass(frozen=True)
 class StripeRefund:
-    """A refund; `amount` in minor units. `failure_reason` is Stripe's code for why it failed."""
+    """A refund; `amount` in minor units. `failure_reason` is Stripe's code for why it failed,
+    `reason` what was chosen in Stripe's dashboard.
+    """
 
     id: str
     status: str
     amount: int
     metadata: dict[str, str]
     failure_reason: str
+    payment_intent_id: str
+    reason: str
 
 
 def refund_create(
@@ -80,4 +84,6 @@ def _refund_state(refund: Any) -> StripeRefund:
         amount=refund.amount,
         metadata=refund.metadata.to_dict() if refund.metadata else {},
         failure_reason=getattr(refund, "failure_reason", None) or "",
+        payment_intent_id=refund.payment_intent or "",
+        reason=refund.reason or "",
     )

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, F, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 
 from billing.models import (
     Account,
@@ -24,6 +25,7 @@ from billing.models import (
     RefundState,
 )
 from billing.models.balance import FEES, PAYOUTS
+from billing.models.disputes import GONE, IS_DECIDED
 from billing.proof.findings import Balance
 
 SOURCE_CURRENCY = F("source_currency")
@@ -52,16 +54,17 @@ def undelivered(*states: OrderState) -> QuerySet[Order]:
     return paid.filter(state__in=states)
 
 
-def lost() -> QuerySet[Dispute]:
-    """Return the disputes whose money is gone."""
-    return Dispute.objects.filter(lost_at__isnull=False, reinstated_at=None)
+def decided() -> QuerySet[Dispute]:
+    """Return the disputes of which is known what is gone, be it nothing."""
+    return Dispute.objects.filter(IS_DECIDED)
 
 
-def paid_back() -> tuple[QuerySet[Order], QuerySet[Order]]:
-    """Return the undelivered orders that were refunded, and those that a lost dispute paid back."""
-    by_bank = Exists(lost().filter(order=OuterRef("pk"), owed_back__gt=0))
-    orders = undelivered(OrderState.REFUNDED)
-    return orders.exclude(by_bank), orders.filter(by_bank)
+def with_held(orders: QuerySet[Order]) -> QuerySet[Any]:
+    """Return undelivered orders with `to_refund`, what no dispute has paid back of them, if any."""
+    back = Dispute.objects.filter(order=OuterRef("pk")).order_by().values("order")
+    sums = back.annotate(sum=Sum("owed_back")).values("sum")
+    by_bank = Coalesce(Subquery(sums, output_field=BigIntegerField()), 0)
+    return orders.annotate(to_refund=F("amount") - by_bank).filter(to_refund__gt=0)
 
 
 def balances() -> Iterator[Balance]:
@@ -86,24 +89,26 @@ def _by_rows() -> Counter[tuple[str, Account]]:
     )
     booked = BalanceTransaction.objects.exclude(booked_at=None)
     payouts, exchanged = booked.filter(type__in=PAYOUTS), booked.exclude(currency=SOURCE_CURRENCY)
-    due_back = undelivered(OrderState.REFUND_DUE)
-    _refunded, by_bank = paid_back()
-    taken = Dispute.objects.filter(withdrawn_at__isnull=False, reinstated_at=None)
+    due_back = with_held(undelivered(OrderState.REFUND_DUE))
+    paid = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
+    taken = Dispute.objects.filter(withdrawn_at__isnull=False)
+    ours = pending.filter(made_at_stripe=False)  # the others hold nothing
     parts: tuple[tuple[Account, int, QuerySet[Any], Any], ...] = (
         (Account.RECEIVABLE, -1, billed().filter(state=InvoiceState.OPEN), OVER),
         (Account.LOSSES, -1, billed().filter(state=InvoiceState.UNCOLLECTIBLE), OVER),
         (Account.CREDIT, -1, billed().alias(over=OVER).filter(over__gt=0), OVER),
         (Account.CREDIT, 1, credit, F("amount")),
-        (Account.CREDIT, 1, pending, F("amount")),
-        (Account.HELD, -1, pending, F("amount")),
-        (Account.HELD, -1, due_back, F("amount")),
+        (Account.CREDIT, 1, ours, F("amount")),
+        (Account.HELD, -1, ours, F("amount")),
+        (Account.HELD, -1, due_back, F("to_refund")),
         (Account.STRIPE, 1, cards, F("amount")),
         (Account.STRIPE, -1, refunded, F("amount")),
-        (Account.STRIPE, 1, due_back, F("amount")),
-        (Account.STRIPE, 1, by_bank, F("amount")),
-        (Account.STRIPE, -1, taken, F("amount")),
-        (Account.DISPUTED, 1, taken.filter(lost_at=None), F("amount")),
-        (Account.LOSSES, 1, lost(), F("amount") - F("owed_back")),
+        (Account.LOSSES, 1, refunded, F("amount") - F("owed_back")),
+        (Account.STRIPE, 1, paid, F("amount")),
+        (Account.STRIPE, -1, with_held(undelivered(OrderState.REFUNDED)), F("to_refund")),
+        (Account.STRIPE, -1, taken, GONE),
+        (Account.DISPUTED, 1, taken.exclude(IS_DECIDED), F("amount")),
+        (Account.LOSSES, 1, decided(), GONE - F("owed_back")),
         (Account.STRIPE, -1, booked, COST),
         (Account.FEES, 1, booked, COST),
         (Account.STRIPE, 1, payouts, F("amount")),

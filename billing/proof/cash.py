@@ -48,7 +48,7 @@ from billing.models.balance import (
     is_by_us,
     source_is,
 )
-from billing.proof.accounts import paid_back, undelivered
+from billing.proof.accounts import undelivered, with_held
 from billing.proof.findings import SHOWN, Cash, Check, Difference
 
 # Rows, where their PaymentIntent and currency are, what moved, and when.
@@ -108,12 +108,12 @@ def _moves() -> Iterator[_Moved]:
     yield failed, *_OF_PAYMENT, Value(0), F("settled_at")
     paid = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield paid, intent, "currency", F("amount"), F("fulfilled_at")
-    refunded, _by_bank = paid_back()
-    yield refunded, intent, "currency", -F("amount"), F("refunded_at")
+    refunded = with_held(undelivered(OrderState.REFUNDED))
+    yield refunded, intent, "currency", -F("to_refund"), F("refunded_at")
     taken = Dispute.objects.exclude(withdrawn_at=None)
     yield taken, intent, "currency", -F("amount"), F("withdrawn_at")
     returned = Dispute.objects.exclude(reinstated_at=None)
-    yield returned, intent, "currency", F("amount"), F("reinstated_at")
+    yield returned, intent, "currency", F("reinstated"), F("reinstated_at")
     told = BalanceTransaction.objects.exclude(booked_at=None).exclude(payment_intent_id="")
     told = told.exclude(type__in=(*FEES, *PAYOUTS))  # booked beside what they are of, a dispute say
     yield told, intent, "source_currency", -F("source_amount"), F("created_at")

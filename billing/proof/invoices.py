@@ -21,7 +21,7 @@ from billing.models import (
     Refund,
     RefundState,
 )
-from billing.proof.accounts import OVER, billed, issued, lost
+from billing.proof.accounts import OVER, billed, decided, issued
 from billing.proof.findings import Check
 
 
@@ -31,8 +31,8 @@ def invoice_checks() -> Iterator[Check]:
     paid_back = Refund.objects.filter(state=RefundState.SUCCEEDED)
     counted = billed().annotate(
         came_in=_sum(succeeded, of="invoice", amount="amount")
-        - _sum(paid_back, of="payment__invoice", amount="amount")
-        - _sum(lost(), of="payment__invoice", amount="owed_back"),
+        - _sum(paid_back, of="payment__invoice", amount="owed_back")
+        - _sum(decided(), of="payment__invoice", amount="owed_back"),
         credited=-_sum(issued(), of="corrects", amount="total"),
     )
     wrong = counted.filter(~Q(amount_paid=F("came_in")) | ~Q(amount_credited=F("credited")))
@@ -42,9 +42,12 @@ def invoice_checks() -> Iterator[Check]:
     yield _of_invoices(_("invoices that are paid once nothing is due"), over.filter(is_wrong))
     too_much = billed().filter(amount_credited__gt=F("total"))
     yield _of_invoices(_("invoices that are not credited beyond their total"), too_much)
-    back = Refund.objects.exclude(state=RefundState.FAILED)
-    refunded = Payment.objects.annotate(back=_sum(back, of="payment", amount="amount"))
-    wrong_payments = refunded.filter(back__gt=F("amount"))
+    asked = Refund.objects.filter(made_at_stripe=False).exclude(state=RefundState.FAILED)
+    refunded = Payment.objects.annotate(
+        asked=_sum(asked, of="payment", amount="amount"),
+        back=_sum(paid_back, of="payment", amount="amount"),
+    )
+    wrong_payments = refunded.filter(Q(asked__gt=F("amount")) | Q(back__gt=F("amount")))
     yield Check.of(
         _("payments not paid back beyond their amount"), refunded, wrong_payments, called="pk"
     )

@@ -4,10 +4,13 @@ of one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import (
     BigIntegerField,
+    Case,
     CharField,
     Count,
     Exists,
@@ -18,6 +21,7 @@ from django.db.models import (
     Subquery,
     Sum,
     Value,
+    When,
 )
 from django.db.models.functions import Abs, Cast, Coalesce, Concat, Greatest, StrIndex, Substr
 from django.utils.translation import gettext_noop as _
@@ -34,6 +38,7 @@ from billing.models import (
     Posting,
     Refund,
     RefundState,
+    SetOff,
 )
 from billing.models.balance import PAYOUTS
 from billing.proof.accounts import (
@@ -42,11 +47,13 @@ from billing.proof.accounts import (
     SOURCE_CURRENCY,
     billed,
     issued,
-    paid_back,
     undelivered,
+    with_held,
 )
 from billing.proof.findings import Check
 from billing.sql import Dashed
+
+_WENT_BACK = ("dispute", "refund", "set_off")
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,7 @@ def _booked() -> Iterator[_Booked]:
     payment = Concat(Dashed(F("invoice__uuid")), Value(":"), attempt, output_field=CharField())
     payments = Payment.objects.filter(state=PaymentState.SUCCEEDED)
     yield _Booked("payment", payments, payment, amount, "currency")
-    losses = Entry.objects.filter(posting__invoice=OuterRef("pk"), account=Account.LOSSES)
-    losses = losses.exclude(posting__key__startswith="dispute")
+    losses = _written_off().filter(posting__invoice=OuterRef("pk"))
     lost = billed().filter(Q(Exists(losses)) | Q(state=InvoiceState.UNCOLLECTIBLE))
     was_due = (
         Greatest(-OVER, 0, output_field=BigIntegerField())
@@ -117,24 +123,26 @@ def _booked() -> Iterator[_Booked]:
     )
     yield _Booked("written-off", lost, uuid, was_due, "currency")
     refunds = Refund.objects.all()
-    failed = refunds.filter(state=RefundState.FAILED)
+    asked = refunds.filter(made_at_stripe=False)
     key = Concat(Value("refund:"), uuid, output_field=CharField())
     was_paid = Exists(Posting.objects.filter(key=OuterRef("paid_key")))
-    paid = refunds.alias(paid_key=key).filter(
-        Q(state=RefundState.SUCCEEDED) | Q(was_paid, state=RefundState.FAILED)
-    )
-    for kind, rows in (("refund_held", refunds), ("refund", paid), ("refund_failed", failed)):
+    refunds = refunds.alias(paid_key=key)
+    paid = refunds.filter(Q(state=RefundState.SUCCEEDED) | Q(was_paid, state=RefundState.FAILED))
+    failed = refunds.filter(Q(made_at_stripe=False) | Q(was_paid), state=RefundState.FAILED)
+    for kind, rows in (("refund_held", asked), ("refund", paid), ("refund_failed", failed)):
         yield _Booked(kind, rows, uuid, amount, "payment__currency")
     due_back = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield _Booked("order", due_back, uuid, amount, "currency")
-    orders_refunded, _by_bank = paid_back()
-    yield _Booked("order_refund", orders_refunded, uuid, amount, "currency")
-    for kind, disputes in (
-        ("dispute", Dispute.objects.exclude(withdrawn_at=None)),
-        ("dispute_won", Dispute.objects.exclude(reinstated_at=None)),
-        ("dispute_lost", Dispute.objects.exclude(lost_at=None)),
+    orders_refunded = with_held(undelivered(OrderState.REFUNDED))
+    yield _Booked("order_refund", orders_refunded, uuid, F("to_refund"), "currency")
+    decided = Case(When(lost_at=None, then=amount), default=F("reinstated"))  # or turned
+    for kind, disputes, over in (
+        ("dispute", Dispute.objects.exclude(withdrawn_at=None), amount),
+        ("dispute_won", Dispute.objects.exclude(reinstated_at=None), decided),
+        ("dispute_lost", Dispute.objects.exclude(lost_at=None), amount),
     ):
-        yield _Booked(kind, disputes, F("stripe_id"), amount, "currency")
+        yield _Booked(kind, disputes, F("stripe_id"), over, "currency")
+    yield _Booked("set_off", SetOff.objects.all(), uuid, amount, "currency")
     told = BalanceTransaction.objects.exclude(booked_at=None)
     exchanged, came = told.exclude(currency=SOURCE_CURRENCY), Abs("source_amount")
     for kind, moved, sum_, currency in (
@@ -146,9 +154,14 @@ def _booked() -> Iterator[_Booked]:
         yield _Booked(kind, moved, F("stripe_id"), sum_, currency)
 
 
+def _written_off() -> QuerySet[Entry]:
+    """Return the losses by what was written off: not what went back without being owed."""
+    went_back = reduce(or_, (Q(posting__key__startswith=kind) for kind in _WENT_BACK))
+    return Entry.objects.filter(account=Account.LOSSES).exclude(went_back)
+
+
 def _found_again(of: str) -> Any:
     """Return how much of an invoice's losses was taken back, by postings that are `of` it."""
-    back = Entry.objects.filter(**{of: OuterRef("pk")}, account=Account.LOSSES, amount__lt=0)
-    back = back.exclude(posting__key__startswith="dispute")
+    back = _written_off().filter(**{of: OuterRef("pk")}, amount__lt=0)
     total = back.order_by().values(of).annotate(sum=-Sum("amount")).values("sum")
     return Coalesce(Subquery(total, output_field=BigIntegerField()), 0)

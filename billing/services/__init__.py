@@ -18,8 +18,8 @@ subscriptions.py
               one subscription ends, another begins
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
-missed_events.py
-              events that never arrived
+missed_events.py, missed_disputes.py
+              events and disputes that were never told
 stripe_lists.py, cursors.py
               store what we lack of Stripe's lists; how far those were read
 ledger.py     the books: each event once, debits and credits
@@ -27,7 +27,11 @@ invoices.py   issue an invoice
 receipts.py   money that comes in for an invoice
 credit_notes.py invoices below zero, that take back what one said
 refunds.py    pay back to cards
-disputes.py   payments that their cardholders dispute
+adopted_refunds.py refunds that were made at Stripe
+set_offs.py   nobody is paid back twice
+intents.py    what of ours a PaymentIntent has paid
+disputes.py, dispute_moves.py
+              payments that their cardholders dispute; what that moves
 balance.py    Stripe's balance transactions: fees, payouts, exchanges
 reconcile.py  compare with Stripe every night
 credit.py     spend what a tenant has with us

@@ -17,9 +17,11 @@ from billing import payments
 from billing.models import EventStatus, Order, Payment, Refund, StripeEvent
 from billing.models.balance import DISPUTES, REFUNDS
 from billing.payments import StripeRefund
+from billing.services.adopted_refunds import refund_adopt
 from billing.services.attempts import payment_check, session_check
 from billing.services.disputes import dispute_settle
 from billing.services.fulfilment import order_charged, order_decline, order_settle
+from billing.services.intents import orders_of, payment_of
 from billing.services.order_refunds import order_refund_check
 from billing.services.refunds import refund_settle
 from billing.services.top_up import top_up_settle
@@ -129,6 +131,11 @@ def movement_settle(*, source_id: str, payment_intent_id: str, now: datetime) ->
         return _process_refunds([payments.refund_get(refund_id=source_id)], now)
     if source_id.startswith(DISPUTES):
         return _process_dispute(source_id, now)
+    return _process_charge(payment_intent_id, now)
+
+
+def _process_charge(payment_intent_id: str, now: datetime) -> EventStatus:
+    """Settle what a PaymentIntent has paid, whichever events of it have come."""
     intent = payments.intent_get(intent_id=payment_intent_id)
     order = _order(intent.metadata.get("order", ""))
     if order is not None and order.checkout_session_id:  # which knows the card too
@@ -182,23 +189,38 @@ def _process_dispute(dispute_id: str, now: datetime) -> EventStatus:
     if dispute_settle(found=found, now=now):
         return EventStatus.PROCESSED
     if found.payment_intent_id:
-        _process_intent(found.payment_intent_id, now)
+        _process_charge(found.payment_intent_id, now)
     return EventStatus.PROCESSED if dispute_settle(found=found, now=now) else EventStatus.IGNORED
 
 
 def _process_refunds(found: Iterable[StripeRefund], now: datetime) -> EventStatus:
-    """Settle those that are ours: not what an operator paid back in Stripe's dashboard."""
+    """Settle refunds of what was paid to us, also those that somebody made in Stripe's dashboard;
+    where the payment is not known to have succeeded yet, that first.
+    """
     status = EventStatus.IGNORED
     for one in found:
-        uuid = _uuid(one.metadata.get("refund", ""))
-        mine = Refund.objects.filter(uuid=uuid) if uuid else Refund.objects.none()
-        for refund in mine.select_related("payment"):
-            refund_settle(refund=refund, found=one, now=now)
-            status = EventStatus.PROCESSED
-        for order in Order.objects.filter(refund_id=one.id):
-            order_refund_check(order=order, newest=one, now=now)
-            status = EventStatus.PROCESSED
+        is_ours = _refund_note(one, now)
+        if not is_ours and one.payment_intent_id:
+            _process_charge(one.payment_intent_id, now)
+            is_ours = _refund_note(one, now)
+        status = EventStatus.PROCESSED if is_ours else status
     return status
+
+
+def _refund_note(found: StripeRefund, now: datetime) -> bool:
+    """Note what Stripe says of a refund; return whether it is of a payment of ours."""
+    uuid = _uuid(found.metadata.get("refund", ""))
+    mine = Refund.objects.filter(uuid=uuid, stripe_id__in=("", found.id)) if uuid else None
+    if mine is not None and (refund := mine.select_related("payment").first()):
+        refund_settle(refund=refund, found=found, now=now)
+        return True
+    if payment := payment_of(found.payment_intent_id):
+        refund_adopt(payment=payment, found=found, now=now)
+        return True
+    orders = list(orders_of(found.payment_intent_id))
+    for order in orders:
+        order_refund_check(order=order, told=found, now=now)
+    return bool(orders)
 
 
 def _payment(metadata: dict[str, str]) -> Payment | None:

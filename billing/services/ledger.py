@@ -154,12 +154,12 @@ def order_held_post(*, order: Order, now: datetime) -> None:
         )
 
 
-def order_refund_post(*, order: Order, now: datetime) -> None:
-    """Note that what an undeliverable order brought in went back, all of it."""
-    if order.amount:
+def order_refund_post(*, order: Order, amount: int, now: datetime) -> None:
+    """Note that what is held of an undeliverable order went back, in minor units."""
+    if amount:
         post(
             key=f"order_refund:{order.uuid}",
-            entries={Account.HELD: order.amount, Account.STRIPE: -order.amount},
+            entries={Account.HELD: amount, Account.STRIPE: -amount},
             currency=order.currency,
             now=now,
             tenant=order.tenant,

@@ -10,12 +10,13 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Sum
 from django.utils.translation import gettext as _
 
-from billing import payments
-from billing.models import Order, OrderState
+from billing import balances, payments
+from billing.models import Dispute, Order, OrderState
 from billing.money import display
+from billing.services.intents import orders_of
 from billing.services.ledger import order_held_post, order_refund_post
 from tenants import queue
 
@@ -92,66 +93,76 @@ def order_refund(*, order: Order, now: datetime) -> Order:
 def _ask(order: Order, now: datetime) -> Order:
     intent_id = order.payment_intent_id
     if order.refund_id and (known := payments.refunds_of_intent(payment_intent_id=intent_id)):
-        return order_refund_settle(order=order, newest=known[0], others=known[1:], now=now)
+        return order_refund_settle(order=order, told=known[0], others=known[1:], now=now)
     made = payments.refund_all(payment_intent_id=intent_id, idempotency_key=f"refund-{order.uuid}")
-    return order_refund_check(order=order, newest=made, now=now)
+    return order_refund_check(order=order, told=made, now=now)
 
 
-def order_refund_check(*, order: Order, newest: payments.StripeRefund, now: datetime) -> Order:
-    """Note what Stripe says of an order's refund, beside its others. Raise PaymentError."""
+def order_refund_check(*, order: Order, told: payments.StripeRefund, now: datetime) -> Order:
+    """Note what Stripe says of one of an order's refunds, beside its others. Raise PaymentError."""
     others = payments.refunds_of_intent(payment_intent_id=order.payment_intent_id)
-    return order_refund_settle(order=order, newest=newest, others=others, now=now)
+    return order_refund_settle(order=order, told=told, others=others, now=now)
 
 
 @transaction.atomic
 def order_refund_settle(
     *,
     order: Order,
-    newest: payments.StripeRefund,
+    told: payments.StripeRefund,
     others: Sequence[payments.StripeRefund],
     now: datetime,
 ) -> Order:
-    """Note what Stripe says of an order's refunds: it is refunded once all of it went back.
-    Idempotent.
+    """Note what Stripe says of an order's refunds, the newest first, or the one that it told of: it
+    is refunded once all of it went back, be it by a lost dispute. Idempotent.
 
     One that failed leaves the order to be refunded, and its money held, with the reason; so does
-    one of a part, with what is missing. One that a bank sent back later is due once more.
+    one of a part, with what is missing. One that a bank sent back later, whichever of them, is due
+    once more.
     """
     order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
-    found = {one.id: one for one in (*others, newest)}.values()
-    came_in = _came_in(order)
-    missing = came_in - sum(one.amount for one in found if one.status == "succeeded")
-    has_failed = newest.status in {"failed", "canceled"}
+    found = {one.id: one for one in (*others, told)}
+    newest = told if told.id not in {one.id for one in others} else others[0]
+    came_in, by_bank, due_already = _so_far(order)
+    by_us = sum(one.amount for one in found.values() if one.status == "succeeded")
+    missing = came_in - by_bank - by_us
+    is_due = order.state == OrderState.REFUND_DUE
+    news = newest if is_due else told
     reason = ""
-    if has_failed:
-        code = newest.failure_reason or newest.status
+    if has_failed := news.status in {"failed", "canceled"}:
+        code = news.failure_reason or news.status
         reason = _("The refund failed: %(reason)s") % {"reason": code}
         log.warning("order.refund_failed", order=str(order.uuid), reason=code)
     if 0 < missing < came_in:
         rest = _("Still to be paid back: %(amount)s") % {"amount": display(missing, order.currency)}
         reason = f"{rest}. {reason}".strip()
-    if order.state == OrderState.REFUND_DUE:
+    if is_due:
         order.refund_id, order.decline_message = newest.id, reason
         if missing <= 0:
             order.decline_message = ""
             order.state, order.refunded_at = OrderState.REFUNDED, now
-            order_refund_post(order=order, now=now)
+            order_refund_post(order=order, amount=balances.held(order=order), now=now)
             log.info("order.refunded", order=str(order.uuid))
         order.save(update_fields=["state", "refund_id", "refunded_at", "decline_message"])
-    elif missing > 0 and has_failed and newest.id == order.refund_id:
+    elif order.state == OrderState.REFUNDED and has_failed and missing > due_already:
         money_due_back(
             order=order,
-            amount=missing,
+            amount=missing - due_already,
             currency=order.currency,
             payment_intent_id=order.payment_intent_id,
-            refund_id=newest.id,
+            refund_id=told.id,
             reason=reason,
             now=now,
         )
     return order
 
 
-def _came_in(order: Order) -> int:
-    """Return what was paid: an order for what a bank sent back may be over a part of it."""
-    orders = Order.objects.filter(payment_intent_id=order.payment_intent_id)
-    return int(orders.aggregate(most=Max("amount"))["most"])
+def _so_far(order: Order) -> tuple[int, int, int]:
+    """Return what an order's payment brought in, what of it lost disputes paid back, and what is
+    due already. An order for what a bank sent back may be over a part of it.
+    """
+    orders = orders_of(order.payment_intent_id)
+    came_in = orders.aggregate(most=Max("amount"))["most"]
+    disputes = Dispute.objects.filter(payment_intent_id=order.payment_intent_id)
+    by_bank = disputes.aggregate(total=Sum("owed_back", default=0))["total"]
+    due = orders.filter(state=OrderState.REFUND_DUE)
+    return came_in, by_bank, sum(balances.held(order=one) for one in due)

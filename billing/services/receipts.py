@@ -6,17 +6,20 @@ from billing.models import Invoice, InvoiceState, Payment
 from billing.services.cases import case_close
 from billing.services.ledger import payment_post
 from billing.services.loose_attempts import attempts_let_go
+from billing.services.set_offs import losses_set_off
 
 
 def payment_received(*, payment: Payment, invoice: Invoice, now: datetime) -> Invoice:
     """Count a payment that has just succeeded. Call it once for each, in the transaction that says
     so and holds the invoice (or its order).
 
-    The invoice is paid once nothing is due. What comes in beyond that is the tenant's credit.
+    The invoice is paid once nothing is due. What comes in beyond that makes good what its payer got
+    back unowed, and then is the tenant's credit.
     """
     payment_post(payment=payment, invoice=invoice, now=now)
     invoice.amount_paid += payment.amount
     invoice.save(update_fields=["amount_paid"])
+    losses_set_off(invoice=invoice, now=now)
     return invoice_close(invoice=invoice, now=now)
 
 

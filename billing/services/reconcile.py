@@ -18,8 +18,8 @@ from django.utils.translation import gettext_noop as _
 from billing.models import Reconciliation
 from billing.proof import prove
 from billing.services.balance import balance_fetch
-from billing.services.disputes import disputes_fetch
 from billing.services.events import events_failed
+from billing.services.missed_disputes import disputes_fetch
 from billing.services.missed_events import events_fetch
 from billing.words import Money, Words, label_of
 

@@ -6,6 +6,9 @@ the moment that the row is written, so that it cannot be spent meanwhile:
     PENDING     credit -> held      nobody knows yet whether Stripe has done it
     SUCCEEDED   held -> Stripe      a bank may still send it back, weeks later
     FAILED      (held | Stripe) -> credit
+
+One that was made at Stripe holds nothing. It is a loss (losses -> Stripe), unless it was owed, or
+comes to be: that is set off (set_offs.py).
 """
 
 from datetime import datetime
@@ -31,6 +34,7 @@ from billing.models.disputes import STANDING
 from billing.payments import StripeRefund
 from billing.services.ledger import refund_post
 from billing.services.locks import invoice_locked
+from billing.services.set_offs import losses_set_off
 from tenants import queue
 from tenants.errors import Refused
 from tenants.models import User
@@ -64,6 +68,7 @@ def refund_request(
         payment=payment,
         credit_note=credit_note,
         amount=amount,
+        owed_back=amount,
         reason=reason[:200],
         created_by=actor,
         created_at=now,
@@ -158,7 +163,7 @@ def _stripe_refund(refund: Refund, now: datetime) -> StripeRefund:
 
 @transaction.atomic
 def refund_settle(*, refund: Refund, found: StripeRefund, now: datetime) -> RefundState:
-    """Note what Stripe says of a refund. Idempotent; what failed stays so."""
+    """Note what Stripe says of a refund, ours or not. Idempotent; what failed stays so."""
     if found.status in {"failed", "canceled"}:
         return _refund_fail(refund, found.failure_reason or found.status, now, stripe_id=found.id)
     invoice = invoice_locked(refund.payment.invoice_id)
@@ -167,15 +172,17 @@ def refund_settle(*, refund: Refund, found: StripeRefund, now: datetime) -> Refu
         refund.stripe_id = found.id
         if found.status == "succeeded":
             refund.state, refund.settled_at = RefundState.SUCCEEDED, now
-            invoice.amount_paid -= refund.amount
+            invoice.amount_paid -= refund.owed_back
             invoice.save(update_fields=["amount_paid"])
+            source = Account.LOSSES if refund.made_at_stripe else Account.HELD
             refund_post(
                 refund=refund,
                 step="refund",
-                entries={Account.HELD: refund.amount, Account.STRIPE: -refund.amount},
+                entries={source: refund.amount, Account.STRIPE: -refund.amount},
                 now=now,
             )
         refund.save(update_fields=["stripe_id", "state", "settled_at"])
+        losses_set_off(invoice=invoice, now=now)
     return RefundState(refund.state)
 
 
@@ -188,21 +195,20 @@ def _refund_fail(
     refund = Refund.objects.select_for_update().get(pk=refund.pk)
     if refund.state == RefundState.FAILED:
         return RefundState.FAILED
-    came_back_from = Account.HELD
+    entries = {Account.CREDIT: -refund.owed_back, Account.LOSSES: refund.owed_back - refund.amount}
     if refund.state == RefundState.SUCCEEDED:
-        came_back_from = Account.STRIPE
-        invoice.amount_paid += refund.amount
+        entries[Account.STRIPE] = refund.amount
+        invoice.amount_paid += refund.owed_back
         invoice.save(update_fields=["amount_paid"])
-    refund_post(
-        refund=refund,
-        step="refund_failed",
-        entries={came_back_from: refund.amount, Account.CREDIT: -refund.amount},
-        now=now,
-    )
+    else:
+        entries[Account.HELD] = refund.amount
+    if refund.state == RefundState.SUCCEEDED or not refund.made_at_stripe:
+        refund_post(refund=refund, step="refund_failed", entries=entries, now=now)
     refund.state, refund.settled_at = RefundState.FAILED, now
     refund.stripe_id = refund.stripe_id or stripe_id
     refund.failure_message = message[:300]
     refund.save(update_fields=["state", "settled_at", "stripe_id", "failure_message"])
+    losses_set_off(invoice=invoice, now=now)  # it is credit only where no bank has paid it back
     log.warning("refund.failed", refund=str(refund.uuid), reason=message)
     return RefundState.FAILED
 

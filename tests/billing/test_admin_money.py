@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from billing.balances import credit_balance
 from billing.models import Invoice, InvoiceKind, Payment, Posting, Refund
+from billing.payments import StripeRefund
 from billing.services import invoice_collect
+from billing.services.adopted_refunds import refund_adopt
 from billing.services.credit_notes import credit_note_issue
 from tenants.models import AuditEntry, Tenant, User
 from tests.billing.books import NOW, issued
@@ -81,6 +83,17 @@ class TestCreditNote:
         acts = AuditEntry.objects.filter(action__in=["credit_note.issued", "refund.requested"])
         assert set(acts.values_list("actor__email", flat=True)) == {"operator@example.com"}
         assert acts.count() == 2
+
+    def test_what_the_payer_has_back_already_is_said(self, operator: Client, paid: Invoice) -> None:
+        payment = paid.payments.get()
+        intent_id = payment.payment_intent_id
+        by_hand = StripeRefund("re_by_hand", "succeeded", 8_00, {}, "", intent_id, "")
+        refund_adopt(payment=payment, found=by_hand, now=NOW)
+        act = Act(operator, "credit_note", paid)
+        assert (
+            "$0.00 off what is owed, $2.00 back to the card, $0.00 as credit. "
+            "The payer has $8.00 of it back already."
+        ) in act.ask(line_1=10_00, reason="late", pay_back="on")
 
     def test_the_same_form_twice_credits_once(self, operator: Client, paid: Invoice) -> None:
         act = Act(operator, "credit_note", paid)

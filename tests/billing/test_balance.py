@@ -37,8 +37,8 @@ from billing.proof import prove
 from billing.services import balance, invoice_collect, order_check, order_refund, reconcile
 from billing.services.balance import balance_fetch
 from billing.services.credit_notes import credit_note_issue
-from billing.services.disputes import disputes_fetch
 from billing.services.ledger import transactions_post
+from billing.services.missed_disputes import disputes_fetch
 from billing.services.refunds import credit_note_refund, refund_send
 from portal.local.payments.server import LocalPayments
 from tenants.models import Tenant, User
@@ -203,6 +203,19 @@ def test_what_no_event_told_is_looked_up_however_old_it_is(
     assert in_the_books() == at_stripe()
     assert prove().is_proved
     assert balance_fetch(now=NOW + timedelta(days=1)).looked_up == 0
+
+
+def test_a_refund_made_in_the_dashboard_is_found_by_it_and_booked(payment: Payment) -> None:
+    intent_id = payment.payment_intent_id
+    for amount in (10_00, 20_00):
+        stripe_client().v1.refunds.create({"payment_intent": intent_id, "amount": amount})
+    assert prove().is_proved  # nobody knows yet
+    run = balance_fetch(now=LATER)
+    assert (run.looked_up, run.failed) == (2, {})
+    assert balances()["losses"] == 30_00
+    assert in_the_books() == at_stripe()
+    assert prove().is_proved
+    assert balance_fetch(now=LATER).looked_up == 0
 
 
 def test_what_an_adjustment_is_of_is_looked_up_too(
@@ -432,6 +445,7 @@ class TestTheProof:
         StripeCursor.objects.all().delete()  # at the local payments it is not so late yet
         balance_fetch(now=LATER)
         by_hand = BalanceTransaction.objects.get(amount=-1_00)
+        Refund.objects.all().delete()
         lost = BalanceTransaction.objects.get(amount=6_77)
         lost.delete()
         found = wrong()
@@ -439,6 +453,7 @@ class TestTheProof:
         assert set(found) == {
             intents, "balance transactions of something of ours",
             "payments with their balance transaction", "stripe_fee: postings with their row",
+            "refund: postings with their row",
         }  # fmt: skip
         assert set(found[intents]) == {
             f"{payment.payment_intent_id} (+100 USD)", f"{lost.payment_intent_id} (+677 USD)"

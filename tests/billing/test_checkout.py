@@ -25,7 +25,18 @@ from billing.services.order_refunds import order_refund_settle
 from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
 from tests.billing.books import balances
-from tests.billing.conftest import BACK, SignUpCall, buy, pay, start, stripe_client, subscribe
+from tests.billing.conftest import (
+    BACK,
+    SignUpCall,
+    becomes,
+    buy,
+    deliver,
+    events,
+    pay,
+    start,
+    stripe_client,
+    subscribe,
+)
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -285,7 +296,7 @@ class TestRefund:
     def test_one_that_failed_stays_held_and_says_why_until_it_is_made_anew(
         self, due: Order, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        failed = payments.StripeRefund("re_1", "failed", 100, {}, "lost_or_stolen_card")
+        failed = payments.StripeRefund("re_1", "failed", 100, {}, "lost_or_stolen_card", "", "")
         with monkeypatch.context() as patched:
             patched.setattr(payments, "refund_all", lambda **_: failed)
             patched.setattr(payments, "refunds_of_intent", lambda **_: [failed])
@@ -329,9 +340,9 @@ class TestRefund:
         self, due: Order, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         due = services.order_refund(order=due, now=NEXT_MONTH)
-        failed = payments.StripeRefund(due.refund_id, "failed", 100, {}, "unknown")
+        failed = payments.StripeRefund(due.refund_id, "failed", 100, {}, "unknown", "", "")
         for _ in range(2):
-            order_refund_settle(order=due, newest=failed, others=[], now=NEXT_MONTH)
+            order_refund_settle(order=due, told=failed, others=[], now=NEXT_MONTH)
         due.refresh_from_db()
         again = Order.objects.get(state=OrderState.REFUND_DUE)
         assert due.state == OrderState.REFUNDED
@@ -342,15 +353,17 @@ class TestRefund:
             patched.setattr(payments, "refunds_of_intent", lambda **_: [failed])
             checkout.orders_sweep(clock=lambda: NEXT_MONTH)
         assert balances() == {"held": -1_00, "stripe": 1_00}
-        anew = payments.StripeRefund("re_2", "succeeded", 100, {}, "")
-        order_refund_settle(order=again, newest=anew, others=[failed], now=NEXT_MONTH)
+        anew = payments.StripeRefund("re_2", "succeeded", 100, {}, "", "", "")
+        order_refund_settle(order=again, told=anew, others=[failed], now=NEXT_MONTH)
         assert balances() == {}
         assert prove().is_proved
 
     def test_refunds_of_parts_settle_it_once_they_are_all_of_it(
         self, due: Order, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        failed = payments.StripeRefund("re_1", "failed", 100, {}, "expired_or_canceled_card")
+        failed = payments.StripeRefund(
+            "re_1", "failed", 100, {}, "expired_or_canceled_card", "", ""
+        )
         with monkeypatch.context() as patched:
             patched.setattr(payments, "refund_all", lambda **_: failed)
             due = services.order_refund(order=due, now=NEXT_MONTH)
@@ -370,14 +383,45 @@ class TestRefund:
         last = by_hand(70)
         assert (due.state, due.decline_message, balances()) == (OrderState.REFUNDED, "", {})
         # A bank sends the last part back: only that is due again.
-        sent_back = payments.StripeRefund(last, "failed", 70, {}, "unknown")
-        first = payments.StripeRefund("re_2", "succeeded", 30, {}, "")
+        sent_back = payments.StripeRefund(last, "failed", 70, {}, "unknown", "", "")
+        first = payments.StripeRefund("re_2", "succeeded", 30, {}, "", "", "")
         for _ in range(2):
-            order_refund_settle(order=due, newest=sent_back, others=[first], now=NEXT_MONTH)
+            order_refund_settle(order=due, told=sent_back, others=[first], now=NEXT_MONTH)
         again = Order.objects.get(state=OrderState.REFUND_DUE)
-        again = order_refund_settle(order=again, newest=first, others=[sent_back], now=NEXT_MONTH)
+        again = order_refund_settle(order=again, told=first, others=[sent_back], now=NEXT_MONTH)
         assert (again.state, again.amount) == (OrderState.REFUND_DUE, 70)
         assert balances() == {"held": -70, "stripe": 70}
+        assert prove().is_proved
+
+    def test_an_older_part_that_a_bank_sends_back_is_due_again(self, due: Order) -> None:
+        intent_id = due.payment_intent_id
+        older, newer = (
+            stripe_client().v1.refunds.create({"payment_intent": intent_id, "amount": amount}).id
+            for amount in (30, 70)
+        )
+        due = services.order_refund(order=due, now=NEXT_MONTH)
+        assert (due.state, due.refund_id, balances()) == (OrderState.REFUNDED, newer, {})
+        for sent_back, owed in ((older, [30]), (newer, [30, 70])):
+            becomes(sent_back, "failed")
+            (told,) = [
+                event
+                for event in events()
+                if event.type == "refund.failed"
+                and event.to_dict()["data"]["object"]["id"] == sent_back
+            ]
+            deliver(told)
+            for _ in range(2):
+                services.event_process(
+                    event=StripeEvent.objects.get(object_id=sent_back), now=NEXT_MONTH
+                )
+            again = Order.objects.filter(state=OrderState.REFUND_DUE)
+            assert sorted(again.values_list("amount", flat=True)) == owed
+            assert balances() == {"held": -sum(owed), "stripe": sum(owed)}
+            assert prove().is_proved
+        stripe_client().v1.refunds.create({"payment_intent": intent_id})  # an operator, by hand
+        checkout.orders_sweep(clock=lambda: NEXT_MONTH)
+        assert not Order.objects.filter(state=OrderState.REFUND_DUE).exists()
+        assert balances() == {}
         assert prove().is_proved
 
     def test_an_operator_who_was_faster_is_fine(self, due: Order) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import stripe
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -20,19 +21,29 @@ from billing.models import (
     Order,
     OrderState,
     Payment,
+    RefundState,
+    SetOff,
     StripeEvent,
     StripeList,
 )
-from billing.payments import StripeDispute
+from billing.payments import StripeDispute, StripeRefund
 from billing.proof import prove
-from billing.services import disputes, event_process, invoice_collect, ledger
+from billing.services import (
+    disputes,
+    event_process,
+    invoice_collect,
+    ledger,
+    missed_disputes,
+)
 from billing.services.bank import bank_transfer_record
 from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
 from billing.services.cursors import cursor_reached
-from billing.services.disputes import dispute_settle, disputes_fetch
+from billing.services.disputes import dispute_settle
+from billing.services.missed_disputes import disputes_fetch
 from billing.services.notices import message
-from billing.services.refunds import credit_note_refund, refund_request
+from billing.services.order_refunds import order_refund_settle
+from billing.services.refunds import credit_note_refund, refund_request, refund_send
 from billing.tasks import notice_send
 from portal.local.payments.server import LocalPayments
 from tenants.errors import Refused
@@ -108,7 +119,7 @@ def test_withdrawn_then_lost(payment: Payment, bank: Bank) -> None:
     assert (invoice.state, invoice.amount_due) == (InvoiceState.PAID, 0)
     # An arbitration turns it, as Stripe may tell still.
     found = payments.dispute_get(dispute_id=dispute_id)
-    turned = StripeDispute(**{**vars(found), "status": "won", "is_reinstated": True})
+    turned = StripeDispute(**{**vars(found), "status": "won", "reinstated": 30_00})
     dispute_settle(found=turned, now=NOW)
     assert balances() == BEFORE
     assert booked(f"dispute_won:{dispute_id}") == {"losses": -30_00, "stripe": 30_00}
@@ -131,18 +142,86 @@ def test_what_was_owed_back_already_is_not_paid_twice(payment: Payment, bank: Ba
     bank.decide(dispute_id, "lost")
     for _ in range(2):
         settle(dispute_id)
-    assert booked(f"dispute_lost:{dispute_id}") == {
-        "credit": 20_00, "losses": 10_00, "disputed": -30_00,
-    }  # fmt: skip
+    assert booked(f"dispute_lost:{dispute_id}") == {"losses": 30_00, "disputed": -30_00}
+    assert booked(f"set_off:{SetOff.objects.get().uuid}") == {"credit": 20_00, "losses": -20_00}
     assert credit_balance(tenant=tenant, currency="USD") == 0
     assert prove().is_proved
     found = payments.dispute_get(dispute_id=dispute_id)
-    turned = StripeDispute(**{**vars(found), "status": "won", "is_reinstated": True})
+    turned = StripeDispute(**{**vars(found), "status": "won", "reinstated": 30_00})
     dispute_settle(found=turned, now=NOW)
     assert credit_balance(tenant=tenant, currency="USD") == 20_00
     assert prove().is_proved
     (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
     assert refund.amount == 20_00
+
+
+def test_what_is_owed_only_once_it_is_lost_is_not_paid_twice(payment: Payment, bank: Bank) -> None:
+    """A refund of ours was under way, and a credit note comes after it."""
+    note = credit_note_issue(invoice=payment.invoice, amount=12_00, reason="", actor=None, now=NOW)
+    (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    dispute_id = bank.dispute(payment)
+    bank.decide(dispute_id, "lost")
+    settle(dispute_id)
+    assert balances() == {"held": -12_00, "losses": 30_00, "revenue": -24_77, "stripe": 6_77}
+    assert refund_send(refund=refund, now=NOW) == RefundState.FAILED  # it has been charged back
+    assert balances() == {"losses": 18_00, "revenue": -24_77, "stripe": 6_77}
+    assert prove().is_proved
+    credit_note_issue(invoice=payment.invoice, reason="", actor=None, now=NOW)
+    assert balances() == {"revenue": -6_77, "stripe": 6_77}
+    assert prove().is_proved
+    found = payments.dispute_get(dispute_id=dispute_id)
+    turned = StripeDispute(**{**vars(found), "status": "won", "reinstated": 25_00})
+    for _ in range(2):
+        dispute_settle(found=turned, now=NOW)
+    assert balances() == {"credit": -25_00, "revenue": -6_77, "stripe": 31_77}
+    assert Dispute.objects.get().owed_back == 5_00
+    assert prove().is_proved
+
+
+def test_won_in_part_the_rest_is_lost(payment: Payment, bank: Bank) -> None:
+    dispute_id = bank.dispute(payment)
+    settle(dispute_id)
+    theirs = vars(payments.dispute_get(dispute_id=dispute_id))
+    in_part = StripeDispute(**{**theirs, "status": "won", "reinstated": 20_00})
+    for _ in range(2):
+        dispute_settle(found=in_part, now=NOW)
+    assert booked(f"dispute_won:{dispute_id}") == {
+        "disputed": -30_00, "losses": 10_00, "stripe": 20_00,
+    }  # fmt: skip
+    assert prove().is_proved
+    # The cardholder has 10.00 already: of what is credited now the card gets no more than the rest.
+    note = credit_note_issue(invoice=payment.invoice, reason="", actor=None, now=NOW)
+    assert balances() == {"credit": -20_00, "revenue": -6_77, "stripe": 26_77}
+    (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    assert refund.amount == 20_00
+    assert prove().is_proved
+
+
+@pytest.mark.parametrize(
+    ("moved", "withdrawn", "reinstated"),
+    [
+        ([], 0, 0),
+        ([("usd", -30_00), ("usd", 12_00)], 30_00, 12_00),
+        ([("jpy", -4_500), ("jpy", 4_400)], 30_00, 30_00),  # exchanged: taken to be all of it
+    ],
+)
+def test_what_moved_is_what_its_balance_transactions_say(
+    monkeypatch: pytest.MonkeyPatch,
+    moved: list[tuple[str, int]],
+    withdrawn: int,
+    reinstated: int,
+) -> None:
+    said = {
+        "id": "du_1", "status": "won", "reason": "general", "amount": 30_00, "currency": "usd",
+        "payment_intent": "pi_1", "created": 1_800_000_000, "evidence_details": {"due_by": None},
+        "balance_transactions": [
+            {"currency": currency, "amount": amount} for currency, amount in moved
+        ],
+    }  # fmt: skip
+    dispute = stripe.Dispute.construct_from(said, None)
+    monkeypatch.setattr("billing.payments.disputes.call", lambda *_asked: dispute)
+    found = payments.dispute_get(dispute_id="du_1")
+    assert (found.withdrawn, found.reinstated) == (withdrawn, reinstated)
 
 
 def test_where_we_die_while_the_books_are_written_nothing_is_noted(
@@ -247,7 +326,7 @@ def test_one_that_cannot_be_fetched_stops_no_other(
 ) -> None:
     dispute_id = bank.dispute(payment)
     theirs = payments.dispute_get(dispute_id=dispute_id)
-    gone = StripeDispute(**{**vars(theirs), "id": "du_gone", "is_withdrawn": False})
+    gone = StripeDispute(**{**vars(theirs), "id": "du_gone", "withdrawn": 0})
     dispute_settle(found=gone, now=NOW)
     monkeypatch.setattr(payments, "disputes_since", lambda **_asked: iter((theirs,)))
     run = disputes_fetch(now=NOW)
@@ -258,7 +337,7 @@ def test_one_that_cannot_be_fetched_stops_no_other(
     def failing(**_asked: object) -> None:
         raise OSError("No disk.")
 
-    monkeypatch.setattr(disputes, "dispute_settle", failing)
+    monkeypatch.setattr(missed_disputes, "dispute_settle", failing)
     newer = StripeDispute(**{**vars(theirs), "id": "du_new", "opened_at": NOW})
     monkeypatch.setattr(payments, "disputes_since", lambda **_asked: iter((newer,)))
     assert disputes_fetch(now=NOW + timedelta(days=2)).failed["du_new"] == "No disk."
@@ -267,11 +346,13 @@ def test_one_that_cannot_be_fetched_stops_no_other(
 
 def test_an_inquiry_may_become_a_dispute_over_more(payment: Payment, bank: Bank) -> None:
     theirs = payments.dispute_get(dispute_id=bank.dispute(payment))
-    inquiry = {"amount": 10_00, "is_withdrawn": False, "status": "warning_needs_response"}
+    inquiry = {"amount": 10_00, "withdrawn": 0, "status": "warning_needs_response"}
     dispute_settle(found=StripeDispute(**{**vars(theirs), **inquiry}), now=NOW)
     dispute_settle(found=theirs, now=NOW)
     assert balances() == TAKEN
-    dispute_settle(found=StripeDispute(**{**vars(theirs), "amount": 20_00}), now=NOW)
+    dispute_settle(
+        found=StripeDispute(**{**vars(theirs), "amount": 20_00, "withdrawn": 20_00}), now=NOW
+    )
     assert Dispute.objects.get().amount == 30_00  # it is booked
     assert prove().is_proved
 
@@ -299,13 +380,49 @@ def test_of_an_order_without_an_invoice_and_of_nothing(
     held = {"held": -30_00, "revenue": -36_77, "stripe": 66_77}
     for told, books, state in (
         ({"status": "lost"}, BEFORE, OrderState.REFUNDED),
-        ({"status": "won", "is_reinstated": True}, held, OrderState.REFUND_DUE),
+        ({"status": "won", "reinstated": 30_00}, held, OrderState.REFUND_DUE),
     ):
         for _ in range(2):
             dispute_settle(found=StripeDispute(**{**of_it, **told}), now=NOW)
         order.refresh_from_db()
         assert (balances(), order.state, order.refund_id) == (books, state, "")
         assert prove().is_proved
+
+
+def test_over_less_than_an_undeliverable_order_the_rest_still_has_to_go_back(
+    tenant: Tenant, payment: Payment, bank: Bank
+) -> None:
+    theirs = vars(payments.dispute_get(dispute_id=bank.dispute(payment)))
+    order = Order.objects.create(
+        tenant=tenant, purpose="extension", state=OrderState.REFUND_DUE, token="1",
+        currency="USD", amount=50_00, payment_intent_id="pi_held", refund_id="re_1",
+        period_start=NOW.date(), period_end=NOW.date(), created_at=NOW, fulfilled_at=NOW,
+    )  # fmt: skip
+    ledger.order_held_post(order=order, now=NOW)
+    lost = {**theirs, "payment_intent_id": "pi_held", "status": "lost"}
+    for _ in range(2):
+        dispute_settle(found=StripeDispute(**lost), now=NOW)
+    order.refresh_from_db()
+    assert order.state == OrderState.REFUND_DUE
+    assert booked(f"dispute_lost:{theirs['id']}") == {"disputed": -30_00, "held": 30_00}
+    assert prove().is_proved
+    failed = StripeRefund("re_1", "failed", 50_00, {}, "unknown", "pi_held", "")
+    for amount, said, state in (
+        (15_00, "Still to be paid back: $5.00.", OrderState.REFUND_DUE),
+        (20_00, "", OrderState.REFUNDED),
+    ):
+        told = StripeRefund("re_2", "succeeded", amount, {}, "", "pi_held", "")
+        order_refund_settle(order=order, told=told, others=[failed], now=NOW)
+        order.refresh_from_db()
+        assert (order.state, order.decline_message) == (state, said)
+        assert prove().is_proved
+    assert booked(f"order_refund:{order.uuid}") == {"held": 20_00, "stripe": -20_00}
+    assert balances() == BEFORE
+    # Turned after that: what comes back is owed to nobody by itself.
+    won = {**lost, "status": "won", "reinstated": 30_00}
+    dispute_settle(found=StripeDispute(**won), now=NOW)
+    assert balances() == {"losses": -30_00, "revenue": -36_77, "stripe": 66_77}
+    assert prove().is_proved
 
 
 def test_operators_see_it(payment: Payment, bank: Bank, client: Client) -> None:
