@@ -18,7 +18,9 @@ from tenants.models import Tenant
 
 TENANT, COUNTER = "tenants_tenant", "billing_invoicecounter"
 # What may be locked before the tenant: who holds the tenant asks for none of it, or for its key.
-BEFORE_TENANT = {"billing_order", "billing_plan", "billing_balancetransaction"}
+BEFORE_TENANT = {
+    "billing_order", "billing_plan", "billing_balancetransaction", "billing_exchangerate",
+}  # fmt: skip
 # What nobody may begin to wait for who holds the counter, for which all who issue wait.
 BEFORE_COUNTER = {TENANT, "billing_order", "billing_subscription", "billing_customer"}
 
