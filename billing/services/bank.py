@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 import tenants.services
@@ -39,22 +39,25 @@ def bank_transfer_record(
         raise Refused(_("A transfer has an amount and the bank's reference."))
     if received_on > now.date():
         raise Refused(_("The transfer cannot have come in after today."))
-    transfers = Payment.objects.filter(method=PaymentMethod.BANK)
-    known = transfers.filter(reference=reference).select_related("invoice").first()
-    if known is not None:
+    try:
+        with transaction.atomic():
+            payment = Payment.objects.create(
+                invoice=invoice,
+                attempt=attempt_next(invoice),
+                method=PaymentMethod.BANK,
+                reference=reference,
+                state=PaymentState.SUCCEEDED,
+                currency=invoice.currency,
+                amount=amount,
+                created_at=now,
+                settled_at=datetime.combine(received_on, time.min, UTC),
+            )
+    except IntegrityError as error:  # not looked up before: another may record it at this moment
+        transfers = Payment.objects.filter(method=PaymentMethod.BANK).select_related("invoice")
+        known = transfers.get(reference=reference)
         text = _("The transfer %(reference)s is recorded already, for invoice %(number)s.")
-        raise Refused(text % {"reference": reference, "number": known.invoice.number})
-    payment = Payment.objects.create(
-        invoice=invoice,
-        attempt=attempt_next(invoice),
-        method=PaymentMethod.BANK,
-        reference=reference,
-        state=PaymentState.SUCCEEDED,
-        currency=invoice.currency,
-        amount=amount,
-        created_at=now,
-        settled_at=datetime.combine(received_on, time.min, UTC),
-    )
+        numbered = {"reference": reference, "number": known.invoice.number}
+        raise Refused(text % numbered) from error
     payment_received(payment=payment, invoice=invoice, now=now)
     tenants.services.audit_record(
         action="bank_transfer.recorded",

@@ -37,6 +37,7 @@ from billing.services.credit_notes import credit_note_issue
 from billing.services.disputes import dispute_settle
 from billing.services.refunds import refund_request
 from portal.local.payments.server import LocalPayments
+from tenants.errors import Refused
 from tenants.models import Entitlement, QuotaGrant, Tenant
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, issued, write_off
@@ -73,9 +74,9 @@ def credited(tenant: Tenant) -> Payment:
     return invoice.payments.get()
 
 
-def transfer(invoice: Invoice, amount: int) -> Payment:
+def transfer(invoice: Invoice, amount: int, reference: str = "T1") -> Payment:
     return bank_transfer_record(
-        invoice=invoice, amount=amount, reference=f"T{invoice.pk}", received_on=NOW.date(),
+        invoice=invoice, amount=amount, reference=reference, received_on=NOW.date(),
         actor=None, now=NOW,
     )  # fmt: skip
 
@@ -223,6 +224,16 @@ class TestInvoices:
         on = balances()
         assert on["credit"] == invoice.amount_due
         assert "losses" not in on
+        assert prove().is_proved
+
+    def test_a_transfer_is_recorded_on_two_tenants_invoices(self, sign_up: SignUpCall) -> None:
+        first, second = (issued(sign_up("free").tenant, 30_00) for _each in range(2))
+        outcomes = at_once(lambda: transfer(first, 30_00), lambda: transfer(second, 30_00))
+        (payment,) = Payment.objects.all()
+        (refusal,) = [each for each in outcomes if each != payment]
+        assert isinstance(refusal, Refused)
+        said = f"The transfer T1 is recorded already, for invoice {payment.invoice.number}."
+        assert str(refusal) == said
         assert prove().is_proved
 
     def test_dunning_tries_the_card_while_its_holder_pays(self, sign_up: SignUpCall) -> None:
