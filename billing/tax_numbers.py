@@ -4,7 +4,7 @@ Whether a number exists, and whose it is, only a register says (in the EU VIES).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from babel import Locale
 from django.utils.translation import get_language
@@ -56,14 +56,8 @@ def tax_id_checked(*, country: str, number: str) -> str:
     plain = bare_number(number)
     if not plain:
         return ""
-    prefix, check = _RULES.get(country, ("", None))
-    if country in EU:
-        prefix, check = ("EL" if country == "GR" else country), eu_vat.validate
-    if check is None:
-        return plain[:20]
-    body = plain.removeprefix(prefix)
     try:
-        return prefix + check(prefix + body if country in EU else body).removeprefix(prefix)
+        return _written(country, plain)
     except InvalidLength as error:
         text = _("“%(number)s” is too short or too long for a tax number of this country.")
         raise Refused(text % {"number": number}) from error
@@ -73,6 +67,30 @@ def tax_id_checked(*, country: str, number: str) -> str:
     except ValidationError as error:
         text = _("“%(number)s” does not look like a tax number of this country.")
         raise Refused(text % {"number": number}) from error
+
+
+def is_tax_id_of(*, country: str, number: str) -> bool:
+    """Say whether a number with its prefix is one of a country, as far as can be told."""
+    try:
+        return number.startswith(_rule(country)[0] or country) and bool(_written(country, number))
+    except ValidationError:
+        return False
+
+
+def _written(country: str, plain: str) -> str:
+    """Return a bare number with its prefix. Raise python-stdnum's ValidationError."""
+    prefix, check = _rule(country)
+    if check is None:
+        return plain[:20]
+    body = plain.removeprefix(prefix)
+    return prefix + check(prefix + body if country in EU else body).removeprefix(prefix)
+
+
+def _rule(country: str) -> tuple[str, Callable[[str], str] | None]:
+    """Return the prefix of a country's numbers, and what checks one; of most nothing is known."""
+    if country in EU:
+        return ("EL" if country == "GR" else country), eu_vat.validate
+    return _RULES.get(country, ("", None))
 
 
 # A British number has XI for GB where Northern Ireland trades in goods under EU law, but is the

@@ -12,7 +12,9 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from dotenv import load_dotenv
-from environs import Env, validate
+from environs import Env, ValidationError, validate
+
+from billing.tax_numbers import is_tax_id_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -229,13 +231,23 @@ ISSUER_COUNTRY = env.str(
     "",
     validate=validate.Regexp(r"([A-Z]{2})?\Z", error="It must be an ISO 3166-1 code like JP"),
 )
+
+
+def _is_of_issuer_country(number: str) -> None:
+    if number and ISSUER_COUNTRY and not is_tax_id_of(country=ISSUER_COUNTRY, number=number):
+        raise ValidationError(f"It is no tax number of ISSUER_COUNTRY, {ISSUER_COUNTRY}")
+
+
 ISSUER_TAX_ID = env.str(
     "ISSUER_TAX_ID",
     "",
-    validate=validate.Regexp(
-        r"(T[0-9]{13}|[A-Z]{2}[A-Z0-9+*]{2,13})?\Z",
-        error="It must be Japan's T and 13 digits, or a VAT number with its country's prefix",
-    ),
+    validate=[
+        validate.Regexp(
+            r"(T[0-9]{13}|[A-Z]{2}[A-Z0-9+*]{2,13})?\Z",
+            error="It must be Japan's T and 13 digits, or a VAT number with its country's prefix",
+        ),
+        _is_of_issuer_country,
+    ],
 )
 # Where VIES's REST API is. Empty: operators ask by hand, and enter the answer in the admin.
 VIES_API_BASE = env.str("VIES_API_BASE", "").rstrip("/")

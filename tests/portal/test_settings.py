@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from billing.tax_numbers import is_tax_id_of
 from portal import settings
 
 PAGE = Path(settings.BASE_DIR, "docs", "settings.md").read_text(encoding="utf-8")
@@ -48,6 +49,33 @@ def test_a_gateway_secret_that_the_stack_would_refuse_stops_the_start(secret: st
 
     assert refused.returncode != 0
     assert "'GATEWAY_SECRET'" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("country", "number"),
+    [
+        ("JP", "DE136695976"),
+        ("JP", "T5835678256247"),
+        ("DE", "T5835678256246"),
+        ("DE", "FR40303265045"),
+        ("GR", "GR094259216"),
+        ("GB", "XI980780684"),
+        ("CH", "DE136695976"),
+    ],
+)
+def test_a_tax_number_of_another_country_than_the_issuers_is_refused(
+    country: str, number: str
+) -> None:
+    assert not is_tax_id_of(country=country, number=number)
+
+
+def test_it_stops_the_start() -> None:
+    refused = start(**SOMETHING, ISSUER_COUNTRY="JP", ISSUER_TAX_ID="DE136695976")
+
+    assert refused.returncode != 0
+    said = "'ISSUER_TAX_ID': ['It is no tax number of ISSUER_COUNTRY, JP']"
+    assert said in refused.stderr
+    assert start(**SOMETHING, ISSUER_COUNTRY="GR", ISSUER_TAX_ID="EL094259216").returncode == 0
 
 
 def test_credentials_in_the_file_reach_boto3(tmp_path: Path) -> None:
