@@ -34,6 +34,7 @@ from billing.services.ledger import post
 from billing.services.locks import invoice_locked
 from billing.services.loose_attempts import attempts_let_go
 from billing.services.notices import notice_add
+from billing.services.subscriptions import pages_check
 from tenants.errors import Refused
 from tenants.models import HoldReason, User
 
@@ -219,3 +220,4 @@ def case_give_up(*, case: DunningCase, actor: User, now: datetime) -> None:
     )
     case_close(invoice=invoice, now=now)
     attempts_let_go(invoice=invoice)
+    pages_check(tenant=invoice.tenant)

@@ -21,6 +21,7 @@ from billing.services.ledger import credit_note_post
 from billing.services.locks import invoice_locked
 from billing.services.receipts import invoice_close
 from billing.services.set_offs import losses_set_off
+from billing.services.subscriptions import pages_check
 from billing.services.taxes import tax_rows, taxes_read
 from billing.taxes import Tax, credit_tax_of
 from tenants.errors import Refused
@@ -49,7 +50,8 @@ def credit_note_issue(
     `amounts` says how much of which line is taken back, by position; `amount` how much in all, off
     the lines in their order. Both are in minor units before tax. It lowers what is owed, or what
     was lost where it is written off; what was paid already becomes the tenant's credit, unless a
-    bank or Stripe has paid it back. Raise Refused for more than is left.
+    bank or Stripe has paid it back. On commit pages are looked at whose price takes back the same.
+    Raise Refused for more than is left.
     """
     invoice = invoice_locked(invoice.pk)
     if invoice.kind == InvoiceKind.CREDIT_NOTE or invoice.state not in {
@@ -97,6 +99,7 @@ def credit_note_issue(
     invoice.save(update_fields=["amount_credited"])
     losses_set_off(invoice=invoice, now=now)
     invoice_close(invoice=invoice, now=now)
+    pages_check(tenant=invoice.tenant)
     tenants.services.audit_record(
         action="credit_note.issued",
         tenant=invoice.tenant,

@@ -25,7 +25,7 @@ from billing.services.ledger import order_held_post
 from billing.services.offers import offer_at
 from billing.services.order_refunds import money_due_back
 from billing.services.plan_changes import subscription_begin
-from billing.services.plan_orders import is_awaited, plan_order_again
+from billing.services.plan_orders import is_awaited, plan_order_again, takes_back_too_much
 from tenants import queue
 from tenants.errors import NotInThisState
 from tenants.models import GrantKind
@@ -151,8 +151,9 @@ def _deliver(order: Order, now: datetime) -> bool:
 
 
 def _plan_begin(order: Order, begins: Subscription, now: datetime) -> bool:
-    """Begin the plan that was paid for, unless the month is over, or another plan has begun; where
-    only a card was saved, unless there is something to pay by now.
+    """Begin the plan that was paid for, unless the month is over, another plan has begun, or the
+    price took back what was credited since; where only a card was saved, unless there is something
+    to pay by now.
 
     Where Checkout was open over midnight (UTC) it begins on the day that was paid.
     """
@@ -161,7 +162,7 @@ def _plan_begin(order: Order, begins: Subscription, now: datetime) -> bool:
     today = now.astimezone(UTC).date()
     is_in_period = order.period_start <= today < order.period_end
     is_offered = is_in_period or not order.amount  # saving a card is for no period
-    if not (is_offered and is_awaited(begins)):
+    if not (is_offered and is_awaited(begins)) or takes_back_too_much(order):
         return False
     made = offer_at(tenant=tenant, plan=begins.plan, price=begins.price, now=now, at_once=True)
     if made.amount and not order.amount:

@@ -20,7 +20,12 @@ from billing.models import (
 )
 from billing.models.orders import UNPAID
 from billing.services.invoices import order_lines
-from billing.services.plan_orders import is_awaited, is_on_sale, plan_frozen
+from billing.services.plan_orders import (
+    is_awaited,
+    is_on_sale,
+    plan_frozen,
+    takes_back_too_much,
+)
 from billing.tax_tables import priced, taxes_today
 from tenants.errors import Refused
 from tenants.models import QuotaPeriod, Tenant, User
@@ -118,11 +123,13 @@ def is_current(*, order: Order, now: datetime) -> bool:
 
 def is_deliverable(*, order: Order, now: datetime) -> bool:
     """Say whether what was ordered can still be had: a pack in its period, on a plan that takes
-    packs; a plan until another has begun.
+    packs; a plan until another has begun, or what was paid for the old one went back otherwise.
     """
     if order.purpose == OrderPurpose.EXTENSION:
         return _runs(order, now) and selectors.takes_packs(tenant=order.tenant)
-    return order.subscription is None or is_awaited(order.subscription)
+    return order.subscription is None or (
+        is_awaited(order.subscription) and not takes_back_too_much(order)
+    )
 
 
 def _is_todays(order: Order, subscription: Subscription, now: datetime) -> bool:

@@ -10,9 +10,11 @@ from billing.models import Order, OrderPurpose, Subscription, SubscriptionState
 from billing.models.orders import UNPAID
 from billing.proration import rest_of_month
 from billing.services.fee_lines import days_line
-from billing.services.offers import Offer, offer_at, price_latest
+from billing.services.fees_paid import rest_paid
+from billing.services.offers import Offer, offer_at, price_latest, subscription_active
 from billing.tax_tables import priced
 from tenants.models import User
+from tenants.periods import Period
 
 
 def subscription_order(*, subscription: Subscription, actor: User | None, now: datetime) -> Order:
@@ -59,6 +61,21 @@ def plan_order_today(*, order: Order, now: datetime) -> Order | None:
 def is_awaited(subscription: Subscription | None) -> TypeGuard[Subscription]:
     """Say whether a subscription waits for its first payment: no other has begun since."""
     return subscription is not None and subscription.state == SubscriptionState.INCOMPLETE
+
+
+def takes_back_too_much(order: Order) -> bool:
+    """Say whether an order takes back more for a plan that was paid than is left of it on the day
+    that was ordered, as after a credit note: its price is not what is to pay any more.
+    """
+    taken: int = -sum(min(line["amount"], 0) for line in order.lines)
+    if not (taken and order.amount and order.starts_on):
+        return False
+    _plan, paid = rest_paid(
+        subscription=subscription_active(tenant=order.tenant),
+        day=order.starts_on,
+        month=Period(order.period_start, order.period_end),
+    )
+    return taken > paid.amount
 
 
 def is_on_sale(subscription: Subscription) -> bool:

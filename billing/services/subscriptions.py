@@ -52,14 +52,19 @@ def subscription_switch(
     return begins
 
 
+def pages_check(*, tenant: Tenant) -> None:
+    """Queue, on commit, a look at the open pages: what cannot be had any more is closed."""
+    orders = Order.objects.filter(tenant=tenant, state=OrderState.PENDING, is_top_up=False)
+    for pk in orders.exclude(checkout_session_id="").values_list("pk", flat=True):
+        queue.on_commit("billing.tasks.order_check", pk, queue="default")
+
+
 def waiting_cancel(*, tenant: Tenant) -> int:
     """Give up what waits for its payment; paid all the same, it is paid back by itself.
 
     On commit the pages are looked at, also those of packs that the plan may not take any more.
     """
-    orders = Order.objects.filter(tenant=tenant, state=OrderState.PENDING, is_top_up=False)
-    for pk in orders.exclude(checkout_session_id="").values_list("pk", flat=True):
-        queue.on_commit("billing.tasks.order_check", pk, queue="default")
+    pages_check(tenant=tenant)
     waiting = Subscription.objects.filter(tenant=tenant, state=SubscriptionState.INCOMPLETE)
     return waiting.update(state=SubscriptionState.CANCELLED)
 

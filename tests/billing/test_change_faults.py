@@ -5,12 +5,26 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing import payments, services
-from billing.models import Account, Entry, Invoice, Order, OrderState, Plan
+from billing.balances import credit_balances
+from billing.models import Account, Entry, Invoice, InvoiceKind, Order, OrderState, Plan
+from billing.proof import prove
 from billing.services import checkout
+from billing.services.credit_notes import credit_note_issue
 from billing.services.fulfilment import order_settle
 from tenants.errors import Refused
 from tenants.models import Tenant
-from tests.billing.changed import DAY, WEEK_LATE, at_once, ordered, paid, plan_of
+from tests.billing.books import write_off
+from tests.billing.changed import (
+    DAY,
+    FIRST,
+    NEXT_DAY,
+    WEEK_LATE,
+    at_once,
+    bill,
+    ordered,
+    paid,
+    plan_of,
+)
 from tests.billing.conftest import SignUpCall, buy, deliver, events_of, start, subscribe
 from tests.conftest import RunTasks
 
@@ -91,6 +105,41 @@ class TestPayment:
         assert (order.state, plan_of(starter)) == (OrderState.REFUNDED, "starter")
         again = Order.objects.exclude(pk=order.pk).get(purpose="change")
         assert again.amount == 15_406 - 2_245  # 24 of 31 days
+
+    def test_a_price_that_takes_back_what_was_credited_since_is_paid_back_and_offered_anew(
+        self, starter: Tenant, run_tasks: RunTasks
+    ) -> None:
+        order = buy(ordered(starter, "pro"), now=DAY)
+        assert order.amount == 3317 - 483
+        invoice = Invoice.objects.get()  # 677, of 7 days; 483 of them are left
+        credit_note_issue(invoice=invoice, amount=338, reason="An outage", actor=None, now=DAY)
+        assert services.order_check(order=order, now=NEXT_DAY).state == OrderState.REFUND_DUE
+        run_tasks("default")
+        order.refresh_from_db()
+        assert (order.state, plan_of(starter)) == (OrderState.REFUNDED, "starter")
+        assert credit_balances(tenant=starter) == {"USD": 338}
+        again = Order.objects.exclude(pk=order.pk).get(purpose="change")
+        assert again.amount == 2653 - 194  # 4 of 30 days: 387 * 339 / 677 = 193.8
+        assert prove().is_proved
+
+    @pytest.mark.parametrize("credits", [True, False])
+    def test_its_open_page_is_closed(
+        self, starter: Tenant, run_tasks: RunTasks, credits: bool
+    ) -> None:
+        order = ordered(starter, "pro", now=FIRST)
+        start(order, now=FIRST)
+        bill(FIRST)
+        run_tasks("default")
+        order.refresh_from_db()
+        assert order.state == OrderState.PENDING
+        invoice = Invoice.objects.get(kind=InvoiceKind.FEE)
+        if credits:
+            credit_note_issue(invoice=invoice, amount=1, reason="", actor=None, now=FIRST)
+        else:
+            write_off(invoice, now=FIRST)
+        run_tasks("default")
+        order.refresh_from_db()
+        assert order.state == OrderState.EXPIRED
 
     def test_an_offer_of_a_plan_that_was_left_does_not_come_to_checkout(
         self, starter: Tenant
