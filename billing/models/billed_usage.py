@@ -39,6 +39,7 @@ class BilledUsage(models.Model):
     row of its own, with what the whole month comes to by it; the difference is what is billed.
 
     `amount` is in minor units, by the price version that the subscription had in that month.
+    `forgiven` is how many of the `quantity` passed beyond a spending cap, and are not charged.
     """
 
     subscription = models.ForeignKey(
@@ -49,6 +50,7 @@ class BilledUsage(models.Model):
     period_start = models.DateField(_("period from"))
     revision = models.PositiveSmallIntegerField(_("revision"), default=0)
     quantity = models.PositiveBigIntegerField(_("quantity"))
+    forgiven = models.PositiveBigIntegerField(_("not charged"), default=0)
     amount = models.BigIntegerField(_("amount"))
     invoice = models.ForeignKey(
         Invoice, null=True, on_delete=models.PROTECT, related_name="billed_usage"
@@ -68,3 +70,7 @@ class BilledUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscription} {self.period_start} {self.meter}: {self.quantity}"
+
+    @property
+    def charged(self) -> int:
+        return self.quantity - self.forgiven

@@ -15,6 +15,7 @@ from billing.services.close_read import (
 )
 from billing.services.issuing import Draft, invoices_draft, invoices_issue
 from billing.sql import rows_insert
+from tenants.models import Meter
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _billed_usage_write(
         BilledUsage,
         columns=[
             "subscription_id", "price_id", "meter", "period_start", "revision", "quantity",
-            "amount", "invoice_id", "noted_at",
+            "forgiven", "amount", "invoice_id", "noted_at",
         ],
         rows=[
             (
@@ -71,6 +72,7 @@ def _billed_usage_write(
                 close.month.start,
                 0,
                 closing.used.by_meter.get(meter, 0),
+                closing.forgiven if meter == Meter.REQUESTS else 0,
                 sum(line.amount for line in lines),
                 usage.get(closing.subscription.pk),
                 close.now,

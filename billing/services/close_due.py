@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from billing.capped import most_charged
-from billing.dues import Terms, usage_days, usage_lines
+from billing.dues import Terms, charged, usage_days, usage_lines
 from billing.lines import Line
 from billing.models import BilledUsage, Invoice, InvoiceKind, Subscription
 from billing.proration import fee_for_month
@@ -35,7 +35,8 @@ _Key = tuple[int, str]  # a subscription's id, and the kind of its invoice
 
 @dataclass(frozen=True)
 class Closing:
-    """A subscription's usage of the month, settled and priced. `lines` are by meter.
+    """A subscription's usage of the month, settled and priced. `lines` are by meter; `forgiven` is
+    how many requests passed beyond a cap.
 
     `draft` is its invoice, with the corrections that it bears; None where that comes to nothing.
     """
@@ -44,6 +45,7 @@ class Closing:
     terms: Terms
     used: Used
     lines: Mapping[Meter, Sequence[Line]]
+    forgiven: int
     corrections: Sequence[Correction] = ()
     draft: Draft | None = None
 
@@ -199,7 +201,9 @@ def _closings(
 
 def _closing(subscription: Subscription, terms: Terms, used: Used, most: int | None) -> Closing:
     lines = usage_lines(terms, used.days, used.by_meter, most)
-    return Closing(subscription, terms, used, lines)
+    requests = used.by_meter.get(Meter.REQUESTS, 0)
+    forgiven = requests - charged(Meter.REQUESTS, requests, most)
+    return Closing(subscription, terms, used, lines, forgiven)
 
 
 def _drafted(closings: Sequence[Closing], close: Close) -> list[Closing]:

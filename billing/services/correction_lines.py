@@ -106,13 +106,9 @@ def corrections_lines(corrections: Collection[Correction], now: datetime) -> Map
     lines = {}
     for each in corrections:
         with override(each.revision.subscription.tenant.language):
-            description = _("Correction of %(month)s: %(now)s requests, billed as %(before)s") % {
-                "month": days_text(month_of(each.revision.period_start)),
-                "now": f"{each.revision.quantity:,}",
-                "before": f"{each.before.quantity:,}",
-            }
+            text = _description(each)
         lines[each.revision.pk] = Line(
-            description,
+            text,
             1,
             Decimal(each.difference),
             each.difference,
@@ -120,6 +116,24 @@ def corrections_lines(corrections: Collection[Correction], now: datetime) -> Map
             taxed[each.revision.pk],
         )
     return lines
+
+
+def _description(correction: Correction) -> str:
+    """Say the month's requests now and before; where a cap forgives some, how many are charged."""
+    now, before = correction.revision, correction.before
+    text = _("Correction of %(month)s: %(now)s requests, billed as %(before)s")
+    if now.forgiven or before.forgiven:
+        text = _(
+            "Correction of %(month)s: %(now)s requests, billed as %(before)s; charged under your "
+            "spending cap: %(charged)s instead of %(charged_before)s"
+        )
+    return text % {
+        "month": days_text(month_of(now.period_start)),
+        "now": f"{now.quantity:,}",
+        "before": f"{before.quantity:,}",
+        "charged": f"{now.charged:,}",
+        "charged_before": f"{before.charged:,}",
+    }
 
 
 def taxations_on(*, tenant_ids: Collection[int], on: date, now: datetime) -> Mapping[int, Taxation]:

@@ -91,6 +91,7 @@ def _batch_correct(ids: Collection[int], month: Period, now: datetime) -> int:
                     period_start=month.start,
                     revision=before.revision + 1,
                     quantity=figure,
+                    forgiven=figure - paid,
                     amount=tiers.price(steps, paid),
                     noted_at=now,
                 )

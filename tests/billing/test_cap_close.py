@@ -101,20 +101,30 @@ def test_the_most_that_is_charged(
         expected.append((f"{forgiven} requests beyond your spending cap, not charged", forgiven, 0))
     assert lines() == expected
     billed = BilledUsage.objects.get(period_start=day("11-01"))
-    assert (billed.quantity, billed.amount) == (charged + forgiven, cost)
+    assert (billed.quantity, billed.forgiven) == (charged + forgiven, forgiven)
+    assert billed.amount == cost
     assert books() == {"receivable": cost, "revenue": -cost}
 
 
-def test_a_correction_charges_no_more_than_the_cap_either(payg: Subscription) -> None:
+def test_a_correction_charges_no_more_than_the_cap_either_and_says_so(payg: Subscription) -> None:
     cap(payg, ("10-15", 2_000))
     used(payg.tenant, "payg", {"11-20": 1_900})
     close_settled(at("12-02", hour=12))
-    used(payg.tenant, "payg", {"11-20": 2_600})
-    for when in (at("12-05"), at("12-05") + SIX_HOURS):
-        GatewayPlan.objects.update(read_at=when)
-        services.months_correct(now=when)
-    revision = BilledUsage.objects.get(revision=1)
-    assert (revision.quantity, revision.amount) == (2_600, 2_00)
+    for figure, on in ((2_600, at("12-05")), (1_500, at("12-06"))):
+        used(payg.tenant, "payg", {"11-20": figure})
+        for when in (on, on + SIX_HOURS):
+            GatewayPlan.objects.update(read_at=when)
+            services.months_correct(now=when)
+    used(payg.tenant, "payg", {"12-20": 1_900})
+    close_settled(at("2027-01-02", hour=12))
+    corrections = Invoice.objects.get(period_start=day("12-01")).lines.filter(group="correction")
+    capped = "charged under your spending cap"
+    assert list(corrections.values_list("description", "amount")) == [
+        (f"Correction of 2026-11: 2,600 requests, billed as 1,900; {capped}: 2,000 instead of "
+         "1,900", 20),
+        (f"Correction of 2026-11: 1,500 requests, billed as 2,600; {capped}: 1,500 instead of "
+         "2,000", -1_00),
+    ]  # fmt: skip
 
 
 def test_a_cap_that_a_price_move_carries_over_stands_on_its_day(payg: Subscription) -> None:
