@@ -188,7 +188,7 @@ class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
                 self.message_user(request, f"{invoice}: {error}", messages.ERROR)
                 continue
             invoice.refresh_from_db()
-            text = PaymentState(outcome).label if outcome else invoice.note or _("not open")
+            text = PaymentState(outcome).label if outcome else invoice.waits_for or _("not open")
             is_good = outcome == PaymentState.SUCCEEDED
             level = messages.SUCCESS if is_good else messages.WARNING
             self.message_user(request, f"{invoice}: {text}", level)

@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.catalog import Currency, is_too_small
@@ -52,6 +53,9 @@ class Invoice(models.Model):
     `amount_credited` what its credit notes took off, tax included. Both may exceed the total: what
     is over is the tenant's credit. A credit note says in `corrects` which invoice it takes back,
     and is closed when it is issued.
+
+    `note` is why one is not paid, in English (`waits_for`); of a credit note it is the reason, as
+    an operator wrote it.
 
     `issuer` and `buyer` are frozen at issue. `year` and `sequence` make the number, gapless per
     year in the issuer's time zone.
@@ -122,6 +126,14 @@ class Invoice(models.Model):
     def number(self) -> str:
         """The number as printed, e.g. 2026-000012; empty for a draft."""
         return f"{self.year}-{self.sequence:06d}" if self.year and self.sequence else ""
+
+    @property
+    def waits_for(self) -> str:
+        """Why it is not paid, in the language that is active; empty where there is nothing to say.
+
+        The English sentence is its own code (billing/words.py); Stripe's own stays as it is.
+        """
+        return gettext(self.note) if self.note else ""
 
     @property
     def amount_due(self) -> int:

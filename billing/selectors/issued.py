@@ -78,4 +78,4 @@ def _waits_for(invoice: Invoice) -> str:
             "This is too small an amount to be charged to a card. It waits; credit or a bank"
             " transfer settles it."
         )
-    return invoice.note
+    return invoice.waits_for

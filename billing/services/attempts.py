@@ -136,7 +136,7 @@ def attempt_note(
         if card is not None:
             card_keep(tenant=invoice.tenant, card=card, now=now)
     elif invoice.state == InvoiceState.OPEN:
-        with override(invoice.tenant.language):
+        with override("en"):
             invoice.note = in_words(payment.failure_code, payment.failure_message)[:300]
         invoice.save(update_fields=["note"])
         if state == PaymentState.NEEDS_ACTION:

@@ -8,8 +8,7 @@ operator, to say.
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
-from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_noop
 
 from billing import payments
 from billing.models import (
@@ -98,10 +97,9 @@ def _collect(invoice: Invoice, *, after: int, now: datetime) -> PaymentState | N
         return PaymentState.SUCCEEDED
     customer = Customer.objects.filter(tenant=invoice.tenant_id).first()
     if customer is None or not customer.payment_method_id:
-        with override(invoice.tenant.language):  # the note is for the tenant
-            Invoice.objects.filter(pk=invoice.pk, state=InvoiceState.OPEN).update(
-                note=_("There is no saved card to charge.")
-            )
+        Invoice.objects.filter(pk=invoice.pk, state=InvoiceState.OPEN).update(
+            note=gettext_noop("There is no saved card to charge.")
+        )
         return None
     card = customer.payment_method_id
     payment = attempt_begin(invoice=invoice, card=card, after=after, now=now)

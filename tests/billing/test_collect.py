@@ -7,8 +7,9 @@ import pytest
 import stripe
 from django.core.management import call_command
 from django.test import override_settings
+from django.utils.translation import override
 
-from billing import payments, services
+from billing import payments, selectors, services
 from billing.models import (
     Customer,
     Invoice,
@@ -40,6 +41,18 @@ def starter() -> Tenant:
     held(tenant, "starter", "11-24")
     save(tenant)
     return tenant
+
+
+def said(invoice: Invoice) -> list[object]:
+    """Return what the list of invoices says of one in English and in Japanese, whatever the
+    tenant's own language is.
+    """
+    listed = selectors.invoices(tenant=invoice.tenant).get(pk=invoice.pk)
+    notes = []
+    for language in ("en", "ja"):
+        with override(language):
+            notes.append(selectors.invoice_row(listed)["note"])
+    return notes
 
 
 def test_a_purchase_has_the_payment_that_paid_it(sign_up: SignUpCall) -> None:
@@ -94,11 +107,15 @@ def test_credit_that_pays_a_part_is_said_though_there_is_no_card(
 class TestCollect:
     def test_a_card_that_asks_every_time_leaves_the_invoice_open(self, tenant: Tenant) -> None:
         Customer.objects.update(payment_method_id="pm_card_authenticationRequired")
+        Tenant.objects.update(language="ja")
         run = close_and_collect(FIRST)
         assert run.declined == 1
         invoice = Invoice.objects.get(kind="fee")
         assert invoice.state == InvoiceState.OPEN
-        assert invoice.note
+        assert said(invoice) == [
+            "The bank wants you to confirm the payment. Please open it and do so.",
+            "銀行がお支払いの本人確認を求めています。お支払いのページを開いて確認してください。",
+        ]
 
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_dying_around_the_charge_charges_once(
@@ -170,13 +187,15 @@ class TestCollect:
 
     def test_without_a_card_it_waits_and_keeps_nobody_waiting(self, shop: None) -> None:
         poor, rich = starter(), starter()
+        Tenant.objects.filter(pk=poor.pk).update(language="ja")
         Customer.objects.filter(tenant=poor).update(payment_method_id="")
         assert close_and_collect(FIRST).collected == 1
         assert Invoice.objects.get(kind="fee", tenant=rich).state == InvoiceState.PAID
         waiting = Invoice.objects.get(kind="fee", tenant=poor)
-        assert (waiting.state, waiting.note) == (
-            InvoiceState.OPEN, "There is no saved card to charge."
-        )  # fmt: skip
+        assert waiting.state == InvoiceState.OPEN
+        assert said(waiting) == [
+            "There is no saved card to charge.", "請求できるカードが登録されていません。",
+        ]  # fmt: skip
         # A card was saved: the next run needs nobody's help.
         Customer.objects.filter(tenant=poor).update(payment_method_id="pm_card_visa")
         assert close_and_collect(FIRST).collected == 1
