@@ -101,6 +101,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):
                      "payment_intent_id"]  # fmt: skip
     list_select_related = ["tenant"]
     date_hierarchy = "created_at"
+    exclude = ["token"]
     actions = ["ask_stripe", "take_back"]
 
     @admin.action(

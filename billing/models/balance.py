@@ -62,12 +62,12 @@ class BalanceTransaction(models.Model):
     payment_intent_id = models.CharField(
         _("PaymentIntent"), max_length=120, blank=True, db_index=True
     )
-    names_ours = models.BooleanField(default=False)
+    names_ours = models.BooleanField(_("names something of ours"), default=False)
     payout_id = models.CharField(_("payout"), max_length=120, blank=True)
     created_at = models.DateTimeField(_("created at"))
     available_on = models.DateTimeField(_("available on"))
     booked_at = models.DateTimeField(_("booked at"), null=True)
-    looked_up_at = models.DateTimeField(null=True)
+    looked_up_at = models.DateTimeField(_("looked up at"), null=True)
 
     class Meta:
         verbose_name = _("balance transaction")

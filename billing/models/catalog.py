@@ -119,8 +119,8 @@ class PriceTier(models.Model):
 class Unused(models.TextChoices):
     """What becomes of a pack's requests that are left when its period ends."""
 
-    EXPIRE = "expire", _("they expire")
-    ROLL_OVER = "roll_over", _("they roll over, once")
+    EXPIRE = "expire", _("expire")
+    ROLL_OVER = "roll_over", _("roll over once")
 
 
 class ExtensionPack(models.Model):
@@ -130,7 +130,7 @@ class ExtensionPack(models.Model):
     name = models.CharField(_("name"), max_length=80)
     requests = models.PositiveIntegerField(_("requests"))
     unused = models.CharField(
-        _("what is unused"), max_length=9, choices=Unused, default=Unused.EXPIRE
+        _("unused requests"), max_length=9, choices=Unused, default=Unused.EXPIRE
     )
     is_active = models.BooleanField(_("on sale"), default=True)
 

@@ -14,7 +14,9 @@ class SpendingCap(models.Model):
     `requests` is what it came to by the prices of the subscription when it was last written.
     """
 
-    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="spending_cap")
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.CASCADE, related_name="spending_cap", verbose_name=_("tenant")
+    )
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
     requests = models.PositiveBigIntegerField(_("requests"))
@@ -36,7 +38,11 @@ class CapChange(models.Model):
     """
 
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="cap_changes", db_index=False
+        Subscription,
+        on_delete=models.PROTECT,
+        related_name="cap_changes",
+        db_index=False,
+        verbose_name=_("subscription"),
     )
     requests = models.PositiveBigIntegerField(_("requests"), null=True)
     was_carried_over = models.BooleanField(_("carried over"), default=False)
@@ -58,8 +64,12 @@ class AutoTopUp(models.Model):
     At most so often in a quota period; a decline turns it off, and `off_reason` says why.
     """
 
-    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="auto_top_up")
-    pack = models.ForeignKey(ExtensionPack, on_delete=models.PROTECT, related_name="+")
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.CASCADE, related_name="auto_top_up", verbose_name=_("tenant")
+    )
+    pack = models.ForeignKey(
+        ExtensionPack, on_delete=models.PROTECT, related_name="+", verbose_name=_("extension pack")
+    )
     percent = models.PositiveSmallIntegerField(_("below (% remaining)"))
     most_per_period = models.PositiveSmallIntegerField(_("at most per period"))
     is_on = models.BooleanField(_("on"), default=True)

@@ -43,9 +43,15 @@ class Dispute(models.Model):
 
     stripe_id = models.CharField(_("Stripe id"), max_length=120, unique=True)
     payment = models.ForeignKey(
-        Payment, null=True, on_delete=models.PROTECT, related_name="disputes"
+        Payment,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="disputes",
+        verbose_name=_("payment"),
     )
-    order = models.ForeignKey(Order, null=True, on_delete=models.PROTECT, related_name="disputes")
+    order = models.ForeignKey(
+        Order, null=True, on_delete=models.PROTECT, related_name="disputes", verbose_name=_("order")
+    )
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=120)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))

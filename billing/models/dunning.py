@@ -9,9 +9,9 @@ from billing.models.invoices import Invoice
 class DunningAct(models.TextChoices):
     """What a step does."""
 
-    RETRY = "retry", _("charge the card again, and mail")
+    RETRY = "retry", _("another charge, with a mail")
     REMIND = "remind", _("mail")
-    SUSPEND = "suspend", _("suspend, and mail")
+    SUSPEND = "suspend", _("suspension, with a mail")
 
 
 class DunningStep(models.Model):

@@ -62,7 +62,9 @@ class Invoice(models.Model):
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="invoices", verbose_name=_("tenant")
+    )
     kind = models.CharField(_("kind"), max_length=11, choices=InvoiceKind)
     subscription = models.ForeignKey(
         Subscription,
@@ -70,10 +72,17 @@ class Invoice(models.Model):
         on_delete=models.PROTECT,
         related_name="invoices",
         db_index=False,  # the index below begins with it
+        verbose_name=_("subscription"),
     )
-    order = models.OneToOneField(Order, null=True, on_delete=models.PROTECT, related_name="invoice")
+    order = models.OneToOneField(
+        Order, null=True, on_delete=models.PROTECT, related_name="invoice", verbose_name=_("order")
+    )
     corrects = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="credit_notes"
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="credit_notes",
+        verbose_name=_("corrects"),
     )
     period_start = models.DateField(_("period from"))
     period_end = models.DateField(_("period until"))
@@ -151,7 +160,9 @@ class InvoiceLine(models.Model):
     below zero where something is taken back. `tax_rate` is in percent.
     """
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="lines", verbose_name=_("invoice")
+    )
     position = models.PositiveSmallIntegerField(_("position"))
     group = models.CharField(_("group"), max_length=10, choices=LineGroup, default=LineGroup.FEE)
     description = models.CharField(_("description"), max_length=300)
@@ -180,7 +191,9 @@ class InvoiceTax(models.Model):
     unit of the invoice's currency, not its minor one) of a day, from a source.
     """
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="taxes", verbose_name=_("invoice")
+    )
     country = models.CharField(_("country"), max_length=2)
     name = models.CharField(_("tax"), max_length=40)
     rate = models.DecimalField(_("rate (%)"), max_digits=5, decimal_places=2)

@@ -35,9 +35,19 @@ class Posting(models.Model):
     """One event in the books. `key` says of what, e.g. "invoice:<uuid>" or "refund:<uuid>"."""
 
     key = models.CharField(_("key"), max_length=120, unique=True)
-    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="postings")
+    tenant = models.ForeignKey(
+        Tenant,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="postings",
+        verbose_name=_("tenant"),
+    )
     invoice = models.ForeignKey(
-        Invoice, null=True, on_delete=models.PROTECT, related_name="postings"
+        Invoice,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="postings",
+        verbose_name=_("invoice"),
     )
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     posted_at = models.DateTimeField(_("posted at"))

@@ -14,13 +14,15 @@ class Notice(models.Model):
     `claimed_at` is when a worker last began to send it.
     """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="notices")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="notices", verbose_name=_("tenant")
+    )
     kind = models.CharField(_("kind"), max_length=40)
     key = models.CharField(_("key"), max_length=120, unique=True)
     for_operators = models.BooleanField(_("for operators"), default=False)
     context = models.JSONField(_("context"), default=dict)
     created_at = models.DateTimeField(_("created at"))
-    claimed_at = models.DateTimeField(null=True, blank=True)
+    claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
 

@@ -48,7 +48,9 @@ class Order(models.Model):
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="orders")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="orders", verbose_name=_("tenant")
+    )
     purpose = models.CharField(_("purpose"), max_length=12, choices=OrderPurpose)
     state = models.CharField(
         _("state"), max_length=11, choices=OrderState, default=OrderState.PENDING
@@ -60,19 +62,33 @@ class Order(models.Model):
     tax = models.PositiveBigIntegerField(_("tax (minor units)"), default=0)
     taxation = models.JSONField(_("taxation"), default=dict, blank=True)
     lines = models.JSONField(_("lines"), default=list, blank=True)
-    pack = models.ForeignKey(ExtensionPack, null=True, on_delete=models.PROTECT, related_name="+")
+    pack = models.ForeignKey(
+        ExtensionPack,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("extension pack"),
+    )
     requests = models.PositiveIntegerField(_("requests"), default=0)
     rolls_over = models.BooleanField(_("rolls over"), default=False)
     is_top_up = models.BooleanField(_("automatic"), default=False)
     payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
     subscription = models.ForeignKey(
-        Subscription, null=True, on_delete=models.PROTECT, related_name="orders"
+        Subscription,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="orders",
+        verbose_name=_("subscription"),
     )
     starts_on = models.DateField(_("counts from"), null=True, blank=True)
     period_start = models.DateField(_("period from"))
     period_end = models.DateField(_("period until"))
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created at"))
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)

@@ -41,7 +41,9 @@ class Payment(models.Model):
     looked up and is over.
     """
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="payments", verbose_name=_("invoice")
+    )
     attempt = models.PositiveSmallIntegerField(_("attempt"))
     method = models.CharField(
         _("method"), max_length=6, choices=PaymentMethod, default=PaymentMethod.CARD
@@ -108,9 +110,15 @@ class Refund(models.Model):
     `owed_back` is what of it we owed: the rest is a loss. What we pay back we owe, all of it.
     """
 
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("payment")
+    )
     credit_note = models.ForeignKey(
-        Invoice, null=True, on_delete=models.PROTECT, related_name="refunds"
+        Invoice,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="refunds",
+        verbose_name=_("credit note"),
     )
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     amount = models.PositiveBigIntegerField(_("amount (minor units)"))
@@ -123,7 +131,11 @@ class Refund(models.Model):
     stripe_id = models.CharField(_("Stripe id"), max_length=120, blank=True)
     failure_message = models.CharField(_("failure reason"), max_length=300, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created at"))
     settled_at = models.DateTimeField(_("settled at"), null=True)

@@ -11,7 +11,9 @@ from tenants.models import Tenant
 class Customer(models.Model):
     """A tenant as Stripe knows it. `payment_method_id` is Stripe's for the card that is charged."""
 
-    tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, related_name="customer")
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.PROTECT, related_name="customer", verbose_name=_("tenant")
+    )
     stripe_id = models.CharField(_("Stripe id"), max_length=80, blank=True)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
@@ -43,9 +45,18 @@ class Subscription(models.Model):
     those bills has the setup fee on it.
     """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="subscriptions")
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="subscriptions")
-    price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="subscriptions")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("tenant")
+    )
+    plan = models.ForeignKey(
+        Plan, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("plan")
+    )
+    price = models.ForeignKey(
+        PriceVersion,
+        on_delete=models.PROTECT,
+        related_name="subscriptions",
+        verbose_name=_("price"),
+    )
     state = models.CharField(_("state"), max_length=10, choices=SubscriptionState)
     created_at = models.DateTimeField(_("created at"))
     starts_on = models.DateField(_("from"), null=True, blank=True)
@@ -82,13 +93,19 @@ class ChangeState(models.TextChoices):
 class Scheduled(models.Model):
     """What is to happen on a UTC day, and can be withdrawn until then."""
 
-    price = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="+")
+    price = models.ForeignKey(
+        PriceVersion, on_delete=models.PROTECT, related_name="+", verbose_name=_("price")
+    )
     takes_effect_on = models.DateField(_("takes effect on"))
     state = models.CharField(
         _("state"), max_length=9, choices=ChangeState, default=ChangeState.SCHEDULED
     )
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created at"))
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
@@ -103,8 +120,12 @@ class PlanChange(Scheduled):
     change to `free`. `takes_effect_on` is a UTC day, the first of the new plan.
     """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="plan_changes")
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="plan_changes", verbose_name=_("tenant")
+    )
+    plan = models.ForeignKey(
+        Plan, on_delete=models.PROTECT, related_name="+", verbose_name=_("plan")
+    )
 
     class Meta(Scheduled.Meta):
         verbose_name = _("plan change")
@@ -127,7 +148,10 @@ class PriceMove(Scheduled):
     """
 
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="price_moves"
+        Subscription,
+        on_delete=models.PROTECT,
+        related_name="price_moves",
+        verbose_name=_("subscription"),
     )
 
     class Meta(Scheduled.Meta):

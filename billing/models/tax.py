@@ -63,7 +63,9 @@ class TaxDetails(models.Model):
     digits. `reference` is printed on invoices, for example a purchase order's number.
     """
 
-    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="tax_details")
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.CASCADE, related_name="tax_details", verbose_name=_("tenant")
+    )
     legal_name = models.CharField(_("legal name"), max_length=200)
     address = models.TextField(_("address"), max_length=500)
     country = models.CharField(_("country"), max_length=2)

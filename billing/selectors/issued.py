@@ -7,7 +7,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.declines import in_words
-from billing.models import Dispute, Invoice, InvoiceState, PaymentMethod, Refund, RefundState
+from billing.models import (
+    Dispute,
+    Invoice,
+    InvoiceKind,
+    InvoiceState,
+    PaymentMethod,
+    Refund,
+    RefundState,
+)
 from billing.models.disputes import STANDING
 from billing.money import display
 from tenants.models import Tenant
@@ -46,7 +54,9 @@ def invoice_row(invoice: Any) -> dict[str, object]:
         "issued_at": invoice.issued_at,
         "total_display": display(invoice.total, invoice.currency),
         "state": invoice.state,
-        "state_label": invoice.get_state_display(),
+        "state_label": _("settled")
+        if invoice.kind == InvoiceKind.CREDIT_NOTE
+        else invoice.get_state_display(),
         "note": _note(invoice),
         "is_payable": invoice.state == InvoiceState.OPEN and not invoice.is_too_small,
     }

@@ -11,10 +11,18 @@ class AuditEntry(models.Model):
     """One act. Written in the act's own transaction; never changed."""
 
     tenant = models.ForeignKey(
-        Tenant, null=True, on_delete=models.CASCADE, related_name="audit_entries"
+        Tenant,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="audit_entries",
+        verbose_name=_("tenant"),
     )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("actor"),
     )
     action = models.CharField(_("action"), max_length=60)
     target = models.CharField(_("target"), max_length=200, blank=True)

@@ -66,14 +66,20 @@ class ApiKeyVersion(models.Model):
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="versions")
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.CASCADE, related_name="versions", verbose_name=_("API key")
+    )
     status = models.CharField(
         _("status"), max_length=8, choices=VersionStatus, default=VersionStatus.PENDING
     )
     slot = models.CharField(_("slot"), max_length=9, choices=KeySlot, default=KeySlot.SECONDARY)
     gateway_id = models.CharField(_("gateway id"), max_length=64, blank=True)
     gateway_plan = models.ForeignKey(
-        "tenants.GatewayPlan", null=True, on_delete=models.PROTECT, related_name="versions"
+        "tenants.GatewayPlan",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="versions",
+        verbose_name=_("gateway plan"),
     )
     is_enabled = models.BooleanField(_("enabled"), null=True, default=False)
     value_digest = models.CharField(max_length=64, unique=True, editable=False)

@@ -59,7 +59,12 @@ class LiveDay(models.Model):
     for being `throttled`. `billed` is what GetUsage said of the day, None until that has settled.
     """
 
-    version = models.ForeignKey(ApiKeyVersion, on_delete=models.CASCADE, related_name="live_days")
+    version = models.ForeignKey(
+        ApiKeyVersion,
+        on_delete=models.CASCADE,
+        related_name="live_days",
+        verbose_name=_("key version"),
+    )
     day = models.DateField(_("day (UTC)"))
     requests = models.PositiveBigIntegerField(_("requests"))
     throttled = models.PositiveBigIntegerField(_("throttled"))

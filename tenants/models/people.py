@@ -106,8 +106,12 @@ class Role(models.TextChoices):
 class Member(models.Model):
     """A user's place in a tenant."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="members")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="members", verbose_name=_("tenant")
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
     role = models.CharField(_("role"), max_length=9, choices=Role)
     created_at = models.DateTimeField(_("created at"))
 
@@ -134,7 +138,9 @@ class HoldReason(models.TextChoices):
 class Hold(models.Model):
     """A reason why none of a tenant's keys may pass. It disables keys, it never detaches them."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="holds")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="holds", verbose_name=_("tenant")
+    )
     reason = models.CharField(_("reason"), max_length=8, choices=HoldReason)
     note = models.CharField(_("note"), max_length=200, blank=True)
     placed_at = models.DateTimeField(_("placed at"))

@@ -89,7 +89,10 @@ class MethodLimit(models.Model):
     """
 
     usage_plan = models.ForeignKey(
-        UsagePlan, on_delete=models.CASCADE, related_name="method_limits"
+        UsagePlan,
+        on_delete=models.CASCADE,
+        related_name="method_limits",
+        verbose_name=_("usage plan"),
     )
     method = models.CharField(
         _("method"), max_length=7, choices=[(name, name) for name in HTTP_METHODS]

@@ -23,7 +23,9 @@ class Entitlement(models.Model):
     read of periods with grants alone, and decides what became of them once it has settled.
     """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="entitlements")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="entitlements", verbose_name=_("tenant")
+    )
     period_start = models.DateField(_("from"))
     period_end = models.DateField(_("until"))
     plan_requests = models.PositiveBigIntegerField(_("from the plan"))
@@ -71,7 +73,9 @@ class QuotaGrant(models.Model):
     `rolls_over` is the rule of the day when they were bought.
     """
 
-    entitlement = models.ForeignKey(Entitlement, on_delete=models.PROTECT, related_name="grants")
+    entitlement = models.ForeignKey(
+        Entitlement, on_delete=models.PROTECT, related_name="grants", verbose_name=_("entitlement")
+    )
     kind = models.CharField(_("kind"), max_length=9, choices=GrantKind)
     requests = models.PositiveIntegerField(_("requests"))
     source = models.CharField(_("source"), max_length=120, unique=True)
@@ -113,8 +117,15 @@ class Lease(models.Model):
     """
 
     entitlement = models.ForeignKey(Entitlement, on_delete=models.CASCADE, related_name="leases")
-    version = models.ForeignKey(ApiKeyVersion, on_delete=models.PROTECT, related_name="leases")
-    gateway_plan = models.ForeignKey("tenants.GatewayPlan", on_delete=models.PROTECT)
+    version = models.ForeignKey(
+        ApiKeyVersion,
+        on_delete=models.PROTECT,
+        related_name="leases",
+        verbose_name=_("key version"),
+    )
+    gateway_plan = models.ForeignKey(
+        "tenants.GatewayPlan", on_delete=models.PROTECT, verbose_name=_("gateway plan")
+    )
     limit_requests = models.PositiveBigIntegerField(_("limit"))
     pending_limit = models.PositiveBigIntegerField(_("pending limit"), null=True)
     pending_remaining = models.PositiveBigIntegerField(null=True)

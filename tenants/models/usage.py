@@ -30,12 +30,22 @@ class UsageDay(models.Model):
     Other meters count for the tenant as a whole: no version, nothing that remains.
     """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="usage_days")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="usage_days", verbose_name=_("tenant")
+    )
     version = models.ForeignKey(
-        ApiKeyVersion, null=True, on_delete=models.PROTECT, related_name="usage_days"
+        ApiKeyVersion,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="usage_days",
+        verbose_name=_("key version"),
     )
     gateway_plan = models.ForeignKey(
-        "tenants.GatewayPlan", null=True, on_delete=models.PROTECT, related_name="usage_days"
+        "tenants.GatewayPlan",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="usage_days",
+        verbose_name=_("gateway plan"),
     )
     meter = models.CharField(_("meter"), max_length=20, choices=Meter)
     day = models.DateField(_("day (UTC)"))

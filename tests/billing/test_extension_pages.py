@@ -72,7 +72,7 @@ class TestLeft:
     def test_the_rule_is_shown_before_and_frozen_at_the_purchase(
         self, tenant: Tenant, browser: Client
     ) -> None:
-        assert "they roll over, once" in browser.get(PAGE).content.decode()
+        assert "Unused requests: roll over once" in browser.get(PAGE).content.decode()
         now = timezone.now()
         order = services.extension_order(
             tenant=tenant, pack_code="extra-100", token="1", actor=None, now=now

@@ -58,7 +58,9 @@ def note_of(refund: Refund) -> object:
     """Return what the tenant's list of invoices says of a refund."""
     assert refund.credit_note is not None
     note = selectors.invoices(tenant=refund.credit_note.tenant).get(pk=refund.credit_note.pk)
-    return selectors.invoice_row(note)["note"]
+    row = selectors.invoice_row(note)
+    assert row["state_label"] == "settled"  # nobody paid it
+    return row["note"]
 
 
 def at_stripe(invoice: Invoice) -> list[int]:

@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.models import Permission
-from django.test import Client
+from django.db.models import UUIDField
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 
 import billing.services
 import conversions.services
@@ -45,6 +48,29 @@ def test_every_list_and_search_and_one_row_of_it_open(operator: Client) -> None:
         if row is not None:
             page = operator.get(reverse(f"{name}_change", args=[row.pk]))
             assert page.status_code == 200, name
+
+
+def test_what_is_shown_of_a_row_has_a_name_in_every_language(rf: RequestFactory) -> None:
+    """A field without a name of its own would have one made of Python's, in English for all."""
+    request = rf.get("/")
+    request.user = User(is_superuser=True, is_staff=True)
+    nameless = []
+    for model, site in admin.site._registry.items():
+        if model._meta.app_label not in OURS:
+            continue
+        for page in (site, *site.get_inline_instances(request)):
+            shown = {
+                *flatten_fieldsets(page.get_fieldsets(request)),
+                *getattr(page, "list_display", ()),
+            }
+            fields = {field.name: field for field in page.model._meta.concrete_fields}
+            nameless += [
+                str(fields[name])
+                for name in shown & fields.keys()
+                if not isinstance(fields[name].verbose_name, Promise)
+                and not isinstance(fields[name], UUIDField)
+            ]
+    assert nameless == []
 
 
 def test_a_tenant_is_no_operator(cast: Cast, client: Client) -> None:
