@@ -245,10 +245,17 @@ def read(world: World, draw: Draw) -> None:
 
 
 def wait(world: World, draw: Draw) -> None:
-    """Time passes; the close is never away for longer than it looks back."""
-    delta = draw.of(_WAITS)
+    """Time passes."""
+    _wait(world, draw.of(_WAITS))
+
+
+def _wait(world: World, delta: timedelta) -> None:
+    """Wait; the gateway is read and months are closed before the close would look back no more."""
     if world.now + delta > world.closed_at + _AWAY_AT_MOST:
-        services.close_month(now=world.now)
+        for _reading in range(2):  # a month has settled once two are equal
+            world.read()
+            services.close_month(now=world.now)
+            world.wait(timedelta(hours=7))
         world.closed_at = world.now
     world.wait(delta)
 
@@ -258,7 +265,7 @@ def wait_for_midnight(world: World, draw: Draw) -> None:
     month_end = (world.today.replace(day=1) + timedelta(days=31)).replace(day=1)
     at = datetime.combine(month_end, datetime.min.time(), UTC)
     at += (timedelta(seconds=-1), timedelta(minutes=3), timedelta(hours=30))[draw.below(3)]
-    world.wait(max(at - world.now, timedelta(seconds=1)))
+    _wait(world, max(at - world.now, timedelta(seconds=1)))
 
 
 def _invoice(draw: Draw) -> Invoice:

@@ -29,7 +29,6 @@ def changes_apply(world: World, draw: Draw) -> None:
 
 def close_month(world: World, draw: Draw) -> None:
     assert services.close_month(now=world.now).failed == {}
-    world.closed_at = world.now
 
 
 def months_correct(world: World, draw: Draw) -> None:
