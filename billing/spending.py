@@ -1,6 +1,8 @@
-"""What the billing page says of usage that is charged: how much it was, and the cap on it."""
+"""What usage comes to so far: what a spending cap is on, and what the billing page says of it."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from billing import tiers
@@ -11,10 +13,44 @@ from billing.money import display, major
 from billing.usage import usage_read
 from billing.usage_prices import in_words, priced
 from tenants.models import Meter, QuotaPeriod, Tenant
+from tenants.periods import Period
 
 
-def cap_row(*, tenant: Tenant) -> dict[str, object] | None:
-    """Return the cap, ready to show; None on a plan where there is nothing to cap.
+@dataclass(frozen=True)
+class Spent:
+    """A month's requests of a subscription, and what they cost: minor units, before tax."""
+
+    requests: int
+    cost: int
+
+
+def requests_spent(
+    *, tenant_ids: Collection[int], month: Period
+) -> Mapping[int, Mapping[Subscription, Spent]]:
+    """Return what was spent under all subscriptions of a month, by the tenant's id; in as many
+    queries for many as for one.
+    """
+    begun = Subscription.objects.filter(tenant__in=tenant_ids, starts_on__lt=month.end)
+    begun = begun.exclude(ends_on__lt=month.start).select_related("plan", "price", "tenant")
+    days = {
+        each: held
+        for each in begun.prefetch_related("price__tiers")
+        if (held := usage_days(each, month)) is not None
+    }
+    read = usage_read({each.pk: held for each, held in days.items()}, list(days), [Meter.REQUESTS])
+    most = most_charged(subscriptions=list(days), month=month)
+    spent: dict[int, dict[Subscription, Spent]] = defaultdict(dict)
+    for each in days:
+        used = read[each.pk].by_meter.get(Meter.REQUESTS, 0)
+        steps = priced(each.plan, each.price).get(Meter.REQUESTS, [])
+        cost = tiers.price(steps, charged(Meter.REQUESTS, used, most.get(each.pk)))
+        spent[each.tenant_id][each] = Spent(used, cost)
+    return spent
+
+
+def cap_row(*, tenant: Tenant, now: datetime) -> dict[str, object] | None:
+    """Return the cap, ready to show, and how much of it this month's requests have cost; None on a
+    plan where there is nothing to cap.
 
     `amount` is in the currency's own unit, as the form has it; empty without a cap.
     """
@@ -28,7 +64,12 @@ def cap_row(*, tenant: Tenant) -> dict[str, object] | None:
     cap = SpendingCap.objects.filter(tenant=tenant).first()
     row: dict[str, object] = {"currency": currency, "amount": "", "step": str(major(1, currency))}
     if cap is not None:
+        month = month_of(now.astimezone(UTC).date())
+        spent = requests_spent(tenant_ids=[tenant.pk], month=month).get(tenant.pk, {})
+        cost = sum(each.cost for each in spent.values())
         row |= {
+            "spent": display(cost, cap.currency),
+            "percent": cost * 100 // cap.amount if cap.amount else 100,
             "amount": str(major(cap.amount, cap.currency)),
             "display": display(cap.amount, cap.currency),
             "requests": cap.requests,

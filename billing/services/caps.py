@@ -6,7 +6,7 @@ charged by use a cap rests, and comes back with a plan that is. What was allowed
 the close charges no more (billing/capped.py).
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -16,10 +16,9 @@ from django.db import transaction
 import tenants.selectors
 import tenants.services
 from billing import tiers
-from billing.capped import most_charged
-from billing.dues import charged, month_of, usage_days
+from billing.dues import month_of
 from billing.models import CapChange, SpendingCap, Subscription, SubscriptionState
-from billing.usage import usage_read
+from billing.spending import Spent, requests_spent
 from billing.usage_prices import priced
 from tenants.models import Meter, QuotaPeriod, Tenant
 
@@ -97,33 +96,19 @@ def _others(
     """
     month = month_of(now.astimezone(UTC).date())
     tenant_ids = [each.tenant_id for each in subscriptions]
-    begun = Subscription.objects.filter(tenant__in=tenant_ids, starts_on__lt=month.end)
-    begun = begun.exclude(ends_on__lt=month.start).select_related("plan", "price", "tenant")
-    days = {
-        each: held
-        for each in begun.prefetch_related("price__tiers")
-        if (held := usage_days(each, month)) is not None
-    }
-    read = usage_read({each.pk: held for each, held in days.items()}, list(days), [Meter.REQUESTS])
-    used = {each: read[each.pk].by_meter.get(Meter.REQUESTS, 0) for each in days}
+    spent = requests_spent(tenant_ids=tenant_ids, month=month)
     in_all: Counter[int] = Counter()
     for row in tenants.selectors.usage_sums(
         tenants=tenant_ids, meters=[Meter.REQUESTS], start=month.start, end=month.end
     ):
         in_all[row.tenant_id] += row.used
-    most = most_charged(subscriptions=list(days), month=month)
-    costs: dict[int, dict[Subscription, int]] = defaultdict(dict)
-    for each in days:
-        paid = charged(Meter.REQUESTS, used[each], most.get(each.pk))
-        steps = priced(each.plan, each.price).get(Meter.REQUESTS, [])
-        costs[each.tenant_id][each] = tiers.price(steps, paid)
-    return {
-        each: (
-            in_all[each.tenant_id] - used.get(each, 0),
-            sum(cost for of, cost in costs[each.tenant_id].items() if of != each),
-        )
-        for each in subscriptions
-    }
+    found = {}
+    for each in subscriptions:
+        of_tenant = spent.get(each.tenant_id, {})
+        own = of_tenant.get(each, Spent(0, 0))
+        cost = sum(of.cost for of in of_tenant.values())
+        found[each] = (in_all[each.tenant_id] - own.requests, cost - own.cost)
+    return found
 
 
 def cap_write(

@@ -44,7 +44,7 @@ def overview(request: TenantRequest) -> HttpResponse:
         "holds": tenants.selectors.holds_standing(tenant=tenant),
         "subscription": subscription,
         "to_pay": _to_pay(subscription["pending"], now),
-        "cap": cap_row(tenant=tenant),
+        "cap": cap_row(tenant=tenant, now=now),
         "next_invoice": next_invoice(tenant, now),
         "cards": selectors.cards(tenant=tenant),
         "credit": credit_display(tenant=tenant),

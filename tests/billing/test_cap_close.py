@@ -15,6 +15,7 @@ from billing.models import (
     SpendingCap,
     Subscription,
 )
+from billing.spending import cap_row
 from billing.tiers import Tier
 from tenants.models import Entitlement, GatewayPlan, Meter, Tenant
 from tests.billing.months import (
@@ -189,6 +190,24 @@ def test_the_page_says_the_same_before(payg: Subscription) -> None:
     row = selectors.subscription_row(tenant=payg.tenant, now=at("11-21"))
     usage: Any = row["usage"]
     assert [(meter["used"], meter["amount"]) for meter in usage] == [(2_600, "$2.00")]
+
+
+def test_the_page_says_how_near_the_cap_is(payg: Subscription) -> None:
+    """Two of ten dollars were spent under an ended subscription, one in a new one."""
+    tenant = payg.tenant
+    Subscription.objects.update(state="cancelled", ends_on=day("11-05"))
+    held(tenant, "payg", "11-10")
+    used(tenant, "payg", {"11-03": 2_000, "11-12": 1_500})
+    services.cap_set(tenant=tenant, amount=10_00, actor=None, now=at("11-13"))
+
+    def said() -> tuple[object, object]:
+        row = cap_row(tenant=tenant, now=at("11-14"))
+        assert row is not None
+        return row["spent"], row["percent"]
+
+    assert said() == ("$3.00", 30)
+    services.cap_set(tenant=tenant, amount=1_00, actor=None, now=at("11-13"))
+    assert said() == ("$3.00", 300)  # what was used before is owed
 
 
 def allowed(tenant: Tenant) -> tuple[int, int | None]:

@@ -148,6 +148,7 @@ class TestCap:
         client.post(reverse("billing-cap"), {"amount": "1.50"})
         page = client.get(reverse("billing")).content.decode()
         assert "$1.50 a month, which is 20 requests at your prices." in page
+        assert "<strong>$0.00</strong> of $1.50 spent this month (0&nbsp;%)" in page
         client.post(reverse("billing-cap"), {"amount": ["1.50", ""]})
         assert not SpendingCap.objects.exists()
         assert cap_of(payg) is None

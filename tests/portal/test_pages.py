@@ -50,6 +50,14 @@ def test_members_only(cast: Cast, client: Client, address: str) -> None:
     assert as_("bob@example.com").get(address).status_code == 200
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_footer_says_the_name_in_its_own_script_once(
+    cast: Cast, client: Client, language: str
+) -> None:
+    page = client.get("/accounts/login/", headers={"Accept-Language": language}).content.decode()
+    assert page.partition('class="footer"')[2].count("関所") == 1
+
+
 def test_every_page_forbids_inline_script(cast: Cast, client: Client) -> None:
     policy = client.get("/")["Content-Security-Policy"]
     assert "unsafe" not in policy
