@@ -110,6 +110,22 @@ class TestRefund:
         assert credit_balance(tenant=tenant, currency="USD") == 0
         assert credit_spend(invoice=issued(tenant, 8_00), now=NOW) is None
 
+    def test_what_is_on_its_way_does_not_go_back_once_more(
+        self, tenant: Tenant, paid: Invoice
+    ) -> None:
+        """The tenant has as much credit of another invoice: that is the other card payment's."""
+        asked(paid, 10_00)
+        other = issued(tenant, 30_00)
+        invoice_collect(invoice=other, now=NOW)
+        other.refresh_from_db()
+        credited(other, 10_00)
+        assert credit_balance(tenant=tenant, currency="USD") == 10_00
+        spare = {}
+        for invoice in (paid, other):
+            invoice.refresh_from_db()
+            spare[invoice] = refundable(payment=invoice.payments.get(), invoice=invoice)
+        assert spare == {paid: 0, other: 10_00}
+
     def test_two_at_once_never_exceed_the_payment(self, paid: Invoice) -> None:
         credited(paid, 30_00)
         payment = paid.payments.get()
