@@ -26,8 +26,9 @@ Controls for tests, JSON in and out, under /_sekisho/:
                     it does by Stripe's schedule; what that was is known an hour later
     POST outcome    {"id": "re_…", "outcome": "succeeded" | "failed"}
                     {"id": "po_…", "outcome": "reconciled" | "paid" | "failed"}
-                    {"id": "ch_…", "outcome": "fraudulent" | "product_not_received" | "inquiry"}
-                    {"id": "du_…", "outcome": "won" | "lost" | "escalated"}
+                    {"id": "ch_…", "outcome": "fraudulent" | "product_not_received" |
+                     "part_not_received" | "inquiry"}
+                    {"id": "du_…", "outcome": "won" | "partially_won" | "lost" | "escalated"}
                     what becomes of a refund, a payout, a charge or its dispute, at once and instead
                     of what would come by itself
     POST fee        {"amount": 500, "currency": "usd", "description": "…"}

@@ -8,14 +8,9 @@ from tests.billing.simulation.world import VISA, Draw, World
 
 
 def dispute(world: World, draw: Draw) -> None:
-    """A cardholder wants the money back, or asks what it was for."""
-    charges = stripe_client().v1.charges.list({"limit": 100})
-    paid = [
-        charge for charge in charges.auto_paging_iter()
-        if charge.paid and not charge.refunded and not charge.disputed
-    ]  # fmt: skip
-    reason = draw.of(("fraudulent", "product_not_received", "inquiry"))
-    world.control("outcome", id=draw.of(paid).id, outcome=reason)
+    """A cardholder wants the money back, or a part of it, or asks what it was for."""
+    reason = draw.of(("fraudulent", "product_not_received", "part_not_received", "inquiry"))
+    world.control("outcome", id=_charge(draw).id, outcome=reason)
 
 
 def dispute_decide(world: World, draw: Draw) -> None:
@@ -23,8 +18,16 @@ def dispute_decide(world: World, draw: Draw) -> None:
     disputes = stripe_client().v1.disputes.list({"limit": 100}).auto_paging_iter()
     found = draw.of([each for each in disputes if each.status.endswith("needs_response")])
     is_inquiry = found.status.startswith("warning_")
-    outcome = draw.of(("won", "lost", "escalated" if is_inquiry else "won"))
+    outcome = draw.of(("won", "lost", "escalated" if is_inquiry else "partially_won"))
     world.control("outcome", id=found.id, outcome=outcome)
+
+
+def refund_at_stripe(world: World, draw: Draw) -> None:
+    """Somebody pays all or a part of a charge back in Stripe's dashboard, and tells nobody here."""
+    charge = _charge(draw)
+    left = charge.amount - charge.amount_refunded
+    amount = draw.of((left, (left + 2) // 3))
+    stripe_client().v1.refunds.create({"charge": charge.id, "amount": amount})
 
 
 def refund_comes_back(world: World, draw: Draw) -> None:
@@ -58,4 +61,16 @@ def account_fee(world: World, draw: Draw) -> None:
     world.control("fee", amount=500, currency=draw.of(("usd", "jpy")), description="Radar")
 
 
-ALL = (dispute, dispute_decide, refund_comes_back, confirm, payout, account_fee)
+def _charge(draw: Draw) -> stripe.Charge:
+    """Return a charge that is neither disputed nor paid back."""
+    charges = stripe_client().v1.charges.list({"limit": 100})
+    charge: stripe.Charge = draw.of(
+        each for each in charges.auto_paging_iter()
+        if each.paid and not each.refunded and not each.disputed
+    )  # fmt: skip
+    return charge
+
+
+ALL = (
+    dispute, dispute_decide, refund_at_stripe, refund_comes_back, confirm, payout, account_fee,
+)  # fmt: skip

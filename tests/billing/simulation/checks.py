@@ -11,6 +11,7 @@ from billing.models import (
     Account,
     BilledUsage,
     Customer,
+    Dispute,
     Entry,
     Invoice,
     InvoiceKind,
@@ -21,6 +22,7 @@ from billing.models import (
     Payment,
     PaymentState,
     Posting,
+    Refund,
 )
 from tenants.models import Meter, QuotaGrant, Tenant
 from tests.billing.conftest import stripe_client
@@ -41,6 +43,7 @@ def check(world: World) -> None:
         _check_usage(tenant, rules.usage(held, used, world.today, caps_of(tenant)))
         _check_packs(tenant)
         _check_money(tenant)
+    _check_gone()
     _check_taxes()
     _check_balance()
     assert world.differences == []
@@ -152,6 +155,24 @@ def _disputed() -> Counter[str]:
     for dispute in stripe_client().v1.disputes.list({"limit": 100}).auto_paging_iter():
         moved[str(dispute.charge)] += sum(each.amount for each in dispute.balance_transactions)
     return moved
+
+
+def _check_gone() -> None:
+    """What went back of an invoice's payment at Stripe is known as it ended, whoever made it, but
+    for one that moved nothing; so is what each dispute took for good.
+    """
+    for refund in stripe_client().v1.refunds.list({"limit": 100}).auto_paging_iter():
+        paid = Payment.objects.filter(payment_intent_id=refund.payment_intent)
+        if paid.exists() and refund.balance_transaction:
+            told = Refund.objects.get(stripe_id=refund.id)
+            is_ours = "refund" in (refund.metadata or {})
+            assert (told.state, told.amount) == (refund.status, refund.amount), refund
+            assert told.made_at_stripe != is_ours, refund
+    moved = _disputed()
+    for dispute in stripe_client().v1.disputes.list({"limit": 100}).auto_paging_iter():
+        noted = Dispute.objects.get(stripe_id=dispute.id)
+        taken = noted.amount - noted.reinstated if noted.withdrawn_at else 0
+        assert (noted.status, taken) == (dispute.status, -moved[str(dispute.charge)]), dispute
 
 
 def _check_balance() -> None:

@@ -90,6 +90,19 @@ def test_lost(client: stripe.StripeClient, control: Control, how: str) -> None:
     assert told(client)[-1] == "closed"
 
 
+def test_a_part_is_disputed_and_half_of_that_comes_back(
+    client: stripe.StripeClient, control: Control
+) -> None:
+    intent = charge(client, amount=4_201)
+    control("outcome", id=intent.latest_charge, outcome="part_not_received")
+    dispute = only(client)
+    assert (dispute.amount, dispute.reason) == (2_101, "product_not_received")
+    control("outcome", id=dispute.id, outcome="partially_won")
+    assert only(client).status == "lost"
+    assert moved(client) == [("dispute", -2_101, 1_500), ("dispute_reversal", 1_051, 0)]
+    assert told(client) == ["created", "funds_withdrawn", "funds_reinstated", "closed"]
+
+
 def test_an_inquiry_takes_nothing_until_it_is_escalated(client: stripe.StripeClient) -> None:
     charge(client, payment_method="pm_card_createDisputeInquiry")
     inquiry = only(client)

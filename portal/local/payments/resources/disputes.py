@@ -1,9 +1,11 @@
 """Disputes (https://docs.stripe.com/api/disputes): a cardholder asks their bank for the money back.
 
 A chargeback takes the amount and a fee from the balance at once; winning it brings back the amount
-and not the fee. An inquiry (its states begin with `warning_`) takes nothing, and may be escalated
-to a chargeback. Who does not answer in time loses. Evidence decides as it does in Stripe's test
-mode (https://docs.stripe.com/testing#disputes), by its `uncategorized_text`.
+and not the fee. One that is won in part is lost, as Stripe has it, but some comes back
+(https://support.stripe.com/questions/dispute-for-full-charge-amount-after-a-partial-refund-was-issued).
+An inquiry (its states begin with `warning_`) takes nothing, and may be escalated to a chargeback.
+Who does not answer in time loses. Evidence decides as it does in Stripe's test mode
+(https://docs.stripe.com/testing#disputes), by its `uncategorized_text`.
 """
 
 from typing import Any
@@ -69,10 +71,11 @@ LIST = Hash({**PAGE, "charge": Text(), "created": Range(), "payment_intent": Tex
 _REASONS = {
     "fraudulent": ("fraudulent", "10.4"),
     "product_not_received": ("product_not_received", "13.1"),
+    "part_not_received": ("product_not_received", "13.1"),
     "inquiry": ("fraudulent", "10"),
 }
 REASONS = tuple(_REASONS)
-OUTCOMES = ("won", "lost", "escalated")
+OUTCOMES = ("won", "partially_won", "lost", "escalated")
 _DECIDED_BY = {
     "winning_evidence": "won",
     "losing_evidence": "lost",
@@ -82,10 +85,15 @@ _ANSWER_WITHIN = 20 * 24 * 3600
 
 
 def open_(tx: Transaction, charge: Object, reason: str) -> None:
-    """Dispute what is left of a charge. Raises ApiError where nothing is, or it is disputed."""
+    """Dispute what is left of a charge, or half of that where only a part was not received.
+
+    Raises ApiError where nothing is left, or it is disputed.
+    """
     amount = charge["amount_captured"] - charge["amount_refunded"]
     if not amount or charge["disputed"]:
         raise ApiError(f"Charge {charge['id']} cannot be disputed (any more).", param="id")
+    if reason == "part_not_received":
+        amount = _half(amount)
     is_inquiry = reason == "inquiry"
     stripes_reason, code = _REASONS[reason]
     brand = charge["payment_method_details"]["card"]["brand"]
@@ -134,7 +142,10 @@ def open_(tx: Transaction, charge: Object, reason: str) -> None:
 
 
 def settle(tx: Transaction, dispute: Object, outcome: str) -> None:
-    """The bank decides. Raises ApiError for a dispute that is closed, or cannot be escalated."""
+    """The bank decides; of one that is won in part half comes back.
+
+    Raises ApiError for a dispute that is closed, or cannot be escalated.
+    """
     is_inquiry = _is_inquiry(dispute)
     if dispute["status"] in {"won", "lost", "warning_closed"}:
         raise ApiError("This dispute is already closed", param="id")
@@ -144,10 +155,13 @@ def settle(tx: Transaction, dispute: Object, outcome: str) -> None:
         _escalate(tx, dispute)
         return
     before = {"status": dispute["status"]}
-    dispute["status"] = "warning_closed" if is_inquiry else outcome
+    decided = "lost" if outcome == "partially_won" else outcome
+    dispute["status"] = "warning_closed" if is_inquiry else decided
     if outcome == "won" and not is_inquiry:
         dispute["is_charge_refundable"] = True
         _move(tx, dispute, "reversal", dispute["amount"], fee=0)
+    elif outcome == "partially_won" and not is_inquiry:
+        _move(tx, dispute, "reversal", _half(dispute["amount"]), fee=0)
     tx.save(dispute)
     tx.emit("charge.dispute.closed", dispute, before)
 
@@ -182,6 +196,10 @@ def close(tx: Transaction, params: dict[str, Any], id: str) -> Object:
 def list_all(tx: Transaction, params: dict[str, Any]) -> Object:
     equal = chosen(params, "charge", "payment_intent")
     return page(tx, "dispute", "/v1/disputes", params, equal=equal)
+
+
+def _half(amount: int) -> int:
+    return (amount + 1) // 2
 
 
 def _is_inquiry(dispute: Object) -> bool:
