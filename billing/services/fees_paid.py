@@ -2,9 +2,9 @@
 changes plan.
 
 The fee of these days was billed with the subscription that holds them, or, where that began without
-a charge for them, with one before it: a setup fee pays for no days. Of its invoice counts what was
-not credited and not written off; what is open is still owed in full, and what the month's run has
-yet to bill will be.
+a charge for them or its charge was credited whole, with one before it: a setup fee pays for no
+days. Of its invoice counts what was not credited and not written off; what is open is still owed in
+full, and what the month's run has yet to bill will be.
 """
 
 from datetime import date
@@ -38,8 +38,9 @@ def rest_paid(*, subscription: Subscription, day: date, month: Period) -> tuple[
         rest = rest_of_month(fee=held.price.monthly_fee, day=day, month=month)
         invoice = _invoice(held, month)
         if invoice is not None and _is_of_days(invoice):
-            return held.plan, _kept(rest, invoice)
-        if _will_be_billed(held, day, month):
+            if not _is_undone(invoice):
+                return held.plan, _kept(rest, invoice)
+        elif _will_be_billed(held, day, month):
             return held.plan, rest
         held = _before(held)
     return nothing
@@ -66,6 +67,15 @@ def _is_of_days(invoice: Invoice) -> bool:
     """Say whether an invoice charged for days, more than it took back of a plan that was paid."""
     lines = invoice.lines.filter(group__in=_OF_DAYS)
     return sum(line.amount for line in lines) > 0
+
+
+def _is_undone(invoice: Invoice) -> bool:
+    """Say whether all that a change came to was credited, and with it what was taken back of the
+    plan before: the days are paid as if it had not been.
+    """
+    lines = lines_left(invoice=invoice).items()
+    left = {line: net for line, net in lines if line.group in _OF_DAYS}
+    return any(line.amount < 0 for line in left) and sum(left.values()) == 0
 
 
 def _kept(rest: Share, invoice: Invoice) -> Share:

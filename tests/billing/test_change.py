@@ -140,6 +140,21 @@ class TestUpgrade:
         assert shown == {338: 3317 - 242, None: 3317}  # 483 * 339 / 677 = 241.9
         assert paid(starter, "pro").invoice.total == 3317
 
+    def test_a_change_that_was_credited_whole_leaves_the_days_paid_as_before_it(
+        self, starter: Tenant
+    ) -> None:
+        invoice = paid(starter, "pro").invoice
+        credit_note_issue(invoice=invoice, reason="A mistake", actor=None, now=DAY)
+        back = services.plan_offer(tenant=starter, plan_code="starter", now=NEXT_DAY, at_once=True)
+        assert [line.amount for line in back.lines] == [387, -387]  # paid in its first week
+        services.plan_change(
+            tenant=starter, plan_code="starter", shown=0, token="", actor=None, now=NEXT_DAY,
+            at_once=True,
+        )  # fmt: skip
+        assert plan_of(starter) == "starter"
+        again = services.plan_offer(tenant=starter, plan_code="pro", now=NEXT_DAY)
+        assert again.amount == 2653 - 387
+
     def test_what_was_written_off_is_not_taken_back_and_what_is_owed_is(
         self, starter: Tenant
     ) -> None:
