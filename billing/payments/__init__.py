@@ -58,7 +58,6 @@ from billing.payments.errors import (
 from billing.payments.events import Event, event_verify, events_between
 from billing.payments.refunds import (
     StripeRefund,
-    refund_all,
     refund_create,
     refund_find,
     refund_get,
@@ -99,7 +98,6 @@ __all__ = [
     "intent_get",
     "payment_page",
     "payout_status",
-    "refund_all",
     "refund_create",
     "refund_find",
     "refund_get",

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing.payments.client import call, listed, stripe_client
-from billing.payments.errors import PaymentRefused
 
 
 @dataclass(frozen=True)
@@ -32,22 +31,6 @@ def refund_create(
     return _refund_state(
         call("refund", lambda: stripe_client().v1.refunds.create(params, options=options))
     )
-
-
-def refund_all(*, payment_intent_id: str, idempotency_key: str) -> StripeRefund:
-    """Pay all of it back; the same refund in a repeat.
-
-    Also once Stripe has forgotten the key, or where an operator was faster in its dashboard.
-    """
-    params: Any = {"payment_intent": payment_intent_id}
-    options: Any = {"idempotency_key": idempotency_key}
-    try:
-        refund = call("refund", lambda: stripe_client().v1.refunds.create(params, options=options))
-    except PaymentRefused as refusal:
-        if refusal.code != "charge_already_refunded":
-            raise
-        (refund, *_others) = call("list refunds", lambda: stripe_client().v1.refunds.list(params))
-    return _refund_state(refund)
 
 
 def refund_get(*, refund_id: str) -> StripeRefund:

@@ -154,12 +154,18 @@ def order_held_post(*, order: Order, now: datetime) -> None:
         )
 
 
-def order_refund_post(*, order: Order, amount: int, now: datetime) -> None:
-    """Note that what is held of an undeliverable order went back, in minor units."""
-    if amount:
+def order_refund_post(*, order: Order, held: int, unowed: int, now: datetime) -> None:
+    """Note that what is held of an undeliverable order went back, in minor units, and what went
+    back beside it although a lost dispute had paid that back.
+    """
+    if held + unowed:
         post(
             key=f"order_refund:{order.uuid}",
-            entries={Account.HELD: amount, Account.STRIPE: -amount},
+            entries={
+                Account.HELD: held,
+                Account.LOSSES: unowed,
+                Account.STRIPE: -held - unowed,
+            },
             currency=order.currency,
             now=now,
             tenant=order.tenant,

@@ -22,6 +22,8 @@ from tenants import queue
 
 log = structlog.get_logger(__name__)
 
+_FAILED = frozenset({"failed", "canceled"})  # of Stripe's, what a refund ends as that paid nothing
+
 
 def money_due_back(
     *,
@@ -71,7 +73,8 @@ def order_refund(*, order: Order, now: datetime) -> Order:
     """Pay an order back that could not be delivered, or look what became of that.
 
     Of a refund that failed, those that an operator makes at Stripe are taken. Raise PaymentError;
-    what Stripe refuses is noted on the order first. A repeat is harmless.
+    what Stripe refuses is noted on the order first. A repeat is harmless: Stripe is asked first
+    what went back, and no more than what is missing does.
     """
     if order.state != OrderState.REFUND_DUE:
         return order
@@ -91,10 +94,20 @@ def order_refund(*, order: Order, now: datetime) -> Order:
 
 
 def _ask(order: Order, now: datetime) -> Order:
-    intent_id = order.payment_intent_id
-    if order.refund_id and (known := payments.refunds_of_intent(payment_intent_id=intent_id)):
+    known = payments.refunds_of_intent(payment_intent_id=order.payment_intent_id)
+    came_in, by_bank, _due = _so_far(order)
+    on_its_way = sum(one.amount for one in known if one.status not in _FAILED)
+    missing = came_in - by_bank - on_its_way
+    if known and (order.refund_id or missing <= 0):
         return order_refund_settle(order=order, told=known[0], others=known[1:], now=now)
-    made = payments.refund_all(payment_intent_id=intent_id, idempotency_key=f"refund-{order.uuid}")
+    if missing <= 0:  # a dispute that was lost meanwhile paid it back
+        return order
+    made = payments.refund_create(
+        payment_intent_id=order.payment_intent_id,
+        amount=missing,
+        metadata={"order": str(order.uuid)},
+        idempotency_key=f"refund-{order.uuid}",
+    )
     return order_refund_check(order=order, told=made, now=now)
 
 
@@ -117,7 +130,7 @@ def order_refund_settle(
 
     One that failed leaves the order to be refunded, and its money held, with the reason; so does
     one of a part, with what is missing. One that a bank sent back later, whichever of them, is due
-    once more.
+    once more. What an operator refunded beside a dispute that paid it back is lost.
     """
     order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
     found = {one.id: one for one in (*others, told)}
@@ -128,7 +141,7 @@ def order_refund_settle(
     is_due = order.state == OrderState.REFUND_DUE
     news = newest if is_due else told
     reason = ""
-    if has_failed := news.status in {"failed", "canceled"}:
+    if has_failed := news.status in _FAILED:
         code = news.failure_reason or news.status
         reason = _("The refund failed: %(reason)s") % {"reason": code}
         log.warning("order.refund_failed", order=str(order.uuid), reason=code)
@@ -140,7 +153,9 @@ def order_refund_settle(
         if missing <= 0:
             order.decline_message = ""
             order.state, order.refunded_at = OrderState.REFUNDED, now
-            order_refund_post(order=order, amount=balances.held(order=order), now=now)
+            held = balances.held(order=order)
+            unowed = _owe_no_more(order, -missing)
+            order_refund_post(order=order, held=held, unowed=unowed, now=now)
             log.info("order.refunded", order=str(order.uuid))
         order.save(update_fields=["state", "refund_id", "refunded_at", "decline_message"])
     elif order.state == OrderState.REFUNDED and has_failed and missing > due_already:
@@ -154,6 +169,17 @@ def order_refund_settle(
             now=now,
         )
     return order
+
+
+def _owe_no_more(order: Order, amount: int) -> int:
+    """Take back that disputes paid back what we owed, up to an amount; return how much that was."""
+    left = amount
+    for dispute in order.disputes.filter(owed_back__gt=0).order_by("id").select_for_update():
+        by_us = min(left, dispute.owed_back)
+        dispute.owed_back -= by_us
+        dispute.save(update_fields=["owed_back"])
+        left -= by_us
+    return amount - left
 
 
 def _so_far(order: Order) -> tuple[int, int, int]:

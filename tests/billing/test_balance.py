@@ -250,9 +250,9 @@ def test_all_refunds_of_an_undelivered_order_are_its_own(
     order = order_check(order=order, now=NOW + timedelta(days=40))
     assert order.state == OrderState.REFUND_DUE
     Order.objects.filter(pk=order.pk).update(fulfilled_at=NOW - timedelta(days=2))
-    real = payments.refund_all
+    real = payments.refund_create
     with monkeypatch.context() as patched:
-        patched.setattr(payments, "refund_all", lambda **p: replace(real(**p), status="pending"))
+        patched.setattr(payments, "refund_create", lambda **p: replace(real(**p), status="pending"))
         patched.setattr(payments, "refunds_of_intent", lambda **_: [])
         patched.setattr(balance, "movement_settle", lambda **_: None)
         order_refund(order=order, now=NOW)

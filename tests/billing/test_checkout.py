@@ -254,17 +254,17 @@ class TestRefund:
     def test_dying_around_it_pays_back_once(
         self, due: Order, monkeypatch: pytest.MonkeyPatch, when: str
     ) -> None:
-        real = payments.refund_all
+        real = payments.refund_create
 
         def dying(**parameters: Any) -> None:
             if when == "after":
                 real(**parameters)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(payments, "refund_all", dying)
+        monkeypatch.setattr(payments, "refund_create", dying)
         with pytest.raises(KeyboardInterrupt):
             services.order_refund(order=due, now=NEXT_MONTH)
-        monkeypatch.setattr(payments, "refund_all", real)
+        monkeypatch.setattr(payments, "refund_create", real)
         checkout.orders_sweep(clock=lambda: NEXT_MONTH)
         due.refresh_from_db()
         assert due.state == OrderState.REFUNDED
@@ -273,10 +273,10 @@ class TestRefund:
     def test_it_is_done_once_stripe_says_so(
         self, due: Order, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = payments.refund_all
+        real = payments.refund_create
         with monkeypatch.context() as patched:
             patched.setattr(
-                payments, "refund_all", lambda **p: replace(real(**p), status="pending")
+                payments, "refund_create", lambda **p: replace(real(**p), status="pending")
             )
             due = services.order_refund(order=due, now=NEXT_MONTH)
         ((refund_id, _amount),) = self.refunds(due)
@@ -298,7 +298,7 @@ class TestRefund:
     ) -> None:
         failed = payments.StripeRefund("re_1", "failed", 100, {}, "lost_or_stolen_card", "", "")
         with monkeypatch.context() as patched:
-            patched.setattr(payments, "refund_all", lambda **_: failed)
+            patched.setattr(payments, "refund_create", lambda **_: failed)
             patched.setattr(payments, "refunds_of_intent", lambda **_: [failed])
             for _ in range(2):
                 checkout.orders_sweep(clock=lambda: NEXT_MONTH)
@@ -323,7 +323,7 @@ class TestRefund:
                 raise payments.PaymentRefused("The charge is disputed.", code="charge_disputed")
 
             with monkeypatch.context() as patched:
-                patched.setattr(payments, "refund_all", refusing)
+                patched.setattr(payments, "refund_create", refusing)
                 checkout.orders_sweep(clock=lambda: NEXT_MONTH + timedelta(minutes=minute))
 
         for minute in (1, 2, 61, 65, 72):
@@ -365,7 +365,7 @@ class TestRefund:
             "re_1", "failed", 100, {}, "expired_or_canceled_card", "", ""
         )
         with monkeypatch.context() as patched:
-            patched.setattr(payments, "refund_all", lambda **_: failed)
+            patched.setattr(payments, "refund_create", lambda **_: failed)
             due = services.order_refund(order=due, now=NEXT_MONTH)
 
         def by_hand(amount: int) -> str:

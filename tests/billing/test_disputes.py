@@ -42,7 +42,7 @@ from billing.services.cursors import cursor_reached
 from billing.services.disputes import dispute_settle
 from billing.services.missed_disputes import disputes_fetch
 from billing.services.notices import message
-from billing.services.order_refunds import order_refund_settle
+from billing.services.order_refunds import order_refund, order_refund_settle
 from billing.services.refunds import credit_note_refund, refund_request, refund_send
 from billing.tasks import notice_send
 from portal.local.payments.server import LocalPayments
@@ -50,7 +50,7 @@ from tenants.errors import Refused
 from tenants.models import Tenant, User
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, booked, issued
-from tests.billing.conftest import SignUpCall, deliver, events, subscribe
+from tests.billing.conftest import SignUpCall, deliver, events, stripe_client, subscribe
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
 
@@ -422,6 +422,51 @@ def test_over_less_than_an_undeliverable_order_the_rest_still_has_to_go_back(
     won = {**lost, "status": "won", "reinstated": 30_00}
     dispute_settle(found=StripeDispute(**won), now=NOW)
     assert balances() == {"losses": -30_00, "revenue": -36_77, "stripe": 66_77}
+    assert prove().is_proved
+
+
+@pytest.fixture
+def won_in_part(tenant: Tenant, payment: Payment, bank: Bank) -> Order:
+    """An undeliverable order of 30.00, of which a dispute has paid 10.00 back."""
+    order = Order.objects.create(
+        tenant=tenant, purpose="extension", state=OrderState.REFUND_DUE, token="1",
+        currency="USD", amount=30_00, payment_intent_id=payment.payment_intent_id,
+        period_start=NOW.date(), period_end=NOW.date(), created_at=NOW, fulfilled_at=NOW,
+    )  # fmt: skip
+    dispute_id = bank.dispute(payment)
+    Payment.objects.filter(pk=payment.pk).update(payment_intent_id="pi_another")
+    ledger.order_held_post(order=order, now=NOW)
+    settle(dispute_id)
+    bank.decide(dispute_id, "won")
+    theirs = vars(payments.dispute_get(dispute_id=dispute_id))
+    dispute_settle(found=StripeDispute(**{**theirs, "reinstated": 20_00}), now=NOW)
+    assert balances() == {"held": -20_00, "revenue": -36_77, "stripe": 56_77}
+    return order
+
+
+def test_of_an_undeliverable_order_no_more_goes_back_than_its_dispute_left(
+    won_in_part: Order,
+) -> None:
+    intent_id = won_in_part.payment_intent_id
+    for _ in range(2):
+        order = order_refund(order=won_in_part, now=NOW)
+        assert order.state == OrderState.REFUNDED
+        (refund,) = payments.refunds_of_intent(payment_intent_id=intent_id)
+        assert (refund.id, refund.amount) == (order.refund_id, 20_00)
+    assert balances() == BEFORE
+    assert prove().is_proved
+
+
+def test_what_an_operator_refunds_beside_a_dispute_is_lost(
+    won_in_part: Order,
+) -> None:
+    params: Any = {"payment_intent": won_in_part.payment_intent_id}
+    stripe_client().v1.refunds.create(params)
+    order = order_refund(order=won_in_part, now=NOW)
+    assert order.state == OrderState.REFUNDED
+    key = f"order_refund:{order.uuid}"
+    assert booked(key) == {"held": 20_00, "losses": 10_00, "stripe": -30_00}
+    assert balances() == {"losses": 10_00, "revenue": -36_77, "stripe": 26_77}
     assert prove().is_proved
 
 
