@@ -23,6 +23,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.core.management.color import Style
+from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 from django.utils import timezone
@@ -169,6 +170,22 @@ def cast(db: None, valkey: str) -> Cast:
     """Alice, Bob and Charlie with their tenants on the plan `free`, as of now."""
     now = timezone.now()
     return assemble(usage_plan=usage_plan_free(now=now), now=now)
+
+
+@pytest.fixture
+def explained(db: None) -> Callable[[str], str]:
+    """Return how the database would do it. A PostgreSQL with few rows needs to be told to try."""
+
+    def explained(sql: str) -> str:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+                cursor.execute(f"EXPLAIN {sql}")
+            else:
+                cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            return "\n".join(str(column) for row in cursor.fetchall() for column in row)
+
+    return explained
 
 
 class RunTasks(Protocol):

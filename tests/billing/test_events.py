@@ -1,8 +1,11 @@
 """Stripe's events: hints, stored once, whatever they are about."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing import payments, services
@@ -123,3 +126,13 @@ class TestSweep:
         assert services_events.events_waiting(now=now, limit=1) == [second]
         assert services_events.events_waiting(now=now) == [second, first]
         assert services_events.events_waiting(now=now + timedelta(days=4)) == []
+
+    def test_what_was_dealt_with_is_not_read_again(self, explained: Callable[[str], str]) -> None:
+        now = timezone.now()
+        with CaptureQueriesContext(connection) as queries:
+            services_events.events_waiting(now=now)
+            list(services_events.events_failed(now=now).order_by("-id")[:20])
+        for query in queries.captured_queries:
+            plan = explained(query["sql"])
+            assert "event_left" in plan
+            assert not any(word in plan.lower() for word in ("temp b-tree", "sort", "seq scan"))

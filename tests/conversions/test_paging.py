@@ -123,19 +123,3 @@ def test_every_page_is_read_along_the_index(
     plan = explained(queries.captured_queries[0]["sql"])
     assert "upload_of_tenant" in plan
     assert not any(word in plan.lower() for word in ("temp b-tree", "sort", "seq scan"))
-
-
-@pytest.fixture
-def explained() -> Callable[[str], str]:
-    """Return how the database would do it. A PostgreSQL with few rows needs to be told to try."""
-
-    def explained(sql: str) -> str:
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
-                cursor.execute(f"EXPLAIN {sql}")
-            else:
-                cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            return "\n".join(str(column) for row in cursor.fetchall() for column in row)
-
-    return explained
