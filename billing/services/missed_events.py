@@ -22,17 +22,19 @@ log = structlog.get_logger(__name__)
 KEPT = timedelta(days=30)
 OVERLAP = timedelta(days=1)  # an event may be listed later than it was made
 ON_ITS_WAY = timedelta(hours=1)  # what is younger may still arrive by itself
+FIRST = 20  # the most that a run tells of one by one: after an outage they may be millions
 
 
 @dataclass
 class EventsRun:
-    """What a run read of Stripe's list: how many, and those that we had not got.
+    """What a run read of Stripe's list, and how much of it we had not got: `first` are the first.
 
     `gap` is the time of which Stripe keeps no events any more, from and until, where there is one.
     """
 
     read: int = 0
-    missed: list[Event] = field(default_factory=list)
+    missed: int = 0
+    first: list[Event] = field(default_factory=list)
     gap: tuple[datetime, datetime] | None = None
 
 
@@ -58,7 +60,8 @@ def events_fetch(
         dry_run=dry_run,
         progress=progress,
     ):
-        run.missed += missed
+        run.missed += len(missed)
+        run.first += missed[: FIRST - len(run.first)]
     if not dry_run:
         cursor_move(StripeList.EVENTS, until)
     return run

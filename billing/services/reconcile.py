@@ -72,9 +72,9 @@ Done = Callable[[int], None]
 
 def _events(now: datetime, dry_run: bool, progress: Done) -> Lines:
     run = events_fetch(now=now, dry_run=dry_run, progress=progress)
-    counts = {"read": run.read, "missed": len(run.missed)}
+    counts = {"read": run.read, "missed": run.missed}
     yield Words(_("%(read)d events read, %(missed)d had never arrived"), counts), False
-    for event in run.missed[:_SHOWN]:
+    for event in run.first:
         yield Words(_("never arrived: %(event)s"), {"event": f"{event.type} {event.id}"}), False
     if run.gap:
         since, until = (f"{at:%F %R}" for at in run.gap)
