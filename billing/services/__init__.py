@@ -18,6 +18,7 @@ subscriptions.py
               one subscription ends, another begins
 checkout.py   bring an order to Stripe's Checkout and look what became of it
 events.py     Stripe's webhooks, stored once and processed in any order
+look_ups.py   what they are about, as Stripe has it now
 missed_events.py, missed_disputes.py
               events and disputes that were never told
 stripe_lists.py, cursors.py

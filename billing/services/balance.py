@@ -36,8 +36,8 @@ from billing.models import (
 from billing.models.balance import DISPUTES, FEES, HOLDS, PAYOUTS, REFUNDS, is_by_us, source_is
 from billing.payments import PayoutStatus, StripeTransaction
 from billing.services.cursors import cursor_move, cursor_reached
-from billing.services.events import movement_settle, names_ours
 from billing.services.ledger import transactions_post
+from billing.services.look_ups import movement_settle, names_ours
 from billing.services.stripe_lists import missing_store
 
 log = structlog.get_logger(__name__)

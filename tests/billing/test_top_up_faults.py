@@ -11,7 +11,7 @@ from django.utils import timezone
 from billing import payments, services
 from billing.models import AutoTopUp, Invoice, Notice, Order, OrderState
 from billing.services import top_up_all
-from billing.services.events import movement_settle
+from billing.services.look_ups import movement_settle
 from billing.services.top_up_all import top_ups_run
 from tenants.models import QuotaGrant, Tenant
 from tests.billing.conftest import SignUpCall, deliver, events_of
