@@ -10,9 +10,10 @@ from billing.models.payments import Refund
 
 
 class SetOff(models.Model):
-    """Credit that is set off against a loss: a lost dispute, or a refund made at Stripe, had paid
-    it back. `amount` is in minor units of the payment's currency. It never changes; what of it
-    still stands is in `owed_back` of the dispute or refund.
+    """Credit, or what was held of an undeliverable order, that is set off against a loss: a lost
+    dispute, or a refund made at Stripe, had paid it back. `amount` is in minor units of the
+    payment's currency. It never changes; what of it still stands is in `owed_back` of the dispute
+    or refund.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -18,6 +18,7 @@ from billing.models import Dispute, Order, OrderState
 from billing.money import display
 from billing.services.intents import orders_of
 from billing.services.ledger import order_held_post, order_refund_post
+from billing.services.set_offs import dispute_set_off
 from tenants import queue
 
 log = structlog.get_logger(__name__)
@@ -135,10 +136,11 @@ def order_refund_settle(
     order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
     found = {one.id: one for one in (*others, told)}
     newest = told if told.id not in {one.id for one in others} else others[0]
+    if is_due := order.state == OrderState.REFUND_DUE:
+        dispute_set_off(order=order, now=now)
     came_in, by_bank, due_already = _so_far(order)
     by_us = sum(one.amount for one in found.values() if one.status == "succeeded")
     missing = came_in - by_bank - by_us
-    is_due = order.state == OrderState.REFUND_DUE
     news = newest if is_due else told
     reason = ""
     if has_failed := news.status in _FAILED:
@@ -154,6 +156,8 @@ def order_refund_settle(
             order.decline_message = ""
             order.state, order.refunded_at = OrderState.REFUNDED, now
             held = balances.held(order=order)
+            if not held:
+                order.refund_id = ""  # no refund of ours paid it back
             unowed = _owe_no_more(order, -missing)
             order_refund_post(order=order, held=held, unowed=unowed, now=now)
             log.info("order.refunded", order=str(order.uuid))

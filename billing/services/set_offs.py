@@ -1,16 +1,16 @@
 """Set off what an invoice has too much against what its payer got back already: of a dispute that
 is lost, or by a refund made at Stripe. So nobody is paid back twice, whichever comes first.
 
-    credit -> losses        what was a loss is what we owed
+    credit -> losses        what was a loss is what we owed; of an undeliverable order from held
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from billing import balances
-from billing.models import Account, Dispute, Invoice, Refund, RefundState, SetOff
+from billing.models import Account, Dispute, Invoice, Order, Refund, RefundState, SetOff
 from billing.models.disputes import GONE, IS_DECIDED
 from billing.services.ledger import post
 
@@ -45,6 +45,40 @@ def losses_set_off(*, invoice: Invoice, now: datetime) -> None:
             now=now,
             tenant=invoice.tenant,
             invoice=invoice,
+        )
+
+
+def dispute_set_off(*, order: Order, now: datetime) -> None:
+    """Do it for an order that is to be refunded, once more where a bank sent back what was refunded
+    before its dispute was lost.
+
+    Call it in the transaction that has locked the order. Idempotent. A dispute that has paid back
+    another order stays with that.
+    """
+    disputes = Dispute.objects.filter(
+        IS_DECIDED,
+        Q(order=order) | Q(owed_back=0),
+        payment=None,
+        payment_intent_id=order.payment_intent_id,
+        owed_back__lt=GONE,
+    )
+    for dispute in disputes.order_by("id").select_for_update(of=("self",)):
+        unowed = dispute.amount - dispute.reinstated - dispute.owed_back
+        amount = min(unowed, balances.held(order=order))
+        if amount <= 0:
+            return
+        dispute.order = order
+        dispute.owed_back += amount
+        dispute.save(update_fields=["order", "owed_back"])
+        row = SetOff.objects.create(
+            dispute=dispute, currency=order.currency, amount=amount, created_at=now
+        )
+        post(
+            key=f"set_off:{row.uuid}",
+            entries={Account.HELD: amount, Account.LOSSES: -amount},
+            currency=order.currency,
+            now=now,
+            tenant=order.tenant,
         )
 
 

@@ -1,5 +1,6 @@
 """Disputes: noted in any order, twice and late; booked once; shown, told, and not refunded."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -467,6 +468,41 @@ def test_what_an_operator_refunds_beside_a_dispute_is_lost(
     key = f"order_refund:{order.uuid}"
     assert booked(key) == {"held": 20_00, "losses": 10_00, "stripe": -30_00}
     assert balances() == {"losses": 10_00, "revenue": -36_77, "stripe": 26_77}
+    assert prove().is_proved
+
+
+@pytest.mark.parametrize("rest", [0, 20_00])
+def test_what_a_lost_dispute_paid_back_is_not_owed_again_when_the_refund_fails(
+    tenant: Tenant, payment: Payment, bank: Bank, rest: int
+) -> None:
+    theirs = vars(payments.dispute_get(dispute_id=bank.dispute(payment)))
+    lost = {**theirs, "payment_intent_id": "pi_held", "status": "lost"}
+    amount = 30_00 + rest
+    order = Order.objects.create(
+        tenant=tenant, purpose="extension", state=OrderState.REFUND_DUE, token="1",
+        currency="USD", amount=amount, payment_intent_id="pi_held", period_start=NOW.date(),
+        period_end=NOW.date(), created_at=NOW, fulfilled_at=NOW,
+    )  # fmt: skip
+    ledger.order_held_post(order=order, now=NOW)
+    refund = StripeRefund("re_1", "succeeded", amount, {}, "", "pi_held", "")
+    order_refund_settle(order=order, told=refund, others=[], now=NOW)
+    dispute_settle(found=StripeDispute(**lost), now=NOW)
+    assert balances() == LOST
+    failed = replace(refund, status="failed", failure_reason="unknown")
+    order_refund_settle(order=order, told=failed, others=[], now=NOW)
+    due = Order.objects.get(state=OrderState.REFUND_DUE)
+    for _ in range(2):
+        due = order_refund_settle(order=due, told=failed, others=[], now=NOW)
+        assert prove().is_proved
+    (row,) = SetOff.objects.all()
+    assert booked(f"set_off:{row.uuid}") == {"held": 30_00, "losses": -30_00}
+    assert Dispute.objects.get().owed_back == 30_00
+    if rest:
+        assert due.decline_message == "Still to be paid back: $20.00. The refund failed: unknown"
+        again = replace(refund, id="re_2", amount=rest)
+        due = order_refund_settle(order=due, told=again, others=[failed], now=NOW)
+    assert (due.state, due.refund_id) == (OrderState.REFUNDED, "re_2" if rest else "")
+    assert balances() == BEFORE
     assert prove().is_proved
 
 
