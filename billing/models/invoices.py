@@ -1,7 +1,5 @@
 """Invoices. Once issued they never change, but for being paid; a correction is a credit note."""
 
-import uuid
-
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.models.catalog import Currency, is_too_small
 from billing.models.orders import Order
 from billing.models.subscriptions import Subscription
+from billing.uuids import uuid7
 from tenants.models import Tenant
 
 
@@ -61,7 +60,7 @@ class Invoice(models.Model):
     year in the issuer's time zone.
     """
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
     tenant = models.ForeignKey(
         Tenant, on_delete=models.PROTECT, related_name="invoices", verbose_name=_("tenant")
     )

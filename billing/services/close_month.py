@@ -29,7 +29,7 @@ from tenants.periods import Period
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1_000  # subscriptions of one transaction, which holds the counter while it writes
+BATCH = 2_000  # subscriptions of one transaction, which holds the counter while it writes
 CATCH_UP = 3  # months that are looked at again, were they not closed in their time
 MISSED = 12  # months in which what was not closed even so is looked for, to be said
 
