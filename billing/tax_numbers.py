@@ -14,7 +14,7 @@ from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
 from stdnum.gb import vat as gb_vat
 from stdnum.jp import cn as corporate_number
 
-from billing.taxes import EU
+from billing.tax_countries import EU
 from tenants.errors import Refused
 
 # Two letters in CLDR that are no country of ISO 3166-1: exceptional reservations and made up ones.

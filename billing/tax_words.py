@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy
 
 from billing.models import TaxDetails, ViesCheck, ViesOutcome
 from billing.money import display
+from billing.tax_countries import EU
 from billing.tax_tables import buyers_load, confirmation_of, issuer_day, tables_load
-from billing.taxes import EU, UNTAXED, Taxation, taxation_of
+from billing.taxes import UNTAXED, Taxation, taxation_of
 from tenants.models import Tenant
 
 _NAMES = {

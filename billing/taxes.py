@@ -32,22 +32,8 @@ from babel.numbers import get_currency_precision
 from django.utils.translation import gettext as _
 
 from billing.money import major, rounded
+from billing.tax_countries import EU, HOME_CURRENCY
 from tenants.errors import Refused
-
-EU = frozenset(
-    {
-        "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE",
-        "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
-    }
-)  # fmt: skip
-# Where an invoice may be in any currency, its tax has to be stated in the country's own: Japan by
-# the National Tax Agency's questions and answers on qualified invoices (added in April 2022: of
-# supplies in foreign currencies), the EU by Directive 2006/112/EC, Art. 230, and the United Kingdom
-# by its VAT Regulations 1995, reg. 14 (1) (HMRC's manual VATREC5060).
-_HOME_CURRENCY = dict.fromkeys(EU, "EUR") | {
-    "CZ": "CZK", "DK": "DKK", "GB": "GBP", "HU": "HUF", "JP": "JPY", "PL": "PLN", "RO": "RON",
-    "SE": "SEK",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -170,7 +156,7 @@ class Taxed(Protocol):
 
 def home_currency(issuer: Issuer) -> str:
     """Return the currency that tax has to be stated in; empty where any will do."""
-    return _HOME_CURRENCY.get(issuer.country, "") if issuer.is_registered else ""
+    return HOME_CURRENCY.get(issuer.country, "") if issuer.is_registered else ""
 
 
 def taxation_of(*, tables: TaxTables, buyer: Buyer, on: date) -> Taxation:

@@ -18,9 +18,9 @@ from django.db.models import F, QuerySet
 
 import tenants.services
 from billing.models import TaxDetails, ViesCheck, ViesConfirmation, ViesOutcome
+from billing.tax_countries import EU
 from billing.tax_numbers import bare_number
 from billing.tax_tables import confirmation_of, is_of, issuer
-from billing.taxes import EU
 from billing.vies import Answer, ViesError, check_vat_number
 from tenants import queue
 from tenants.models import Tenant, User

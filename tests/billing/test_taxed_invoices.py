@@ -21,8 +21,8 @@ from billing.models import (
 )
 from billing.services.orders import order_renew
 from billing.services.taxes import tax_rates_seed
+from billing.tax_countries import EU
 from billing.tax_tables import tables_load
-from billing.taxes import EU
 from tenants.errors import Refused
 from tenants.models import Tenant
 from tests.billing.conftest import SignUpCall, buy, close_and_collect, start, subscribe
