@@ -1,28 +1,22 @@
 """What pages, the API and the apps above read. Every query starts from the tenant."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import Max, Q, QuerySet, Sum
 
-from tenants.entitlements import plan_requests
 from tenants.models import (
     ApiKey,
-    ApiKeyVersion,
-    Entitlement,
     GatewayPlan,
     HoldReason,
     KeySlot,
     Member,
     Meter,
-    PlanSpan,
     QuotaGrant,
     Tenant,
     UsageDay,
     User,
-    VersionStatus,
 )
 from tenants.periods import Period, period_of
 from tenants.selectors.grants import GrantRow as GrantRow
@@ -30,6 +24,11 @@ from tenants.selectors.grants import GrantState as GrantState
 from tenants.selectors.grants import grant_rows as grant_rows
 from tenants.selectors.grants import granted_left as granted_left
 from tenants.selectors.grants import grants_in_order as grants_in_order
+from tenants.selectors.keys import api_keys as api_keys
+from tenants.selectors.keys import last_used as last_used
+from tenants.selectors.keys import newest_version as newest_version
+from tenants.selectors.keys import version_in_use as version_in_use
+from tenants.selectors.keys import version_unrevealed as version_unrevealed
 from tenants.selectors.limited import limited_requests as limited_requests
 from tenants.selectors.limited import paid_by_use as paid_by_use
 from tenants.selectors.limited import quota_under as quota_under
@@ -40,6 +39,11 @@ from tenants.selectors.live import live_used as live_used
 from tenants.selectors.live_pages import live_comparisons as live_comparisons
 from tenants.selectors.live_pages import live_hour as live_hour
 from tenants.selectors.live_pages import live_today as live_today
+from tenants.selectors.quota import Quota as Quota
+from tenants.selectors.quota import current_period as current_period
+from tenants.selectors.quota import entitlement_requests as entitlement_requests
+from tenants.selectors.quota import quotas as quotas
+from tenants.selectors.quota import usage_in_period as usage_in_period
 from tenants.selectors.totals import caps_written as caps_written
 from tenants.selectors.totals import usage_read_at as usage_read_at
 from tenants.selectors.totals import usage_sums as usage_sums
@@ -99,80 +103,6 @@ def membership(*, user: User, tenant_uuid: str | None) -> Member | None:
 def memberships(*, user: User) -> QuerySet[Member]:
     """Return all of a user's memberships, by the tenant's name."""
     return Member.objects.filter(user=user).select_related("tenant").order_by("tenant__name", "id")
-
-
-def entitlement_requests(*, tenant: Tenant, now: datetime) -> int:
-    """Return what the tenant may use in the current period, in requests.
-
-    Computed where no worker has opened the period yet.
-    """
-    period = period_of(tenant.usage_plan.quota_period, now)
-    stored = Entitlement.objects.filter(
-        tenant=tenant, period_start=period.start, period_end=period.end
-    ).first()
-    if stored is not None:
-        return stored.requests
-    spans = PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")
-    return plan_requests(spans=list(spans), period=period)
-
-
-@dataclass(frozen=True)
-class Quota:
-    """What a tenant may use in the current period of UTC days, both included; None: no limit."""
-
-    limit: int | None
-    period_start: date
-    period_end: date
-
-
-def quotas(*, tenants: QuerySet[Tenant], now: datetime) -> dict[int, Quota]:
-    """Return each tenant's quota by its id, in one query, or two at a period's start.
-
-    Needs their `usage_plan`. Computed where no worker has opened the period yet, as for one tenant
-    in `entitlement_requests`.
-    """
-    periods = {each.pk: period_of(each.usage_plan.quota_period, now) for each in tenants}
-    today = now.astimezone(UTC).date()
-    current = Entitlement.objects.filter(
-        tenant__in=tenants, period_start__lte=today, period_end__gt=today
-    )
-    requests = {
-        each.tenant_id: each.requests
-        for each in current
-        if Period(each.period_start, each.period_end) == periods.get(each.tenant_id)
-    }
-    spans: dict[int, list[PlanSpan]] = defaultdict(list)
-    if any(not each.usage_plan.is_unlimited and each.pk not in requests for each in tenants):
-        for span in PlanSpan.objects.filter(tenant__in=tenants).select_related("usage_plan"):
-            spans[span.tenant_id].append(span)
-    found = {}
-    for tenant in tenants:
-        period = periods[tenant.pk]
-        if tenant.usage_plan.is_unlimited:
-            limit = None
-        elif tenant.pk in requests:
-            limit = requests[tenant.pk]
-        else:
-            limit = plan_requests(spans=spans[tenant.pk], period=period)
-        found[tenant.pk] = Quota(limit, period.start, period.end - timedelta(days=1))
-    return found
-
-
-def usage_in_period(*, tenants: QuerySet[Tenant], now: datetime) -> dict[int, int]:
-    """Return what each tenant has used of its current period, in a query per kind of period.
-
-    Needs their `usage_plan`.
-    """
-    by_period: dict[Period, list[int]] = defaultdict(list)
-    for tenant in tenants:
-        by_period[period_of(tenant.usage_plan.quota_period, now)].append(tenant.pk)
-    used: dict[int, int] = {}
-    for period, ids in by_period.items():
-        days = UsageDay.objects.filter(
-            tenant__in=ids, meter=Meter.REQUESTS, day__gte=period.start, day__lt=period.end
-        )
-        used |= dict(days.order_by().values_list("tenant").annotate(total=Sum("used")))
-    return used
 
 
 def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
@@ -255,50 +185,6 @@ def _limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[dat
 
 def _each_day(start: date, end: date) -> Iterable[date]:
     return (start + timedelta(days=offset) for offset in range((end - start).days + 1))
-
-
-def current_period(*, tenant: Tenant, now: datetime) -> Period:
-    """Return the quota period of the tenant's plan that `now` is in."""
-    return period_of(tenant.usage_plan.quota_period, now)
-
-
-def api_keys(*, tenant: Tenant) -> QuerySet[ApiKey]:
-    """Return a tenant's keys that are not revoked, with all their versions, oldest first."""
-    living = ApiKey.objects.filter(tenant=tenant, revoked_at=None)
-    return living.select_related("created_by").prefetch_related("versions")
-
-
-def newest_version(*, api_key: ApiKey) -> ApiKeyVersion:
-    """Return the version that a key stands for: the last one made."""
-    return max(api_key.versions.all(), key=lambda version: version.pk)
-
-
-def version_in_use(*, gateway_id: str) -> ApiKeyVersion | None:
-    """Return the version with this id in the gateway, unless it is revoked or was never active."""
-    versions = ApiKeyVersion.objects.select_related("api_key__tenant__usage_plan")
-    in_use = versions.filter(status__in=[VersionStatus.ACTIVE, VersionStatus.RETIRING])
-    return in_use.filter(gateway_id=gateway_id).first() if gateway_id else None
-
-
-def last_used(*, tenant: Tenant) -> dict[int, date]:
-    """Return the last UTC day on which each key was used, by the key's id."""
-    used = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS, used__gt=0)
-    return dict(used.order_by().values_list("version__api_key").annotate(last=Max("day")))
-
-
-def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:
-    """Return the oldest living version whose value nobody has been shown yet."""
-    return (
-        ApiKeyVersion.objects.filter(
-            api_key__tenant=tenant,
-            api_key__revoked_at=None,
-            revealed_at=None,
-            status__in=[VersionStatus.PENDING, VersionStatus.ACTIVE],
-        )
-        .select_related("api_key")
-        .order_by("id")
-        .first()
-    )
 
 
 def holds_standing(*, tenant: Tenant) -> list[str]:
