@@ -16,7 +16,7 @@ from billing.models import (
     Refund,
     RefundState,
 )
-from billing.models.disputes import GONE, IS_DECIDED, UNDECIDED
+from billing.models.disputes import GONE, IS_DECIDED, IS_UNSETTLED
 from billing.money import display
 from tenants.models import Tenant
 
@@ -41,11 +41,11 @@ def credit_balance(*, tenant: Tenant, currency: str) -> int:
 
 
 def _may_be_paid_back(tenant: Tenant, currency: str) -> int:
-    """Return what of the credit is of payments whose disputes are not decided, or of which a refund
+    """Return what of the credit is of payments whose disputes are not settled, or of which a refund
     that was made at Stripe is under way.
     """
-    undecided = Dispute.objects.filter(
-        payment__invoice__tenant=tenant, currency=currency, status__in=UNDECIDED
+    unsettled = Dispute.objects.filter(
+        IS_UNSETTLED, payment__invoice__tenant=tenant, currency=currency
     )
     pending = Refund.objects.filter(
         payment__invoice__tenant=tenant,
@@ -54,7 +54,7 @@ def _may_be_paid_back(tenant: Tenant, currency: str) -> int:
         state=RefundState.PENDING,
     )
     sums: Counter[int] = Counter()
-    for rows in (undecided, pending):
+    for rows in (unsettled, pending):
         sums.update(dict(rows.values_list("payment__invoice").annotate(Sum("amount")).order_by()))
     invoices = Invoice.objects.in_bulk(sums)
     return sum(min(sums[pk], max(0, -invoice.amount_due)) for pk, invoice in invoices.items())

@@ -24,7 +24,6 @@ class DisputeStatus(models.TextChoices):
 # Evidence is asked for, by `evidence_due_by`.
 ASKED = (DisputeStatus.WARNING_NEEDS_RESPONSE, DisputeStatus.NEEDS_RESPONSE)
 UNDECIDED = (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW)
-STANDING = (*UNDECIDED, DisputeStatus.LOST)  # the cardholder has the money, or may get it
 OVER = (
     DisputeStatus.WARNING_CLOSED,
     DisputeStatus.PREVENTED,
@@ -83,3 +82,9 @@ class Dispute(models.Model):
 # What is gone of a dispute that is decided: nobody owed it, but for `owed_back`.
 GONE = models.F("amount") - models.F("reinstated")
 IS_DECIDED = models.Q(lost_at__isnull=False) | models.Q(reinstated_at__isnull=False)
+# The money may come back, or not all of it: one that is won may have to wait for it.
+IS_UNSETTLED = models.Q(status__in=UNDECIDED) | models.Q(
+    status=DisputeStatus.WON, withdrawn_at__isnull=False, reinstated_at__isnull=True
+)
+# The cardholder has the money, or may get it.
+IS_STANDING = IS_UNSETTLED | models.Q(status=DisputeStatus.LOST)

@@ -16,7 +16,7 @@ from billing.models import (
     Refund,
     RefundState,
 )
-from billing.models.disputes import STANDING
+from billing.models.disputes import IS_STANDING
 from billing.money import display
 from tenants.models import Tenant
 
@@ -30,7 +30,7 @@ _REFUNDS = {
 def invoices(*, tenant: Tenant) -> QuerySet[Invoice]:
     """Return a tenant's issued invoices, newest first."""
     issued = Invoice.objects.filter(tenant=tenant, sequence__isnull=False)
-    disputed = Dispute.objects.filter(payment__invoice=OuterRef("pk"), status__in=STANDING)
+    disputed = Dispute.objects.filter(IS_STANDING, payment__invoice=OuterRef("pk"))
     refunds = Refund.objects.filter(credit_note=OuterRef("pk")).order_by("-id")
     annotated = issued.annotate(
         is_disputed=Exists(disputed), refund_state=Subquery(refunds.values("state")[:1])

@@ -9,7 +9,8 @@ import structlog
 from django.db.models import Q, QuerySet
 
 from billing import payments
-from billing.models import Dispute, DisputeStatus, StripeList
+from billing.models import Dispute, StripeList
+from billing.models.disputes import IS_UNSETTLED
 from billing.payments import StripeDispute
 from billing.services.cursors import cursor_move, cursor_reached
 from billing.services.disputes import dispute_settle
@@ -70,8 +71,7 @@ def _note_failure(run: DisputesRun, dispute_id: str, error: Exception) -> None:
 
 
 def _unsettled() -> QuerySet[Dispute]:
-    owed = Q(status=DisputeStatus.WON, withdrawn_at__isnull=False, reinstated_at=None)
-    return Dispute.objects.filter(Q(closed_at=None) | owed)
+    return Dispute.objects.filter(Q(closed_at=None) | IS_UNSETTLED)
 
 
 def _is_news(found: StripeDispute) -> bool:

@@ -30,7 +30,7 @@ from billing.models import (
     Refund,
     RefundState,
 )
-from billing.models.disputes import STANDING
+from billing.models.disputes import IS_STANDING
 from billing.payments import StripeRefund
 from billing.services.ledger import refund_post
 from billing.services.locks import invoice_locked
@@ -215,7 +215,7 @@ def _refund_fail(
 
 def is_disputed(payment: Payment) -> bool:
     """Say whether the cardholder has a payment's money back from their bank, or may get it."""
-    return Dispute.objects.filter(payment=payment, status__in=STANDING).exists()
+    return Dispute.objects.filter(IS_STANDING, payment=payment).exists()
 
 
 def refunds_waiting() -> list[Refund]:

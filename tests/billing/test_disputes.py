@@ -83,6 +83,12 @@ def settle(dispute_id: str) -> Dispute | None:
     return dispute_settle(found=payments.dispute_get(dispute_id=dispute_id), now=NOW)
 
 
+def note_of(payment: Payment) -> object:
+    """Return what the tenant is told of the payment's invoice."""
+    invoices = selectors.invoices(tenant=payment.invoice.tenant)
+    return selectors.invoice_row(invoices.get(pk=payment.invoice_id))["note"]
+
+
 def test_won_whatever_order_the_events_come_in(
     payment: Payment, bank: Bank, run_tasks: RunTasks
 ) -> None:
@@ -193,6 +199,25 @@ def test_won_in_part_the_rest_is_lost(payment: Payment, bank: Bank) -> None:
     # The cardholder has 10.00 already: of what is credited now the card gets no more than the rest.
     note = credit_note_issue(invoice=payment.invoice, reason="", actor=None, now=NOW)
     assert balances() == {"credit": -20_00, "revenue": -6_77, "stripe": 26_77}
+    (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    assert refund.amount == 20_00
+    assert prove().is_proved
+
+
+def test_until_the_money_is_back_one_that_is_won_is_as_one_undecided(
+    payment: Payment, bank: Bank
+) -> None:
+    tenant = payment.invoice.tenant
+    theirs = vars(payments.dispute_get(dispute_id=bank.dispute(payment)))
+    dispute_settle(found=StripeDispute(**{**theirs, "status": "won"}), now=NOW)
+    note = credit_note_issue(invoice=payment.invoice, reason="", actor=None, now=NOW)
+    assert credit_note_refund(credit_note=note, actor=None, now=NOW) == []
+    assert credit_balance(tenant=tenant, currency="USD") == 0
+    assert note_of(payment) == "The payment is disputed."
+    in_part = StripeDispute(**{**theirs, "status": "won", "reinstated": 20_00})
+    dispute_settle(found=in_part, now=NOW)
+    assert credit_balance(tenant=tenant, currency="USD") == 20_00
+    assert note_of(payment) == ""
     (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
     assert refund.amount == 20_00
     assert prove().is_proved
