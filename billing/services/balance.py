@@ -118,17 +118,21 @@ def _ours() -> Q:
 def _look_up(run: BalanceRun, now: datetime) -> None:
     """Have Stripe tell what the transactions are of that no event has told of, each once.
 
-    Their `type` does not say: a dispute's is an adjustment, and a failed refund's may be.
+    Their `type` does not say: a dispute's is an adjustment, and a failed refund's may be. A bank
+    may turn a dispute long after it was lost: what it then reinstates is another one.
     """
     settled = Refund.objects.filter(stripe_id=OuterRef("source_id"))
     told = settled.exclude(state=RefundState.PENDING)
     told_that_it_failed = settled.filter(state=RefundState.FAILED)
-    has_failed = Q(amount__gt=0)  # the money is back
-    is_refund = (~has_failed & ~Q(Exists(told))) | (has_failed & ~Q(Exists(told_that_it_failed)))
+    is_back = Q(amount__gt=0)  # a refund that failed, a dispute that is reinstated
+    is_refund = (~is_back & ~Q(Exists(told))) | (is_back & ~Q(Exists(told_that_it_failed)))
     disputes = Dispute.objects.filter(stripe_id=OuterRef("source_id"))
+    withdrawn = disputes.filter(withdrawn_at__isnull=False)
+    reinstated = disputes.filter(reinstated_at__isnull=False)
+    is_dispute = (~is_back & ~Q(Exists(withdrawn))) | (is_back & ~Q(Exists(reinstated)))
     is_charge = Q(type__in=("charge", "payment")) & ~_ours()
     untold = BalanceTransaction.objects.filter(
-        (source_is(REFUNDS) & is_refund) | (source_is(DISPUTES) & ~Q(Exists(disputes))) | is_charge,
+        (source_is(REFUNDS) & is_refund) | (source_is(DISPUTES) & is_dispute) | is_charge,
         is_by_us(),
         looked_up_at=None,
     )

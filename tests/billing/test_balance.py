@@ -32,11 +32,12 @@ from billing.models import (
     StripeCursor,
     StripeEvent,
 )
-from billing.payments import StripeTransaction
+from billing.payments import StripeDispute, StripeTransaction
 from billing.proof import prove
 from billing.services import balance, invoice_collect, order_check, order_refund, reconcile
 from billing.services.balance import balance_fetch
 from billing.services.credit_notes import credit_note_issue
+from billing.services.disputes import dispute_settle
 from billing.services.ledger import transactions_post
 from billing.services.missed_disputes import disputes_fetch
 from billing.services.refunds import credit_note_refund, refund_send
@@ -241,6 +242,24 @@ def test_what_an_adjustment_is_of_is_looked_up_too(
     assert in_the_books() == at_stripe()
     assert prove().is_proved
     assert balance_fetch(now=LATER).looked_up == 0
+
+
+def test_a_dispute_that_a_bank_turns_long_after_it_was_lost_is_found(
+    payment: Payment, bank: Bank
+) -> None:
+    dispute_id = bank.dispute(payment)
+    said = vars(payments.dispute_get(dispute_id=dispute_id))
+    dispute_settle(found=StripeDispute(**{**said, "status": "lost"}), now=NOW)
+    bank.decide(dispute_id, "won")
+    year_later = NOW + timedelta(days=365)
+    assert balances()["losses"] == 30_00
+    assert disputes_fetch(now=year_later).news == []  # it is over, and not listed any more
+    run = balance_fetch(now=year_later)
+    assert (run.looked_up, run.failed) == (1, {})
+    assert "losses" not in balances()
+    assert in_the_books() == at_stripe()
+    assert prove().is_proved
+    assert balance_fetch(now=year_later).looked_up == 0
 
 
 def test_all_refunds_of_an_undelivered_order_are_its_own(
