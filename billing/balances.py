@@ -42,7 +42,7 @@ def credit_balance(*, tenant: Tenant, currency: str) -> int:
 
 def _may_be_paid_back(tenant: Tenant, currency: str) -> int:
     """Return what of the credit is of payments whose disputes are not settled, or of which a refund
-    that was made at Stripe is under way.
+    that was made at Stripe is under way. What a refund of ours has on its way is no credit already.
     """
     unsettled = Dispute.objects.filter(
         IS_UNSETTLED, payment__invoice__tenant=tenant, currency=currency
@@ -56,8 +56,15 @@ def _may_be_paid_back(tenant: Tenant, currency: str) -> int:
     sums: Counter[int] = Counter()
     for rows in (unsettled, pending):
         sums.update(dict(rows.values_list("payment__invoice").annotate(Sum("amount")).order_by()))
-    invoices = Invoice.objects.in_bulk(sums)
-    return sum(min(sums[pk], max(0, -invoice.amount_due)) for pk, invoice in invoices.items())
+    is_held = Q(
+        payments__refunds__made_at_stripe=False, payments__refunds__state=RefundState.PENDING
+    )
+    held = Sum("payments__refunds__amount", filter=is_held, default=0)
+    invoices = Invoice.objects.annotate(held=held).in_bulk(sums)
+    return sum(
+        min(sums[pk], max(0, -invoice.amount_due - invoice.held))
+        for pk, invoice in invoices.items()
+    )
 
 
 def refundable(*, payment: Payment, invoice: Invoice) -> int:

@@ -162,6 +162,23 @@ def test_what_was_owed_back_already_is_not_paid_twice(payment: Payment, bank: Ba
     assert refund.amount == 20_00
 
 
+def test_credit_of_another_invoice_can_be_spent_where_ours_is_under_way(
+    payment: Payment, bank: Bank
+) -> None:
+    """What the refund has taken out of the credit already, the bank cannot pay back of it."""
+    tenant = payment.invoice.tenant
+    note = credit_note_issue(invoice=payment.invoice, amount=10_00, reason="", actor=None, now=NOW)
+    credit_note_refund(credit_note=note, actor=None, now=NOW)
+    settle(bank.dispute(payment))
+    bank_transfer_record(
+        invoice=issued(tenant, 1_00), amount=11_00, reference="T1", received_on=NOW.date(),
+        actor=None, now=NOW,
+    )  # fmt: skip
+    assert credit_balance(tenant=tenant, currency="USD") == 10_00
+    credit_note_issue(invoice=payment.invoice, amount=5_00, reason="", actor=None, now=NOW)
+    assert credit_balance(tenant=tenant, currency="USD") == 10_00
+
+
 def test_what_is_owed_only_once_it_is_lost_is_not_paid_twice(payment: Payment, bank: Bank) -> None:
     """A refund of ours was under way, and a credit note comes after it."""
     note = credit_note_issue(invoice=payment.invoice, amount=12_00, reason="", actor=None, now=NOW)
