@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -122,6 +123,7 @@ def _usage_line(meter: Meter, line: tiers.TierLine, days: Period) -> Line:
     return Line(description, line.quantity, line.unit_amount, line.amount, LineGroup.USAGE)
 
 
+@lru_cache(maxsize=64)  # a close asks once a line
 def days_text(days: Period) -> str:
     """Write days of one month: 2026-11 where they are all of it."""
     if days == month_of(days.start):
