@@ -23,7 +23,6 @@ from tenants.models import Tenant
 _REFUNDS = {
     RefundState.PENDING: gettext_lazy("It is on its way back to the card."),
     RefundState.SUCCEEDED: gettext_lazy("It went back to the card."),
-    RefundState.FAILED: gettext_lazy("It could not go back to the card, and is your credit."),
 }
 
 
@@ -32,8 +31,10 @@ def invoices(*, tenant: Tenant) -> QuerySet[Invoice]:
     issued = Invoice.objects.filter(tenant=tenant, sequence__isnull=False)
     disputed = Dispute.objects.filter(IS_STANDING, payment__invoice=OuterRef("pk"))
     refunds = Refund.objects.filter(credit_note=OuterRef("pk")).order_by("-id")
-    annotated = issued.annotate(
-        is_disputed=Exists(disputed), refund_state=Subquery(refunds.values("state")[:1])
+    annotated = issued.select_related("corrects").annotate(
+        is_disputed=Exists(disputed),
+        refund_state=Subquery(refunds.values("state")[:1]),
+        refund_amount=Subquery(refunds.values("amount")[:1]),
     )
     return annotated.order_by("-year", "-sequence")
 
@@ -78,7 +79,22 @@ def _note(invoice: Any) -> str:
         return _waits_for(invoice)
     if invoice.is_disputed:
         return _("The payment is disputed.")
+    if invoice.refund_state == RefundState.FAILED:
+        return _failed(invoice)
     return str(_REFUNDS.get(invoice.refund_state, ""))
+
+
+def _failed(note: Any) -> str:
+    """Return what became of a refund that failed: no credit where the payer has the money."""
+    back = note.refund_amount - max(0, -note.corrects.amount_due)
+    if back <= 0:
+        return _("It could not go back to the card, and is your credit.")
+    if back == note.refund_amount:
+        return _("It could not go back to the card once more: you have it back already.")
+    return _(
+        "You have %(amount)s of it back already. The rest could not go back to the card, and is"
+        " your credit."
+    ) % {"amount": display(back, note.currency)}
 
 
 def _waits_for(invoice: Invoice) -> str:

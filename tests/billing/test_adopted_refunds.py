@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing import payments
+from billing import payments, selectors
 from billing.balances import credit_balance, refundable
 from billing.models import (
     Customer,
@@ -151,6 +151,30 @@ def test_ours_that_is_refused_because_of_it_is_no_credit(paid: Payment, tenant: 
     assert credit_balance(tenant=tenant, currency="USD") == 0
     assert balances() == {"losses": 20_00, "revenue": -20_00}
     assert prove().is_proved
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "told"),
+    [
+        (30_00, "It could not go back to the card once more: you have it back already."),
+        (
+            18_00,
+            "You have $18.00 of it back already. The rest could not go back to the card, and is"
+            " your credit.",
+        ),
+    ],
+)
+def test_the_tenant_is_told_of_no_credit_that_is_set_off(
+    paid: Payment, tenant: Tenant, by_hand: int, told: str
+) -> None:
+    note = credited(paid, 30_00)
+    (ours,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    in_the_dashboard(paid, by_hand)
+    tell(paid, "refund.created")
+    assert refund_send(refund=ours, now=NOW) == RefundState.FAILED
+    assert credit_balance(tenant=tenant, currency="USD") == 30_00 - by_hand
+    row = selectors.invoice_row(selectors.invoices(tenant=tenant).get(pk=note.pk))
+    assert row["note"] == told
 
 
 def test_told_before_the_payment_that_first(
