@@ -53,6 +53,11 @@ class MoneyForm(forms.Form):
         refunds = sum(payment.refunds.count() for payment in self.invoice.payments.all())
         return f"{paid} {credited} {refunds}"
 
+    def _set_off(self, paid: int) -> int:
+        """Return what was set off against what the payer has back: that much less is paid now."""
+        invoices = Invoice.objects.values_list("amount_paid", flat=True)
+        return paid - invoices.get(pk=self.invoice.pk)
+
     def _money(self, amount: int) -> str:
         return display(amount, self.invoice.currency)
 
@@ -100,8 +105,7 @@ class CreditNoteForm(MoneyForm):
         if self.cleaned_data["pay_back"]:
             refunds = credit_note_refund(credit_note=note, actor=actor, now=now)
         off, back = min(owed, -note.total), sum(refund.amount for refund in refunds)
-        invoices = Invoice.objects.values_list("amount_paid", flat=True)
-        before = paid - invoices.get(pk=self.invoice.pk)  # set off
+        before = self._set_off(paid)
         text = _(
             "A credit note of %(total)s with tax: %(off)s off what is owed, %(back)s back to the "
             "card, %(credit)s as credit."
@@ -179,7 +183,7 @@ class BankTransferForm(MoneyForm):
     received_on = forms.DateField(label=gettext_lazy("received on"), widget=UnfoldAdminDateWidget)
 
     def do(self, *, actor: User, now: datetime) -> str:
-        owed = max(self.invoice.amount_due, 0)
+        owed, paid = max(self.invoice.amount_due, 0), self.invoice.amount_paid
         amount = self.cleaned_data["amount"]
         bank_transfer_record(
             invoice=self.invoice,
@@ -189,9 +193,14 @@ class BankTransferForm(MoneyForm):
             actor=actor,
             now=now,
         )
-        used = min(owed, amount)
-        return _("A transfer of %(amount)s: %(used)s for this invoice, %(over)s as credit.") % {
+        used, again = min(owed, amount), self._set_off(paid + amount)
+        text = _("A transfer of %(amount)s: %(used)s for this invoice, %(over)s as credit.") % {
             "amount": self._money(amount),
             "used": self._money(used),
-            "over": self._money(amount - used),
+            "over": self._money(amount - used - again),
         }
+        if again:
+            text += " " + _("%(amount)s makes good what the payer got back.") % {
+                "amount": self._money(again)
+            }
+        return text

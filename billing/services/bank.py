@@ -26,8 +26,9 @@ def bank_transfer_record(
 ) -> Payment:
     """Record a transfer for an invoice, in minor units of its currency; `received_on` is a UTC day.
 
-    It may be less than is due; what is more becomes the tenant's credit. Raise Refused where the
-    reference, the bank's own for the transfer, is recorded already, or there is nothing to pay.
+    It may be less than is due; what is more makes good what the payer got back unowed, and then
+    becomes the tenant's credit. Raise Refused where the reference, the bank's own for the transfer,
+    is recorded already, or there is nothing to pay.
     """
     invoice = invoice_locked(invoice.pk)
     reference = reference.strip()

@@ -43,6 +43,14 @@ def texts(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
+def by_hand(invoice: Invoice, amount: int) -> None:
+    """Take into the books that somebody paid so much back at Stripe."""
+    payment = invoice.payments.get()
+    intent_id = payment.payment_intent_id
+    found = StripeRefund("re_by_hand", "succeeded", amount, {}, "", intent_id, "")
+    refund_adopt(payment=payment, found=found, now=NOW)
+
+
 class Act:
     """A form on an invoice's page, filled in as its page shows it."""
 
@@ -85,10 +93,7 @@ class TestCreditNote:
         assert acts.count() == 2
 
     def test_what_the_payer_has_back_already_is_said(self, operator: Client, paid: Invoice) -> None:
-        payment = paid.payments.get()
-        intent_id = payment.payment_intent_id
-        by_hand = StripeRefund("re_by_hand", "succeeded", 8_00, {}, "", intent_id, "")
-        refund_adopt(payment=payment, found=by_hand, now=NOW)
+        by_hand(paid, 8_00)
         act = Act(operator, "credit_note", paid)
         assert (
             "$0.00 off what is owed, $2.00 back to the card, $0.00 as credit. "
@@ -155,6 +160,18 @@ class TestBankTransfer:
         assert "The transfer T1 is recorded already" in answer
         customer = reverse("admin:billing_customer_change", args=[tenant.customer.pk])
         assert "$5.00" in operator.get(customer).content.decode()
+
+    def test_what_it_makes_good_is_no_credit(
+        self, operator: Client, tenant: Tenant, paid: Invoice
+    ) -> None:
+        by_hand(paid, 8_00)
+        act = Act(operator, "bank_transfer", paid)
+        assert (
+            "A transfer of $10.00: $0.00 for this invoice, $2.00 as credit. "
+            "$8.00 makes good what the payer got back."
+        ) in act.ask(amount=10_00, reference="T1", received_on="2026-11-25")
+        act.confirm()
+        assert credit_balance(tenant=tenant, currency="USD") == 2_00
 
     def test_it_was_not_received_tomorrow(self, operator: Client, tenant: Tenant) -> None:
         act = Act(operator, "bank_transfer", issued(tenant, 30_00))
