@@ -40,11 +40,11 @@ class Order(models.Model):
     `amount` is what is to pay, in minor units, with `tax` in it, which was reckoned by `taxation`
     (Taxation in billing/taxes.py; empty: none); `lines` are those of its invoice
     (Line in services/invoices.py), one of the description where there are none. `token` is the
-    form's, so that a doubled submission finds the first order. `attempt` counts Checkout Sessions:
-    with the order's UUID it is the idempotency key. `starts_on` is the first day that a first
-    month's price counts, `rolls_over` the rule of the pack that the buyer was shown. When Stripe
-    was last asked about it is in `checked_at`, so that no order is asked about for ever while
-    another waits.
+    form's, so that a doubled submission finds the first order. `attempt` counts Checkout Sessions,
+    then the refunds that Stripe refused: with the order's UUID it is the idempotency key.
+    `starts_on` is the first day that a first month's price counts, `rolls_over` the rule of the
+    pack that the buyer was shown. When Stripe was last asked about it is in `checked_at`, so that
+    no order is asked about for ever while another waits.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -91,7 +91,7 @@ class Order(models.Model):
         verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created at"))
-    attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
     checkout_session_id = models.CharField(_("Checkout Session"), max_length=120, blank=True)
     payment_intent_id = models.CharField(
         _("PaymentIntent"), max_length=120, blank=True, db_index=True

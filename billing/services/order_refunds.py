@@ -74,8 +74,9 @@ def order_refund(*, order: Order, now: datetime) -> Order:
     """Pay an order back that could not be delivered, or look what became of that.
 
     Of a refund that failed, those that an operator makes at Stripe are taken. Raise PaymentError;
-    what Stripe refuses is noted on the order first. A repeat is harmless: Stripe is asked first
-    what went back, and no more than what is missing does.
+    what Stripe refuses is noted on the order first, and the next is another attempt: for a day
+    Stripe answers the same under the same key. A repeat is harmless: Stripe is asked first what
+    went back, and no more than what is missing does.
     """
     if order.state != OrderState.REFUND_DUE:
         return order
@@ -89,8 +90,8 @@ def order_refund(*, order: Order, now: datetime) -> Order:
         return _ask(order, now)
     except payments.PaymentRefused as refusal:
         reason = _("Stripe refused the refund: %(reason)s") % {"reason": refusal}
-        due = Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE)
-        due.update(decline_message=reason[:300])
+        due = Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE, attempt=order.attempt)
+        due.update(decline_message=reason[:300], attempt=order.attempt + 1)
         raise
 
 
@@ -107,7 +108,7 @@ def _ask(order: Order, now: datetime) -> Order:
         payment_intent_id=order.payment_intent_id,
         amount=missing,
         metadata={"order": str(order.uuid)},
-        idempotency_key=f"refund-{order.uuid}",
+        idempotency_key=f"refund-{order.uuid}-{order.attempt}",
     )
     return order_refund_check(order=order, told=made, now=now)
 

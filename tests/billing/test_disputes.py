@@ -469,8 +469,8 @@ def test_over_less_than_an_undeliverable_order_the_rest_still_has_to_go_back(
 
 
 @pytest.fixture
-def won_in_part(tenant: Tenant, payment: Payment, bank: Bank) -> Order:
-    """An undeliverable order of 30.00, of which a dispute has paid 10.00 back."""
+def disputed_order(tenant: Tenant, payment: Payment, bank: Bank) -> tuple[Order, str]:
+    """An undeliverable order of 30.00, and the id of its dispute."""
     order = Order.objects.create(
         tenant=tenant, purpose="extension", state=OrderState.REFUND_DUE, token="1",
         currency="USD", amount=30_00, payment_intent_id=payment.payment_intent_id,
@@ -480,11 +480,34 @@ def won_in_part(tenant: Tenant, payment: Payment, bank: Bank) -> Order:
     Payment.objects.filter(pk=payment.pk).update(payment_intent_id="pi_another")
     ledger.order_held_post(order=order, now=NOW)
     settle(dispute_id)
+    return order, dispute_id
+
+
+@pytest.fixture
+def won_in_part(disputed_order: tuple[Order, str], bank: Bank) -> Order:
+    """The same, of which the dispute has paid 10.00 back."""
+    order, dispute_id = disputed_order
     bank.decide(dispute_id, "won")
     theirs = vars(payments.dispute_get(dispute_id=dispute_id))
     dispute_settle(found=StripeDispute(**{**theirs, "reinstated": 20_00}), now=NOW)
     assert balances() == {"held": -20_00, "revenue": -36_77, "stripe": 56_77}
     return order
+
+
+def test_what_stripe_refused_while_it_was_disputed_goes_back_once_it_is_won(
+    disputed_order: tuple[Order, str], bank: Bank
+) -> None:
+    order, dispute_id = disputed_order
+    for _ in range(2):
+        with pytest.raises(payments.PaymentRefused):
+            order_refund(order=order, now=NOW)
+        order.refresh_from_db()
+        assert "charged back" in order.decline_message
+    bank.decide(dispute_id, "won")
+    settle(dispute_id)
+    order = order_refund(order=order, now=NOW)
+    assert (order.state, order.decline_message) == (OrderState.REFUNDED, "")
+    assert balances() == BEFORE
 
 
 def test_of_an_undeliverable_order_no_more_goes_back_than_its_dispute_left(
