@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from billing import balances, payments
 from billing.models import Dispute, Order, OrderState
+from billing.models.disputes import IS_UNSETTLED
 from billing.money import display
 from billing.services.intents import orders_of
 from billing.services.ledger import order_held_post, order_refund_post
@@ -103,6 +104,12 @@ def _ask(order: Order, now: datetime) -> Order:
     if known and (order.refund_id or missing <= 0):
         return order_refund_settle(order=order, told=known[0], others=known[1:], now=now)
     if missing <= 0:  # a dispute that was lost meanwhile paid it back
+        return order
+    disputes = Dispute.objects.filter(payment_intent_id=order.payment_intent_id)
+    if disputes.filter(IS_UNSETTLED).exists():  # how much it leaves is not known yet
+        due = Order.objects.filter(pk=order.pk, state=OrderState.REFUND_DUE)
+        due.update(decline_message=_("The payment is disputed."))
+        order.refresh_from_db()
         return order
     made = payments.refund_create(
         payment_intent_id=order.payment_intent_id,

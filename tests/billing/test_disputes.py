@@ -470,7 +470,7 @@ def test_over_less_than_an_undeliverable_order_the_rest_still_has_to_go_back(
 
 @pytest.fixture
 def disputed_order(tenant: Tenant, payment: Payment, bank: Bank) -> tuple[Order, str]:
-    """An undeliverable order of 30.00, and the id of its dispute."""
+    """An undeliverable order of 30.00, and the id of its dispute, of which nobody told us."""
     order = Order.objects.create(
         tenant=tenant, purpose="extension", state=OrderState.REFUND_DUE, token="1",
         currency="USD", amount=30_00, payment_intent_id=payment.payment_intent_id,
@@ -479,7 +479,6 @@ def disputed_order(tenant: Tenant, payment: Payment, bank: Bank) -> tuple[Order,
     dispute_id = bank.dispute(payment)
     Payment.objects.filter(pk=payment.pk).update(payment_intent_id="pi_another")
     ledger.order_held_post(order=order, now=NOW)
-    settle(dispute_id)
     return order, dispute_id
 
 
@@ -487,6 +486,7 @@ def disputed_order(tenant: Tenant, payment: Payment, bank: Bank) -> tuple[Order,
 def won_in_part(disputed_order: tuple[Order, str], bank: Bank) -> Order:
     """The same, of which the dispute has paid 10.00 back."""
     order, dispute_id = disputed_order
+    settle(dispute_id)
     bank.decide(dispute_id, "won")
     theirs = vars(payments.dispute_get(dispute_id=dispute_id))
     dispute_settle(found=StripeDispute(**{**theirs, "reinstated": 20_00}), now=NOW)
@@ -504,7 +504,11 @@ def test_what_stripe_refused_while_it_was_disputed_goes_back_once_it_is_won(
         order.refresh_from_db()
         assert "charged back" in order.decline_message
     bank.decide(dispute_id, "won")
-    settle(dispute_id)
+    won = payments.dispute_get(dispute_id=dispute_id)
+    dispute_settle(found=replace(won, reinstated=0), now=NOW)  # the money is not back yet
+    order = order_refund(order=order, now=NOW)
+    assert order.decline_message == "The payment is disputed."
+    dispute_settle(found=won, now=NOW)
     order = order_refund(order=order, now=NOW)
     assert (order.state, order.decline_message) == (OrderState.REFUNDED, "")
     assert balances() == BEFORE
