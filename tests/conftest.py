@@ -26,7 +26,7 @@ from django.core.management.color import Style
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
-from django.utils import timezone
+from django.utils import timezone, translation
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from kombu import Connection, Message, Queue
@@ -118,6 +118,13 @@ def valkey() -> Iterator[str]:
         with override_settings(REDIS_URL=url, CELERY_BROKER_URL=url, CACHES=caches):
             yield url
             celery_app.close()
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    """Leave no language from one test to the next: the test client keeps its last page's."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
