@@ -28,7 +28,7 @@ fi
 	cksum < $(1) > $(VENV)/$(1).installed; }
 endef
 
-.PHONY: help install run demo test lint bench screenshots lock
+.PHONY: help run demo test lint bench screenshots lock
 
 help:
 	@echo "make run          set up and start everything; Ctrl-C stops it"
@@ -38,10 +38,6 @@ help:
 	@echo "make bench        the benchmarks"
 	@echo "make screenshots  every page, light, dark, narrow and Japanese, into var/screenshots; ARGS=dark takes only those"
 	@echo "make lock         compile requirements*.in, the functions' too, into the lock files"
-
-# What all but `run` and `demo` begin with, alone: two that begin at once would both install.
-install:
-	$(call install,requirements-dev.txt)
 
 run:
 	$(call install,requirements.txt)
