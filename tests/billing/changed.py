@@ -1,9 +1,6 @@
 """Tenants who change their plans: the press of the button, what is paid, billed and held then."""
 
-import threading
 from datetime import UTC, datetime, timedelta
-
-from django.db import connection
 
 from billing import services
 from billing.models import Invoice, InvoiceKind, Order, Subscription, SubscriptionState
@@ -55,20 +52,3 @@ def fees(tenant: Tenant) -> list[tuple[str, int]]:
 
 def bill(now: datetime) -> None:
     assert services.close_month(now=now).failed == {}
-
-
-def at_once(act: object) -> None:
-    """Do something in two threads that begin together."""
-    together = threading.Barrier(2)
-
-    def run() -> None:
-        together.wait()
-        assert callable(act)
-        act()
-        connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -87,6 +87,12 @@ def subscribe(sign_up: SignUpCall, plan: str = "starter", **more: str) -> Tenant
     return signed_up.tenant
 
 
+@pytest.fixture
+def starter(sign_up: SignUpCall) -> Tenant:
+    """A tenant on `starter` since the 24th of November."""
+    return subscribe(sign_up)
+
+
 @dataclass
 class Billed:
     """What a close issued, and what became of collecting it."""

@@ -44,12 +44,6 @@ from tests.conftest import RunTasks
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def starter(sign_up: SignUpCall) -> Tenant:
-    """A tenant on `starter` since the 24th of November."""
-    return subscribe(sign_up)
-
-
 class TestTooSmall:
     """What is to pay at once is below Stripe's smallest charge."""
 
