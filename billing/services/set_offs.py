@@ -31,21 +31,7 @@ def losses_set_off(*, invoice: Invoice, now: datetime) -> None:
         loss.save(update_fields=["owed_back"])
         invoice.amount_paid -= amount
         invoice.save(update_fields=["amount_paid"])
-        row = SetOff.objects.create(
-            dispute=loss if isinstance(loss, Dispute) else None,
-            refund=loss if isinstance(loss, Refund) else None,
-            currency=invoice.currency,
-            amount=amount,
-            created_at=now,
-        )
-        post(
-            key=f"set_off:{row.uuid}",
-            entries={Account.CREDIT: amount, Account.LOSSES: -amount},
-            currency=invoice.currency,
-            now=now,
-            tenant=invoice.tenant,
-            invoice=invoice,
-        )
+        _note(loss, amount, owed=Account.CREDIT, of=invoice, now=now)
 
 
 def dispute_set_off(*, order: Order, now: datetime) -> None:
@@ -70,16 +56,28 @@ def dispute_set_off(*, order: Order, now: datetime) -> None:
         dispute.order = order
         dispute.owed_back += amount
         dispute.save(update_fields=["order", "owed_back"])
-        row = SetOff.objects.create(
-            dispute=dispute, currency=order.currency, amount=amount, created_at=now
-        )
-        post(
-            key=f"set_off:{row.uuid}",
-            entries={Account.HELD: amount, Account.LOSSES: -amount},
-            currency=order.currency,
-            now=now,
-            tenant=order.tenant,
-        )
+        _note(dispute, amount, owed=Account.HELD, of=order, now=now)
+
+
+def _note(
+    loss: Dispute | Refund, amount: int, *, owed: Account, of: Invoice | Order, now: datetime
+) -> None:
+    """Write that so much of a loss was owed, for an invoice or an order, and book it."""
+    row = SetOff.objects.create(
+        dispute=loss if isinstance(loss, Dispute) else None,
+        refund=loss if isinstance(loss, Refund) else None,
+        currency=of.currency,
+        amount=amount,
+        created_at=now,
+    )
+    post(
+        key=f"set_off:{row.uuid}",
+        entries={owed: amount, Account.LOSSES: -amount},
+        currency=of.currency,
+        now=now,
+        tenant=of.tenant,
+        invoice=of if isinstance(of, Invoice) else None,
+    )
 
 
 def _losses(invoice: Invoice) -> Iterator[tuple[Dispute | Refund, int]]:
