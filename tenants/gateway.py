@@ -106,12 +106,12 @@ class KeyUsage:
 
 
 @cache
-def _client(*, attempts: int) -> Any:
+def _client(endpoint_url: str | None, *, attempts: int) -> Any:
     """Time-outs are short: a tenant's claim (GATEWAY_CLAIM_SECONDS) must outlast one call."""
     return boto3.client(
         "apigateway",
         region_name=settings.AWS_REGION,
-        endpoint_url=settings.AWS_ENDPOINT_URL,
+        endpoint_url=endpoint_url,
         config=Config(
             connect_timeout=2,
             read_timeout=5,
@@ -122,7 +122,9 @@ def _client(*, attempts: int) -> Any:
 
 def _call(operation: str, *, attempts: int = 3, **parameters: Any) -> dict[str, Any]:
     """Call one operation of the control plane and map its errors to ours."""
-    method: Callable[..., dict[str, Any]] = getattr(_client(attempts=attempts), operation)
+    method: Callable[..., dict[str, Any]] = getattr(
+        _client(settings.AWS_ENDPOINT_URL, attempts=attempts), operation
+    )
     try:
         return method(**parameters)
     except ClientError as error:

@@ -39,7 +39,12 @@ from portal.local.payments.server import LocalPayments
 from portal.supervisor.environment import Ports
 from tests.cast import Cast, assemble, usage_plan_free
 from tests.env import NOBODY, STRIPE_TEST_SECRET_KEY
-from tests.services import local_aws_running, local_payments_running, ping_api_deploy
+from tests.services import (
+    local_payments_made,
+    ping_api_deploy,
+    pointed_at_aws,
+    pointed_at_payments,
+)
 
 QUEUES = (*GATEWAY_QUEUES, "default")
 
@@ -135,16 +140,29 @@ def _empty_valkey(valkey: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAWS]:
-    """The local AWS of this process, empty at first; the settings point at it."""
-    with local_aws_running(tmp_path_factory.mktemp("aws")) as aws:
+def aws_of_this_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAWS]:
+    """A local AWS that tests share, empty at first. Settings point at it only in a test that asks:
+    what one fixture sets for longer, another's end can take away."""
+    with LocalAWS(state_dir=tmp_path_factory.mktemp("aws")) as aws:
         yield aws
 
 
+@pytest.fixture
+def local_aws(aws_of_this_process: LocalAWS) -> Iterator[LocalAWS]:
+    """The local AWS of this process; the settings point at it."""
+    with pointed_at_aws(aws_of_this_process):
+        yield aws_of_this_process
+
+
 @pytest.fixture(scope="session")
-def gateway_api(local_aws: LocalAWS) -> str:
-    """A deployed API with `GET /v1/ping`, enough where a test needs no stack; yields its URL."""
-    ping_api_deploy(local_aws.url)
+def ping_api(aws_of_this_process: LocalAWS) -> None:
+    """A deployed API with `GET /v1/ping`, enough where a test needs no stack."""
+    ping_api_deploy(aws_of_this_process.url)
+
+
+@pytest.fixture
+def gateway_api(local_aws: LocalAWS, ping_api: None) -> str:
+    """The URL of the API with `GET /v1/ping`; the settings point at it."""
     return str(settings.API_BASE_URL)
 
 
@@ -156,13 +174,20 @@ def call(gateway_api: str) -> Iterator[Callable[[str | None], httpx.Response]]:
 
 
 @pytest.fixture(scope="session")
-def local_payments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPayments]:
-    """The local payments; the settings point at them. It delivers webhooks once told where to."""
-    with local_payments_running(tmp_path_factory.mktemp("payments")) as payments:
+def payments_of_this_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPayments]:
+    """Local payments that tests share."""
+    with local_payments_made(tmp_path_factory.mktemp("payments")) as payments:
         yield payments
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
+def local_payments(payments_of_this_process: LocalPayments) -> Iterator[LocalPayments]:
+    """The local payments; the settings point at them. It delivers webhooks once told where to."""
+    with pointed_at_payments(payments_of_this_process):
+        yield payments_of_this_process
+
+
+@pytest.fixture
 def stripe_api(request: pytest.FixtureRequest) -> None:
     """Stripe's API: its test mode where the environment has a key for that, or what stands for it.
 

@@ -14,38 +14,36 @@ from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
-import billing.payments
 from portal.local.aws.server import LocalAWS
 from portal.local.payments.server import LocalPayments
-from tenants import gateway
 
 
-@contextmanager
-def local_aws_running(state_dir: Path) -> Iterator[LocalAWS]:
-    """Run the local AWS, with the settings pointed at it."""
-    with LocalAWS(state_dir=state_dir) as aws:
-        api_id, stage = settings.BACKEND_API_ID, settings.BACKEND_STAGE
-        base = f"{aws.url}/_aws/execute-api/{api_id}/{stage}"
-        with override_settings(AWS_ENDPOINT_URL=aws.url, API_BASE_URL=base):
-            gateway._client.cache_clear()
-            yield aws
-    gateway._client.cache_clear()
+def pointed_at_aws(aws: LocalAWS) -> override_settings:
+    """Return the settings that point at a local AWS."""
+    api_id, stage = settings.BACKEND_API_ID, settings.BACKEND_STAGE
+    base = f"{aws.url}/_aws/execute-api/{api_id}/{stage}"
+    return override_settings(AWS_ENDPOINT_URL=aws.url, API_BASE_URL=base)
+
+
+def pointed_at_payments(payments: LocalPayments) -> override_settings:
+    """Return the settings that point at local payments."""
+    return override_settings(STRIPE_API_BASE=payments.url)
+
+
+def local_payments_made(state_dir: Path) -> LocalPayments:
+    """Return local payments, yet to be entered. Set `webhook_url` where needed."""
+    return LocalPayments(
+        state_dir=state_dir,
+        secret_key=settings.STRIPE_SECRET_KEY,
+        webhook_secret=settings.STRIPE_WEBHOOK_SECRET,
+    )
 
 
 @contextmanager
 def local_payments_running(state_dir: Path) -> Iterator[LocalPayments]:
-    """Run the local payments, with the settings pointed at them. Set `webhook_url` where needed."""
-    with (
-        LocalPayments(
-            state_dir=state_dir,
-            secret_key=settings.STRIPE_SECRET_KEY,
-            webhook_secret=settings.STRIPE_WEBHOOK_SECRET,
-        ) as payments,
-        override_settings(STRIPE_API_BASE=payments.url),
-    ):
-        billing.payments.client.stripe_client.cache_clear()
+    """Run local payments, with the settings pointed at them."""
+    with local_payments_made(state_dir) as payments, pointed_at_payments(payments):
         yield payments
-    billing.payments.client.stripe_client.cache_clear()
 
 
 def worker_environment() -> dict[str, str]:

@@ -17,11 +17,16 @@ from billing.payments.errors import (
 TIMEOUT = 10  # seconds; no page waits longer for Stripe
 
 
-@cache
 def stripe_client() -> stripe.StripeClient:
+    """Return Stripe's client, made once per process."""
+    return _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
+
+
+@cache
+def _client(secret_key: str, api_base: str) -> stripe.StripeClient:
     return stripe.StripeClient(
-        settings.STRIPE_SECRET_KEY,
-        base_addresses={"api": settings.STRIPE_API_BASE},
+        secret_key,
+        base_addresses={"api": api_base},
         max_network_retries=1,
         http_client=stripe.RequestsClient(timeout=TIMEOUT),
     )

@@ -87,7 +87,6 @@ class Result:
         return body
 
 
-@cache
 def client(service: str) -> Any:
     """Return a boto3 client with short time-outs, made once per process.
 
@@ -95,10 +94,15 @@ def client(service: str) -> Any:
     global address, which redirects outside us-east-1, and which the pages' policy does not allow.
     A local endpoint, which is an IP address, is used as it is.
     """
+    return _client(service, settings.AWS_ENDPOINT_URL)
+
+
+@cache
+def _client(service: str, endpoint_url: str | None) -> Any:
     return boto3.client(
         service,
         region_name=settings.AWS_REGION,
-        endpoint_url=settings.AWS_ENDPOINT_URL,
+        endpoint_url=endpoint_url,
         config=Config(
             connect_timeout=2,
             read_timeout=20,

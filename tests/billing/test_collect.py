@@ -158,10 +158,8 @@ class TestCollect:
         assert self.charges(tenant) == [29_00]
 
     def test_a_wrong_key_of_ours_is_no_decline(self, tenant: Tenant) -> None:
-        payments.client.stripe_client.cache_clear()
         with override_settings(STRIPE_SECRET_KEY="sk_test_rotated"):
             run = close_and_collect(FIRST)
-        payments.client.stripe_client.cache_clear()
         invoice = Invoice.objects.get(kind="fee")
         assert (run.declined, list(run.failed)) == (0, [invoice.number])
         assert invoice.payments.get().state == PaymentState.PENDING
