@@ -2,6 +2,7 @@
 are asked about.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from billing.models.disputes import IS_UNSETTLED
 from billing.payments import StripeDispute
 from billing.services.cursors import cursor_move, cursor_reached
 from billing.services.disputes import dispute_settle
-from billing.services.intents import orders_of, payment_of
+from billing.services.intents import paid_by
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ def disputes_fetch(*, now: datetime, dry_run: bool = False) -> DisputesRun:
     since = since - OVERLAP if since else now - LOOK_BACK
     found = {one.id: one for one in payments.disputes_since(since=since)}
     reached = now
-    for one in filter(_is_news, found.values()):
+    for one in _news(found.values()):
         try:
             if not dry_run:
                 dispute_settle(found=one, now=now)
@@ -51,15 +52,15 @@ def disputes_fetch(*, now: datetime, dry_run: bool = False) -> DisputesRun:
             reached = min(reached, one.opened_at)  # it is listed again
         else:
             run.news.append(one)
-    for dispute_id in _unsettled().exclude(stripe_id__in=found).values_list("stripe_id", flat=True):
+    for known in _unsettled().exclude(stripe_id__in=found):
         try:
-            one = payments.dispute_get(dispute_id=dispute_id)
-            if _is_news(one):
+            one = payments.dispute_get(dispute_id=known.stripe_id)
+            if _is_news(known, one):
                 if not dry_run:
                     dispute_settle(found=one, now=now)
                 run.news.append(one)
         except Exception as error:
-            _note_failure(run, dispute_id, error)
+            _note_failure(run, known.stripe_id, error)
     if not dry_run:
         cursor_move(StripeList.DISPUTES, reached)
     return run
@@ -74,11 +75,17 @@ def _unsettled() -> QuerySet[Dispute]:
     return Dispute.objects.filter(Q(closed_at=None) | IS_UNSETTLED)
 
 
-def _is_news(found: StripeDispute) -> bool:
-    """Say whether a dispute is ours, and not noted as it is."""
-    known = Dispute.objects.filter(stripe_id=found.id).first()
-    if known is None:
-        intent_id = found.payment_intent_id
-        return payment_of(intent_id) is not None or orders_of(intent_id).exists()
+def _news(found: Collection[StripeDispute]) -> list[StripeDispute]:
+    """Return the disputes that are ours, and not noted as they are; however many, by two queries."""
+    noted = Dispute.objects.in_bulk([one.id for one in found], field_name="stripe_id")
+    ours = paid_by({one.payment_intent_id for one in found if one.id not in noted})
+    return [
+        one
+        for one in found
+        if (_is_news(noted[one.id], one) if one.id in noted else one.payment_intent_id in ours)
+    ]
+
+
+def _is_news(known: Dispute, found: StripeDispute) -> bool:
     noted = (known.status, known.withdrawn_at is not None, known.reinstated_at is not None)
     return noted != (found.status, found.withdrawn > 0, found.reinstated > 0)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import stripe
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import payments, selectors
@@ -362,6 +364,20 @@ def test_the_nightly_look_finds_what_no_event_told(
     assert [one.status for one in disputes_fetch(now=NOW).news] == ["won"]
     assert disputes_fetch(now=NOW).news == []
     assert balances() == BEFORE
+
+
+def test_what_is_listed_is_looked_for_at_once(
+    payment: Payment, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = payments.dispute_get(dispute_id=bank.dispute(payment))
+    dispute_settle(found=known, now=NOW)
+    theirs = [replace(known, id=f"du_{at}", payment_intent_id=f"pi_{at}") for at in range(5)]
+    ours = replace(known, id="du_ours")
+    monkeypatch.setattr(payments, "disputes_since", lambda **_asked: iter([*theirs, ours, known]))
+    with CaptureQueriesContext(connection) as asked:
+        run = disputes_fetch(now=NOW, dry_run=True)
+    assert run.news == [ours]
+    assert len(asked) == 4  # how far it was read, what is noted, what is ours, what is not over
 
 
 def test_one_that_cannot_be_fetched_stops_no_other(
