@@ -53,10 +53,13 @@ class MoneyForm(forms.Form):
         refunds = sum(payment.refunds.count() for payment in self.invoice.payments.all())
         return f"{paid} {credited} {refunds}"
 
-    def _set_off(self, paid: int) -> int:
-        """Return what was set off against what the payer has back: that much less is paid now."""
+    def _set_off(self, paid: int, over: int) -> int:
+        """Return what was set off against what the payer has back: that much less is paid now.
+
+        At most what came `over` by this; credit that the tenant had already may be set off with it.
+        """
         invoices = Invoice.objects.values_list("amount_paid", flat=True)
-        return paid - invoices.get(pk=self.invoice.pk)
+        return min(paid - invoices.get(pk=self.invoice.pk), over)
 
     def _money(self, amount: int) -> str:
         return display(amount, self.invoice.currency)
@@ -105,7 +108,7 @@ class CreditNoteForm(MoneyForm):
         if self.cleaned_data["pay_back"]:
             refunds = credit_note_refund(credit_note=note, actor=actor, now=now)
         off, back = min(owed, -note.total), sum(refund.amount for refund in refunds)
-        before = self._set_off(paid)
+        before = self._set_off(paid, -note.total - off - back)
         text = _(
             "A credit note of %(total)s with tax: %(off)s off what is owed, %(back)s back to the "
             "card, %(credit)s as credit."
@@ -193,7 +196,8 @@ class BankTransferForm(MoneyForm):
             actor=actor,
             now=now,
         )
-        used, again = min(owed, amount), self._set_off(paid + amount)
+        used = min(owed, amount)
+        again = self._set_off(paid + amount, amount - used)
         text = _("A transfer of %(amount)s: %(used)s for this invoice, %(over)s as credit.") % {
             "amount": self._money(amount),
             "used": self._money(used),

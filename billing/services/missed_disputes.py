@@ -76,7 +76,7 @@ def _unsettled() -> QuerySet[Dispute]:
 
 
 def _news(found: Collection[StripeDispute]) -> list[StripeDispute]:
-    """Return the disputes that are ours, and not noted as they are; however many, by two queries."""
+    """Return the disputes that are ours and not noted as they are, by two queries."""
     noted = Dispute.objects.in_bulk([one.id for one in found], field_name="stripe_id")
     ours = paid_by({one.payment_intent_id for one in found if one.id not in noted})
     return [

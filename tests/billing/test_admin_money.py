@@ -11,6 +11,7 @@ from billing.models import Invoice, InvoiceKind, Payment, Posting, Refund
 from billing.payments import StripeRefund
 from billing.services import invoice_collect
 from billing.services.adopted_refunds import refund_adopt
+from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
 from tenants.models import AuditEntry, Tenant, User
 from tests.billing.books import NOW, issued
@@ -172,6 +173,23 @@ class TestBankTransfer:
         ) in act.ask(amount=10_00, reference="T1", received_on="2026-11-25")
         act.confirm()
         assert credit_balance(tenant=tenant, currency="USD") == 2_00
+
+    def test_what_is_set_off_of_other_credit_makes_none_below_zero(
+        self, operator: Client, tenant: Tenant, paid: Invoice
+    ) -> None:
+        credit_note_issue(invoice=paid, amount=10_00, reason="", actor=None, now=NOW)
+        credit_spend(invoice=issued(tenant, 10_00), now=NOW)
+        by_hand(paid, 10_00)  # there is no credit to set it off against
+        other = Act(operator, "bank_transfer", issued(tenant, 1_00))
+        other.ask(amount=7_00, reference="T1", received_on="2026-11-25")
+        other.confirm()
+        act = Act(operator, "bank_transfer", paid)
+        assert (
+            "A transfer of $4.00: $0.00 for this invoice, $0.00 as credit. "
+            "$4.00 makes good what the payer got back."
+        ) in act.ask(amount=4_00, reference="T2", received_on="2026-11-25")
+        act.confirm()
+        assert credit_balance(tenant=tenant, currency="USD") == 0
 
     def test_it_was_not_received_tomorrow(self, operator: Client, tenant: Tenant) -> None:
         act = Act(operator, "bank_transfer", issued(tenant, 30_00))
