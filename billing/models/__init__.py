@@ -11,7 +11,7 @@ billed_usage.py   what a month's usage was read as, and billed as
 payments.py       payments, refunds, and Stripe's events
 reconciliation.py what is compared with Stripe every night
 disputes.py       payments that their cardholders dispute
-set_offs.py       what we came to owe a payer who has it already
+set_offs.py       what we came to owe a payer who has it already, or has twice
 ledger.py         the books
 dunning.py        what is done about invoices that cannot be collected
 notices.py        mails about money
@@ -65,7 +65,7 @@ from billing.models.payments import (
     StripeEvent,
 )
 from billing.models.reconciliation import Reconciliation, StripeCursor, StripeList
-from billing.models.set_offs import SetOff
+from billing.models.set_offs import SetOff, UnowedRefund
 from billing.models.subscriptions import (
     ChangeState,
     Customer,
@@ -141,6 +141,7 @@ __all__ = [
     "TaxDetails",
     "TaxRate",
     "UnitCost",
+    "UnowedRefund",
     "Unused",
     "UsageReading",
     "ViesCheck",

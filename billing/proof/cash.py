@@ -37,6 +37,7 @@ from billing.models import (
     RefundState,
     StripeCursor,
     StripeList,
+    UnowedRefund,
 )
 from billing.models.balance import (
     CHARGES,
@@ -110,6 +111,8 @@ def _moves() -> Iterator[_Moved]:
     yield paid, intent, "currency", F("amount"), F("fulfilled_at")
     refunded = with_held(undelivered(OrderState.REFUNDED))
     yield refunded, intent, "currency", -F("to_refund"), F("refunded_at")
+    unowed = UnowedRefund.objects.all()  # in `to_refund` already, but newer
+    yield unowed, "order__payment_intent_id", "currency", Value(0), F("created_at")
     taken = Dispute.objects.exclude(withdrawn_at=None)
     yield taken, intent, "currency", -F("amount"), F("withdrawn_at")
     returned = Dispute.objects.exclude(reinstated_at=None)

@@ -39,6 +39,7 @@ from billing.models import (
     Refund,
     RefundState,
     SetOff,
+    UnowedRefund,
 )
 from billing.models.balance import PAYOUTS
 from billing.proof.accounts import (
@@ -134,7 +135,9 @@ def _booked() -> Iterator[_Booked]:
     due_back = undelivered(OrderState.REFUND_DUE, OrderState.REFUNDED)
     yield _Booked("order", due_back, uuid, amount, "currency")
     orders_refunded = with_held(undelivered(OrderState.REFUNDED))
-    yield _Booked("order_refund", orders_refunded, uuid, F("to_refund"), "currency")
+    by_itself = orders_refunded.annotate(at_once=F("to_refund") - _unowed()).exclude(at_once=0)
+    yield _Booked("order_refund", by_itself, uuid, F("at_once"), "currency")
+    yield _Booked("unowed_refund", UnowedRefund.objects.all(), uuid, amount, "currency")
     decided = Case(When(lost_at=None, then=amount), default=F("reinstated"))  # or turned
     for kind, disputes, over in (
         ("dispute", Dispute.objects.exclude(withdrawn_at=None), amount),
@@ -152,6 +155,13 @@ def _booked() -> Iterator[_Booked]:
         ("exchanged_to", exchanged, Abs("amount"), "currency"),
     ):
         yield _Booked(kind, moved, F("stripe_id"), sum_, currency)
+
+
+def _unowed() -> Any:
+    """Return what went back of an order once it was refunded."""
+    unowed = UnowedRefund.objects.filter(order=OuterRef("pk")).order_by().values("order")
+    sums = unowed.annotate(sum=Sum("amount")).values("sum")
+    return Coalesce(Subquery(sums, output_field=BigIntegerField()), 0)
 
 
 def _written_off() -> QuerySet[Entry]:

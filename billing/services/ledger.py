@@ -17,6 +17,7 @@ from billing.models import (
     PaymentMethod,
     Posting,
     Refund,
+    UnowedRefund,
 )
 from billing.models.balance import PAYOUTS
 from billing.sql import Dashed, insert_from
@@ -170,6 +171,17 @@ def order_refund_post(*, order: Order, held: int, unowed: int, now: datetime) ->
             now=now,
             tenant=order.tenant,
         )
+
+
+def unowed_refund_post(*, refund: UnowedRefund, now: datetime) -> None:
+    """Note that an order was refunded at Stripe beside the lost dispute that paid it back."""
+    post(
+        key=f"unowed_refund:{refund.uuid}",
+        entries={Account.LOSSES: refund.amount, Account.STRIPE: -refund.amount},
+        currency=refund.currency,
+        now=now,
+        tenant=refund.order.tenant,
+    )
 
 
 def refund_post(

@@ -13,12 +13,13 @@ from django.db import transaction
 from django.db.models import Max, Sum
 from django.utils.translation import gettext as _
 
+import tenants.services
 from billing import balances, payments
-from billing.models import Dispute, Order, OrderState
+from billing.models import Dispute, Order, OrderState, UnowedRefund
 from billing.models.disputes import IS_UNSETTLED
 from billing.money import display
 from billing.services.intents import orders_of
-from billing.services.ledger import order_held_post, order_refund_post
+from billing.services.ledger import order_held_post, order_refund_post, unowed_refund_post
 from billing.services.set_offs import dispute_set_off
 from tenants import queue
 
@@ -139,7 +140,8 @@ def order_refund_settle(
 
     One that failed leaves the order to be refunded, and its money held, with the reason; so does
     one of a part, with what is missing. One that a bank sent back later, whichever of them, is due
-    once more. What an operator refunded beside a dispute that paid it back is lost.
+    once more. What an operator refunded beside a dispute that paid it back, before or after all of
+    it had gone back, is lost.
     """
     order = Order.objects.select_for_update().select_related("tenant").get(pk=order.pk)
     found = {one.id: one for one in (*others, told)}
@@ -180,7 +182,37 @@ def order_refund_settle(
             reason=reason,
             now=now,
         )
+    if order.state == OrderState.REFUNDED:
+        _unowed_note(order, by_us, now)
     return order
+
+
+def _unowed_note(order: Order, by_us: int, now: datetime) -> None:
+    """Note what went back of a payment beside what was due, now that `by_us` did in all: a lost
+    dispute has paid back the same.
+
+    While one of its orders is due, that may be what its refund is for.
+    """
+    came_in, by_bank, due = _so_far(order)
+    unowed = by_us + by_bank - came_in
+    for one in orders_of(order.payment_intent_id).filter(state=OrderState.REFUNDED):
+        if due or unowed <= 0:
+            return
+        if amount := _owe_no_more(one, unowed):
+            unowed -= amount
+            refund = UnowedRefund.objects.create(
+                order=one, currency=one.currency, amount=amount, created_at=now
+            )
+            unowed_refund_post(refund=refund, now=now)
+            tenants.services.audit_record(
+                action="order.refunded_at_stripe",
+                tenant=order.tenant,
+                actor=None,
+                now=now,
+                target=str(one.uuid),
+                amount=amount,
+                currency=one.currency,
+            )
 
 
 def _owe_no_more(order: Order, amount: int) -> int:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from billing import payments, selectors
 from billing.balances import credit_balance
 from billing.models import (
+    BalanceTransaction,
     Dispute,
     DisputeStatus,
     EventStatus,
@@ -28,9 +29,11 @@ from billing.models import (
     SetOff,
     StripeEvent,
     StripeList,
+    UnowedRefund,
 )
 from billing.payments import StripeDispute, StripeRefund
 from billing.proof import prove
+from billing.proof.cash import differences
 from billing.services import (
     disputes,
     event_process,
@@ -43,6 +46,7 @@ from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
 from billing.services.cursors import cursor_reached
 from billing.services.disputes import dispute_settle
+from billing.services.look_ups import refunds_note
 from billing.services.missed_disputes import disputes_fetch
 from billing.services.notices import message
 from billing.services.order_refunds import order_refund, order_refund_settle
@@ -50,10 +54,10 @@ from billing.services.refunds import credit_note_refund, refund_request, refund_
 from billing.tasks import notice_send
 from portal.local.payments.server import LocalPayments
 from tenants.errors import Refused
-from tenants.models import Tenant, User
+from tenants.models import AuditEntry, Tenant, User
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, booked, issued
-from tests.billing.conftest import SignUpCall, deliver, events, stripe_client, subscribe
+from tests.billing.conftest import SignUpCall, becomes, deliver, events, stripe_client, subscribe
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
 
@@ -553,6 +557,42 @@ def test_what_an_operator_refunds_beside_a_dispute_is_lost(
     key = f"order_refund:{order.uuid}"
     assert booked(key) == {"held": 20_00, "losses": 10_00, "stripe": -30_00}
     assert balances() == {"losses": 10_00, "revenue": -36_77, "stripe": 26_77}
+    assert prove().is_proved
+
+
+def test_what_is_refunded_at_stripe_once_it_is_refunded_is_lost(won_in_part: Order) -> None:
+    """The bank gave 10.00, we 20.00; then somebody pays the 10.00 back once more."""
+    order = order_refund(order=won_in_part, now=NOW)
+    assert order.state == OrderState.REFUNDED
+    (ours,) = payments.refunds_of_intent(payment_intent_id=order.payment_intent_id)
+    for cents in (4_00, 6_00):
+        params: Any = {"payment_intent": order.payment_intent_id, "amount": cents}
+        made = payments.refund_get(refund_id=stripe_client().v1.refunds.create(params).id)
+        for _ in range(2):
+            refunds_note([made], NOW)
+            assert prove().is_proved
+        row = UnowedRefund.objects.latest("id")
+        assert booked(f"unowed_refund:{row.uuid}") == {"losses": cents, "stripe": -cents}
+        entry = AuditEntry.objects.filter(action="order.refunded_at_stripe").latest("id")
+        assert (entry.target, entry.data["amount"]) == (str(order.uuid), cents)
+    assert balances() == {"losses": 10_00, "revenue": -36_77, "stripe": 26_77}
+    BalanceTransaction.objects.create(  # all that moved: +30 -30 +20 -20 -4 -6
+        stripe_id="txn_1", type="adjustment", currency="USD", amount=-10_00, fee=0, net=-10_00,
+        source_currency="USD", source_amount=-10_00, payment_intent_id=order.payment_intent_id,
+        created_at=NOW, available_on=NOW, booked_at=NOW,
+    )  # fmt: skip
+    wrong = {one.payment_intent_id for one in differences(NOW, None)}
+    assert order.payment_intent_id not in wrong
+    BalanceTransaction.objects.all().delete()
+    # A bank sends ours back: 10.00 of it the payer has from theirs, which is owed now.
+    becomes(ours.id, "failed")
+    refunds_note([payments.refund_get(refund_id=ours.id)], NOW)
+    due = order_refund(order=Order.objects.get(state=OrderState.REFUND_DUE), now=NOW)
+    assert balances() == {"held": -10_00, "revenue": -36_77, "stripe": 46_77}
+    assert due.amount == 20_00
+    assert prove().is_proved
+    becomes(made.id, "failed")
+    refunds_note([payments.refund_get(refund_id=made.id)], NOW)
     assert prove().is_proved
 
 
