@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
                 ('due_on', models.DateField(null=True, verbose_name='due on')),
                 ('paid_at', models.DateTimeField(null=True, verbose_name='paid at')),
                 ('note', models.CharField(blank=True, max_length=300, verbose_name='note')),
-                ('corrects', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='credit_notes', to='billing.invoice', verbose_name='corrects')),
+                ('corrects', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='credit_notes', to='billing.invoice', verbose_name='corrects')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='tenants.tenant', verbose_name='tenant')),
             ],
             options={
@@ -217,7 +217,7 @@ class Migration(migrations.Migration):
                 ('unit_amount', models.DecimalField(decimal_places=4, max_digits=16, verbose_name='unit price')),
                 ('amount', models.BigIntegerField(verbose_name='amount')),
                 ('tax_rate', models.DecimalField(decimal_places=2, default=0, max_digits=5, verbose_name='tax rate')),
-                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.invoice', verbose_name='invoice')),
+                ('invoice', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.invoice', verbose_name='invoice')),
             ],
             options={
                 'verbose_name': 'invoice line',
@@ -240,7 +240,7 @@ class Migration(migrations.Migration):
                 ('home_rate', models.DecimalField(decimal_places=8, max_digits=18, null=True, verbose_name='rate of exchange')),
                 ('home_rate_on', models.DateField(null=True, verbose_name='rate of the day')),
                 ('home_rate_source', models.CharField(blank=True, max_length=80, verbose_name='source of the rate')),
-                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='taxes', to='billing.invoice', verbose_name='invoice')),
+                ('invoice', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='taxes', to='billing.invoice', verbose_name='invoice')),
             ],
             options={
                 'verbose_name': 'tax of an invoice',
@@ -421,7 +421,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account', models.CharField(choices=[('receivable', 'receivable'), ('stripe', 'cash at Stripe'), ('bank', 'cash at the bank'), ('credit', "tenants' credit"), ('held', 'held to be paid back'), ('revenue', 'revenue'), ('tax', 'tax owed'), ('fees', "Stripe's fees"), ('disputed', 'disputed'), ('exchange', 'exchanged'), ('losses', 'written off')], max_length=10, verbose_name='account')),
                 ('amount', models.BigIntegerField(verbose_name='amount')),
-                ('posting', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.posting')),
+                ('posting', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.posting')),
             ],
             options={
                 'verbose_name': 'entry',
@@ -896,6 +896,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='invoice',
             index=models.Index(fields=['subscription', 'period_start'], name='invoice_of_subscription'),
+        ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(condition=models.Q(('corrects__isnull', False)), fields=['corrects'], name='credit_note_of_invoice'),
         ),
         migrations.AddConstraint(
             model_name='invoice',

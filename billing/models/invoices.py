@@ -81,6 +81,7 @@ class Invoice(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="credit_notes",
+        db_index=False,  # few have it: the index below is of those
         verbose_name=_("corrects"),
     )
     period_start = models.DateField(_("period from"))
@@ -124,7 +125,12 @@ class Invoice(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["subscription", "period_start"], name="invoice_of_subscription")
+            models.Index(fields=["subscription", "period_start"], name="invoice_of_subscription"),
+            models.Index(
+                fields=["corrects"],
+                condition=models.Q(corrects__isnull=False),
+                name="credit_note_of_invoice",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -160,7 +166,11 @@ class InvoiceLine(models.Model):
     """
 
     invoice = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="lines", verbose_name=_("invoice")
+        Invoice,
+        on_delete=models.PROTECT,
+        related_name="lines",
+        db_index=False,  # the constraint below begins with it
+        verbose_name=_("invoice"),
     )
     position = models.PositiveSmallIntegerField(_("position"))
     group = models.CharField(_("group"), max_length=10, choices=LineGroup, default=LineGroup.FEE)
@@ -191,7 +201,11 @@ class InvoiceTax(models.Model):
     """
 
     invoice = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="taxes", verbose_name=_("invoice")
+        Invoice,
+        on_delete=models.PROTECT,
+        related_name="taxes",
+        db_index=False,  # the constraint below begins with it
+        verbose_name=_("invoice"),
     )
     country = models.CharField(_("country"), max_length=2)
     name = models.CharField(_("tax"), max_length=40)

@@ -64,7 +64,12 @@ class Posting(models.Model):
 class Entry(models.Model):
     """One side of a posting: so much, in minor units of its currency, on one account."""
 
-    posting = models.ForeignKey(Posting, on_delete=models.PROTECT, related_name="entries")
+    posting = models.ForeignKey(
+        Posting,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,  # the constraint below begins with it
+    )
     account = models.CharField(_("account"), max_length=10, choices=Account)
     amount = models.BigIntegerField(_("amount"))
 

@@ -377,8 +377,8 @@ class Migration(migrations.Migration):
                 ('remaining', models.BigIntegerField(null=True, verbose_name='remaining')),
                 ('read_at', models.DateTimeField(verbose_name='read at')),
                 ('gateway_plan', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='usage_days', to='tenants.gatewayplan', verbose_name='gateway plan')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='usage_days', to='tenants.tenant', verbose_name='tenant')),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='usage_days', to='tenants.apikeyversion', verbose_name='key version')),
+                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='usage_days', to='tenants.tenant', verbose_name='tenant')),
+                ('version', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='usage_days', to='tenants.apikeyversion', verbose_name='key version')),
             ],
             options={
                 'verbose_name': 'usage of a day',

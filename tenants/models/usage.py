@@ -31,13 +31,18 @@ class UsageDay(models.Model):
     """
 
     tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="usage_days", verbose_name=_("tenant")
+        Tenant,
+        on_delete=models.PROTECT,
+        related_name="usage_days",
+        db_index=False,  # an index below begins with it
+        verbose_name=_("tenant"),
     )
     version = models.ForeignKey(
         ApiKeyVersion,
         null=True,
         on_delete=models.PROTECT,
         related_name="usage_days",
+        db_index=False,  # a constraint below begins with it
         verbose_name=_("key version"),
     )
     gateway_plan = models.ForeignKey(
