@@ -24,7 +24,7 @@ from billing.models import Invoice, Payment
 from billing.money import display
 from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue, lines_left
-from billing.services.refunds import credit_note_refund, refund_request
+from billing.services.refunds import credit_note_refund, refund_refusal, refund_request
 from tenants.models import User
 
 _MINOR_UNITS = gettext_lazy("In minor units: 2900 is $29.00, 4500 is ¥4,500.")
@@ -131,9 +131,12 @@ class RefundForm(MoneyForm):
     def __init__(self, invoice: Invoice, *args: Any, **kwargs: Any) -> None:
         super().__init__(invoice, *args, **kwargs)
         self.payments: dict[str, tuple[Payment, int]] = {}
+        refusals = []
         for payment in invoice.payments.all():
             most = balances.refundable(payment=payment, invoice=invoice)
-            if most:
+            if most and (refusal := refund_refusal(payment)):
+                refusals.append(f"{payment}: {refusal}")
+            elif most:
                 self.payments[str(payment.pk)] = (payment, most)
         self.fields["payment"] = forms.ChoiceField(
             label=_("payment"),
@@ -146,7 +149,7 @@ class RefundForm(MoneyForm):
                 for pk, (one, most) in self.payments.items()
             ],
             widget=UnfoldAdminSelectWidget,
-            help_text=_("Where there is none, issue a credit note first."),
+            help_text=" ".join(refusals) or _("Where there is none, issue a credit note first."),
         )
         self.fields["amount"] = forms.IntegerField(
             label=_("amount"),

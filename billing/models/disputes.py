@@ -38,6 +38,7 @@ class Dispute(models.Model):
     Amounts are in minor units of the payment's currency. Money that was withdrawn is `disputed`,
     until it is reinstated or lost; `reinstated` is less than `amount` where it was won in part.
     `owed_back` is what we owed the payer of what is gone: that much is paid back, and no loss.
+    `is_charge_refundable` is Stripe's word on whether it refunds the payment all the same.
     """
 
     stripe_id = models.CharField(_("Stripe id"), max_length=120, unique=True)
@@ -58,6 +59,7 @@ class Dispute(models.Model):
     owed_back = models.PositiveBigIntegerField(_("owed already (minor units)"), default=0)
     reason = models.CharField(_("reason"), max_length=60)
     status = models.CharField(_("status"), max_length=30, choices=DisputeStatus)
+    is_charge_refundable = models.BooleanField(_("can be refunded"), default=False)
     evidence_due_by = models.DateTimeField(_("evidence due by"), null=True)
     opened_at = models.DateTimeField(_("opened at"))
     withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True)
@@ -86,5 +88,6 @@ IS_DECIDED = models.Q(lost_at__isnull=False) | models.Q(reinstated_at__isnull=Fa
 IS_UNSETTLED = models.Q(status__in=UNDECIDED) | models.Q(
     status=DisputeStatus.WON, withdrawn_at__isnull=False, reinstated_at__isnull=True
 )
-# The cardholder has the money, or may get it.
-IS_STANDING = IS_UNSETTLED | models.Q(status=DisputeStatus.LOST)
+# The cardholder has the money, or may get it; of one that was lost in part Stripe says whether the
+# rest can be refunded.
+IS_STANDING = IS_UNSETTLED | models.Q(status=DisputeStatus.LOST, is_charge_refundable=False)

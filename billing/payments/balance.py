@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from billing.payments.client import call, listed, stripe_client
+from billing.payments.disputes import dispute_moved
 
 # What moves all of a charge, refund or dispute, so that it may be exchanged.
 _MOVED = (
@@ -110,10 +111,13 @@ def _transaction(entry: Any) -> StripeTransaction:
 def _exchanged(entry: Any) -> tuple[str, int] | None:
     """Return what moved in another currency than it was settled in; None where it was in that.
 
-    Only then is it the whole of the source's: a fee of a dispute, say, is less than that.
+    Only then is it the whole of the source's: a fee of a dispute, say, is less than that. So may be
+    what comes back of a dispute.
     """
     currency = getattr(entry.source, "currency", None) or entry.currency
     amount = getattr(entry.source, "amount", None)
     if currency == entry.currency or amount is None or entry.type not in _MOVED:
         return None
+    if entry.source.object == "dispute":
+        return currency.upper(), dispute_moved(entry.source, entry)
     return currency.upper(), amount if entry.amount >= 0 else -amount

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
+from billing.money import rounded
 from billing.payments.client import call, listed, stripe_client
 
 
@@ -16,8 +18,8 @@ class StripeDispute:
     (https://docs.stripe.com/api/disputes/object).
 
     `withdrawn` is what was taken from us, `reinstated` what came back: less where it was won in
-    part. Its balance transactions say so; where Stripe settles in another currency, that is taken
-    to be all of it.
+    part. Its balance transactions say so. `is_charge_refundable` says whether Stripe refunds the
+    payment: of a dispute that is lost it does not say when, be it won in part.
     """
 
     id: str
@@ -28,6 +30,7 @@ class StripeDispute:
     payment_intent_id: str
     opened_at: datetime
     evidence_due_by: datetime | None
+    is_charge_refundable: bool
     withdrawn: int
     reinstated: int
 
@@ -67,6 +70,7 @@ def _dispute_state(dispute: Any) -> StripeDispute:
         payment_intent_id=dispute.payment_intent or "",
         opened_at=datetime.fromtimestamp(dispute.created, UTC),
         evidence_due_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
+        is_charge_refundable=dispute.is_charge_refundable,
         withdrawn=_moved(dispute, -1),
         reinstated=_moved(dispute, 1),
     )
@@ -75,6 +79,25 @@ def _dispute_state(dispute: Any) -> StripeDispute:
 def _moved(dispute: Any, sign: int) -> int:
     """Return how much was withdrawn (-1) or reinstated (1), in the dispute's currency."""
     moves = [one for one in dispute.balance_transactions if one.amount * sign > 0]
-    if any(one.currency != dispute.currency for one in moves):
-        return int(dispute.amount)
-    return sum(abs(one.amount) for one in moves)
+    return abs(sum(dispute_moved(dispute, one) for one in moves))
+
+
+def dispute_moved(dispute: Any, entry: Any) -> int:
+    """Return what one of its balance transactions moved of a dispute, in the dispute's currency,
+    which need not be what Stripe settles in.
+
+    What was taken is all that is disputed, and so is what comes back of one that is won. Of one
+    that is lost a part may: such a part of what was taken as the two amounts say, each at its
+    `exchange_rate` (https://docs.stripe.com/api/balance_transactions/object), since that moves.
+    """
+    if entry.currency == dispute.currency:
+        return int(entry.amount)
+    moves = dispute.balance_transactions
+    is_rated = all(one.exchange_rate for one in moves)
+
+    def worth(one: Any) -> Decimal:
+        return Decimal(one.amount) / (Decimal(str(one.exchange_rate)) if is_rated else 1)
+
+    is_of_taken = entry.amount < 0 or dispute.status == "lost"
+    whole = sum(abs(worth(one)) for one in moves if (one.amount < 0) == is_of_taken)
+    return min(rounded(dispute.amount * worth(entry) / whole), int(dispute.amount))

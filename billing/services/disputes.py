@@ -53,6 +53,7 @@ def dispute_settle(*, found: StripeDispute, now: datetime) -> Dispute | None:
     dispute = Dispute.objects.select_for_update().get(stripe_id=found.id)
     if dispute.closed_at is None or found.status in OVER:  # else the answer is an old one
         dispute.status, dispute.reason = found.status, found.reason[:60]
+        dispute.is_charge_refundable = found.is_charge_refundable
         dispute.evidence_due_by = found.evidence_due_by
         if found.status in OVER:
             dispute.closed_at = dispute.closed_at or now

@@ -88,4 +88,5 @@ def _news(found: Collection[StripeDispute]) -> list[StripeDispute]:
 
 def _is_news(known: Dispute, found: StripeDispute) -> bool:
     noted = (known.status, known.withdrawn_at is not None, known.reinstated_at is not None)
-    return noted != (found.status, found.withdrawn > 0, found.reinstated > 0)
+    told = (found.status, found.withdrawn > 0, found.reinstated > 0)
+    return noted != told or known.is_charge_refundable != found.is_charge_refundable

@@ -30,7 +30,7 @@ from billing.models import (
     Refund,
     RefundState,
 )
-from billing.models.disputes import IS_STANDING
+from billing.models.disputes import IS_STANDING, IS_UNSETTLED
 from billing.payments import StripeRefund
 from billing.services.ledger import refund_post
 from billing.services.locks import invoice_locked
@@ -60,8 +60,8 @@ def refund_request(
     """
     invoice = invoice_locked(payment.invoice_id)
     payment = Payment.objects.select_for_update().get(pk=payment.pk)
-    if is_disputed(payment):
-        raise Refused(_("The cardholder disputes this payment: it cannot be paid back as well."))
+    if reason_against := refund_refusal(payment):
+        raise Refused(reason_against)
     if not 0 < amount <= balances.refundable(payment=payment, invoice=invoice):
         raise Refused(_("That is more than can be paid back to this card."))
     refund = Refund.objects.create(
@@ -113,7 +113,7 @@ def credit_note_refund(*, credit_note: Invoice, actor: User | None, now: datetim
     refunds = []
     cards = invoice.payments.filter(method=PaymentMethod.CARD, state=PaymentState.SUCCEEDED)
     for payment in cards.order_by("-attempt"):
-        if is_disputed(payment):
+        if refund_refusal(payment):
             continue
         amount = min(rest, balances.refundable(payment=payment, invoice=invoice))
         if amount > 0:
@@ -213,9 +213,20 @@ def _refund_fail(
     return RefundState.FAILED
 
 
-def is_disputed(payment: Payment) -> bool:
-    """Say whether the cardholder has a payment's money back from their bank, or may get it."""
-    return Dispute.objects.filter(IS_STANDING, payment=payment).exists()
+def refund_refusal(payment: Payment) -> str:
+    """Return why none of a payment goes back, in words: the cardholder has its money back from
+    their bank, or may get it. Empty where it may; of a dispute that was won in part, the rest, if
+    Stripe refunds it.
+    """
+    standing = Dispute.objects.filter(IS_STANDING, payment=payment)
+    if standing.filter(IS_UNSETTLED).exists():
+        return _("The cardholder disputes this payment: it cannot be paid back as well.")
+    if standing.exists():
+        return _(
+            "The dispute of this payment was lost: Stripe refunds no more of it, even where a part"
+            " came back. What is owed stays the tenant's credit."
+        )
+    return ""
 
 
 def refunds_waiting() -> list[Refund]:

@@ -370,7 +370,7 @@ def test_what_moved_is_the_whole_of_its_source_only_where_that_was_exchanged(
     said = {
         "id": "txn_1", "type": type, "currency": "usd", "amount": -15_00, "fee": 0,
         "net": -15_00, "created": 1_800_000_000, "available_on": 1_800_000_000,
-        "source": {"id": "du_1", "object": "dispute", **source},
+        "source": {"id": "re_1", "object": "refund", **source},
     }  # fmt: skip
     entry = stripe.BalanceTransaction.construct_from(said, None)
     monkeypatch.setattr("billing.payments.balance._listed", lambda _params: iter([entry]))

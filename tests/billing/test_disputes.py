@@ -246,31 +246,72 @@ def test_until_the_money_is_back_one_that_is_won_is_as_one_undecided(
     assert prove().is_proved
 
 
+def test_of_one_won_in_part_the_rest_goes_back_where_stripe_refunds_it(
+    payment: Payment, bank: Bank, client: Client
+) -> None:
+    dispute_id = bank.dispute(payment)
+    bank.decide(dispute_id, "partially_won")
+    settle(dispute_id)
+    note = credit_note_issue(invoice=payment.invoice, reason="", actor=None, now=NOW)
+    assert credit_note_refund(credit_note=note, actor=None, now=NOW) == []
+    with pytest.raises(Refused, match="Stripe refunds no more of it"):
+        refund_request(payment=payment, amount=1, reason="", actor=None, now=NOW)
+    client.force_login(User.objects.create_superuser("operator@example.com", PASSWORD))
+    page = client.get(reverse("admin:billing_invoice_refund", args=[payment.invoice_id]))
+    assert f"{payment}: The dispute of this payment was lost" in page.content.decode()
+    assert note_of(payment) == "The payment is disputed."
+    lost = payments.dispute_get(dispute_id=dispute_id)
+    dispute_settle(found=replace(lost, is_charge_refundable=True), now=NOW)
+    assert note_of(payment) == ""
+    (refund,) = credit_note_refund(credit_note=note, actor=None, now=NOW)
+    assert refund.amount == 15_00
+    assert prove().is_proved
+
+
 @pytest.mark.parametrize(
-    ("moved", "withdrawn", "reinstated"),
+    ("status", "moved", "withdrawn", "reinstated"),
     [
-        ([], 0, 0),
-        ([("usd", -30_00), ("usd", 12_00)], 30_00, 12_00),
-        ([("jpy", -4_500), ("jpy", 4_400)], 30_00, 30_00),  # exchanged: taken to be all of it
+        ("won", [], 0, 0),
+        ("lost", [("usd", -30_00, None), ("usd", 12_00, None)], 30_00, 12_00),
+        # Exchanged; of one that is won all comes back, whatever it is worth by then.
+        ("won", [("jpy", -4_500, 1.5), ("jpy", 4_400, 1.4667)], 30_00, 30_00),
+        ("lost", [("jpy", -4_500, 1.5), ("jpy", 2_200, 1.4667)], 30_00, 15_00),
+        ("lost", [("jpy", -4_500, None), ("jpy", 2_200, None)], 30_00, 14_67),
+        ("lost", [("jpy", -4_500, 1.5), ("jpy", 4_501, 1.5)], 30_00, 30_00),
     ],
 )
 def test_what_moved_is_what_its_balance_transactions_say(
     monkeypatch: pytest.MonkeyPatch,
-    moved: list[tuple[str, int]],
+    status: str,
+    moved: list[tuple[str, int, float | None]],
     withdrawn: int,
     reinstated: int,
 ) -> None:
-    said = {
-        "id": "du_1", "status": "won", "reason": "general", "amount": 30_00, "currency": "usd",
-        "payment_intent": "pi_1", "created": 1_800_000_000, "evidence_details": {"due_by": None},
+    said: dict[str, Any] = {
+        "id": "du_1", "object": "dispute", "status": status, "reason": "general",
+        "amount": 30_00, "currency": "usd", "payment_intent": "pi_1", "created": 1_800_000_000,
+        "evidence_details": {"due_by": None}, "is_charge_refundable": False,
         "balance_transactions": [
-            {"currency": currency, "amount": amount} for currency, amount in moved
+            {
+                "id": "txn_1", "type": "adjustment", "currency": currency, "amount": amount,
+                "fee": 0, "net": amount, "exchange_rate": rate, "created": 1_800_000_000,
+                "available_on": 1_800_000_000,
+            }
+            for currency, amount, rate in moved
         ],
     }  # fmt: skip
     dispute = stripe.Dispute.construct_from(said, None)
     monkeypatch.setattr("billing.payments.disputes.call", lambda *_asked: dispute)
     found = payments.dispute_get(dispute_id="du_1")
     assert (found.withdrawn, found.reinstated) == (withdrawn, reinstated)
+    # The balance says the same, in the currency that was paid in.
+    entries = [
+        stripe.BalanceTransaction.construct_from({**one, "source": said}, None)
+        for one in said["balance_transactions"]
+    ]
+    monkeypatch.setattr("billing.payments.balance._listed", lambda _params: iter(entries))
+    told = payments.transactions_since(since=NOW)
+    assert [one.source_amount for one in told] == [-withdrawn, reinstated][: len(moved)]
 
 
 def test_where_we_die_while_the_books_are_written_nothing_is_noted(
