@@ -23,7 +23,8 @@ from billing import balances
 from billing.models import Invoice, Payment
 from billing.money import display
 from billing.services.bank import bank_transfer_record
-from billing.services.credit_notes import credit_note_issue, lines_left
+from billing.services.credit_notes import credit_note_issue
+from billing.services.creditable import fee_line, fee_taken_back, lines_creditable
 from billing.services.refunds import credit_note_refund, refund_refusal, refund_request
 from tenants.models import User
 
@@ -70,9 +71,10 @@ class CreditNoteForm(MoneyForm):
 
     def __init__(self, invoice: Invoice, *args: Any, **kwargs: Any) -> None:
         super().__init__(invoice, *args, **kwargs)
-        self.left = lines_left(invoice=invoice)
+        self.left = lines_creditable(invoice=invoice)
+        fee, back = fee_line(self.left), fee_taken_back(invoice=invoice)
         for line, left in self.left.items():
-            if left > 0:
+            if left > 0 or (line == fee and back):
                 self.fields[f"line_{line.position}"] = forms.IntegerField(
                     label=line.description,
                     min_value=0,
@@ -82,6 +84,11 @@ class CreditNoteForm(MoneyForm):
                     help_text=_("Before tax, of %(left)s left. %(units)s")
                     % {"left": self._money(left), "units": _MINOR_UNITS},
                 )
+        if fee and back:
+            said = _("A change of plan has taken back %(amount)s of its fee.")
+            self.fields[f"line_{fee.position}"].help_text += " " + said % {
+                "amount": self._money(back)
+            }
         self.fields["reason"] = forms.CharField(
             label=_("reason"), max_length=200, widget=UnfoldAdminTextInputWidget
         )
@@ -92,8 +99,8 @@ class CreditNoteForm(MoneyForm):
     def do(self, *, actor: User, now: datetime) -> str:
         amounts = {
             line.position: self.cleaned_data[f"line_{line.position}"]
-            for line, left in self.left.items()
-            if left > 0
+            for line in self.left
+            if f"line_{line.position}" in self.fields
         }
         is_all = all(amounts.get(line.position, left) == left for line, left in self.left.items())
         owed, paid = max(self.invoice.amount_due, 0), self.invoice.amount_paid

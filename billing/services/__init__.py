@@ -26,6 +26,7 @@ stripe_lists.py, cursors.py
 ledger.py     the books: each event once, debits and credits
 invoices.py   issue an invoice
 receipts.py   money that comes in for an invoice
+creditable.py what is left of an invoice, that can be credited
 credit_notes.py invoices below zero, that take back what one said
 refunds.py    pay back to cards
 adopted_refunds.py refunds that were made at Stripe

@@ -34,7 +34,8 @@ from billing.services.correction_lines import (
     corrections_lines,
     corrections_pending,
 )
-from billing.services.credit_notes import credit_note_issue, lines_left
+from billing.services.credit_notes import credit_note_issue
+from billing.services.creditable import lines_left
 from billing.services.issuing import Draft, invoices_issue
 from tenants.errors import Refused
 from tenants.models import Tenant

@@ -11,11 +11,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 import tenants.services
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, InvoiceTax
+from billing.money import display
+from billing.services.creditable import fee_taken_back, lines_creditable
 from billing.services.invoices import invoice_number
 from billing.services.ledger import credit_note_post
 from billing.services.locks import invoice_locked
@@ -26,13 +27,6 @@ from billing.services.taxes import tax_rows, taxes_read
 from billing.taxes import Tax, credit_tax_of
 from tenants.errors import Refused
 from tenants.models import User
-
-
-def lines_left(*, invoice: Invoice) -> dict[InvoiceLine, int]:
-    """Return what is left of each line of an invoice, before tax, in minor units."""
-    credited = InvoiceLine.objects.filter(invoice__corrects=invoice).values_list("position")
-    taken = dict(credited.annotate(Sum("amount")).order_by())
-    return {line: line.amount + taken.get(line.position, 0) for line in invoice.lines.all()}
 
 
 @transaction.atomic
@@ -51,18 +45,22 @@ def credit_note_issue(
     the lines in their order. Both are in minor units before tax. It lowers what is owed, or what
     was lost where it is written off; what was paid already becomes the tenant's credit, unless a
     bank or Stripe has paid it back. On commit pages are looked at whose price takes back the same.
-    Raise Refused for more than is left.
+    Raise Refused for more than is left, or was taken back by a change of plan (creditable.py).
     """
     invoice = invoice_locked(invoice.pk)
     if invoice.kind == InvoiceKind.CREDIT_NOTE or invoice.state not in {
         InvoiceState.OPEN, InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE,
     }:  # fmt: skip
         raise Refused(_("Only an invoice that was issued can be credited."))
-    left = lines_left(invoice=invoice)
-    taken = {line: net for line, net in _taken(left, amounts=amounts, amount=amount).items() if net}
-    taxes = _taxes(invoice, taken)
-    if not taken or sum(taken.values()) <= 0:
-        raise Refused(_("There is nothing to credit."))
+    left = lines_creditable(invoice=invoice)
+    try:
+        all_taken = _taken(left, amounts=amounts, amount=amount)
+        taken = {line: net for line, net in all_taken.items() if net}
+        taxes = _taxes(invoice, taken)
+        if not taken or sum(taken.values()) <= 0:
+            raise Refused(_("There is nothing to credit."))
+    except Refused as refusal:
+        raise _refusal(invoice, refusal) from refusal
     note = Invoice.objects.create(
         tenant=invoice.tenant,
         kind=InvoiceKind.CREDIT_NOTE,
@@ -111,6 +109,15 @@ def credit_note_issue(
         reason=reason,
     )
     return invoice_number(invoice=note, now=now)
+
+
+def _refusal(invoice: Invoice, refusal: Refused) -> Refused:
+    """Return a refusal that says as well what a change of plan has given back already."""
+    back = fee_taken_back(invoice=invoice)
+    if not back:
+        return refusal
+    text = _("A change of plan has taken back %(amount)s of its fee.")
+    return Refused(f"{refusal} {text % {'amount': display(back, invoice.currency)}}")
 
 
 def _taken(

@@ -9,21 +9,11 @@ full, and what the month's run has yet to bill will be.
 
 from datetime import date
 
-from billing.models import (
-    Invoice,
-    InvoiceKind,
-    InvoiceLine,
-    InvoiceState,
-    LineGroup,
-    Plan,
-    Subscription,
-)
+from billing.models import Invoice, InvoiceState, Plan, Subscription
 from billing.money import prorated
 from billing.proration import Share, rest_of_month
-from billing.services.credit_notes import lines_left
+from billing.services.creditable import fee_invoice, fee_line, is_of_days, is_undone, lines_left
 from tenants.periods import Period
-
-_OF_DAYS = frozenset({LineGroup.FEE, LineGroup.PRORATION})
 
 
 def rest_paid(*, subscription: Subscription, day: date, month: Period) -> tuple[Plan, Share]:
@@ -36,9 +26,9 @@ def rest_paid(*, subscription: Subscription, day: date, month: Period) -> tuple[
     held: Subscription | None = subscription
     while held is not None:
         rest = rest_of_month(fee=held.price.monthly_fee, day=day, month=month)
-        invoice = _invoice(held, month)
-        if invoice is not None and _is_of_days(invoice):
-            if not _is_undone(invoice):
+        invoice = fee_invoice(held, month)
+        if invoice is not None and is_of_days(invoice):
+            if not is_undone(invoice):
                 return held.plan, _kept(rest, invoice)
         elif _will_be_billed(held, day, month):
             return held.plan, rest
@@ -55,47 +45,17 @@ def _will_be_billed(held: Subscription, day: date, month: Period) -> bool:
     return held.fee_until is None or held.fee_until > max(held.fee_from, day)
 
 
-def _invoice(subscription: Subscription, month: Period) -> Invoice | None:
-    """Return the invoice of a subscription's fee of a month: the run's, or a purchase's."""
-    invoices = Invoice.objects.filter(period_start=month.start, sequence__isnull=False)
-    fee = invoices.filter(subscription=subscription, kind=InvoiceKind.FEE)
-    bought = invoices.filter(order__subscription=subscription, kind=InvoiceKind.ORDER)
-    return fee.first() or bought.first()
-
-
-def _is_of_days(invoice: Invoice) -> bool:
-    """Say whether an invoice charged for days, more than it took back of a plan that was paid."""
-    lines = invoice.lines.filter(group__in=_OF_DAYS)
-    return sum(line.amount for line in lines) > 0
-
-
-def _is_undone(invoice: Invoice) -> bool:
-    """Say whether all that a change came to was credited, and with it what was taken back of the
-    plan before: the days are paid as if it had not been.
-    """
-    lines = lines_left(invoice=invoice).items()
-    left = {line: net for line, net in lines if line.group in _OF_DAYS}
-    return any(line.amount < 0 for line in left) and sum(left.values()) == 0
-
-
 def _kept(rest: Share, invoice: Invoice) -> Share:
     """Return of a share so much as was not credited or written off of its fee's line."""
-    line, left = _fee_line(invoice)
+    left = lines_left(invoice=invoice)
+    line = fee_line(left)
     if line is None:
         return Share(rest.start, rest.days, rest.of, 0)
-    amount = prorated(rest.amount, days=left, of=line.amount)
+    amount = prorated(rest.amount, days=left[line], of=line.amount)
     if invoice.state == InvoiceState.UNCOLLECTIBLE:
         owed = invoice.total - invoice.amount_credited
         amount = prorated(amount, days=min(invoice.amount_paid, owed), of=owed) if owed else 0
     return Share(rest.start, rest.days, rest.of, amount)
-
-
-def _fee_line(invoice: Invoice) -> tuple[InvoiceLine | None, int]:
-    """Return the line of the fee, and what is left of it."""
-    for line, left in lines_left(invoice=invoice).items():
-        if line.group in _OF_DAYS and line.amount > 0:
-            return line, left
-    return None, 0
 
 
 def _before(subscription: Subscription) -> Subscription | None:

@@ -19,7 +19,8 @@ from django.utils.translation import override
 import tenants.services
 from billing.models import Order, OrderPurpose, OrderState
 from billing.money import display
-from billing.services.credit_notes import credit_note_issue, lines_left
+from billing.services.credit_notes import credit_note_issue
+from billing.services.creditable import lines_left
 from billing.services.notices import notice_add
 from billing.services.refunds import credit_note_refund
 from tenants.errors import NotInThisState, Refused

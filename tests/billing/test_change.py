@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from billing import services
 from billing.extensions import extension_rows
@@ -20,8 +22,9 @@ from billing.models import (
 from billing.proof import prove
 from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue
+from billing.services.creditable import lines_creditable
 from tenants.errors import Refused
-from tenants.models import Entitlement, Meter, PlanSpan, QuotaGrant, Tenant, UsageDay
+from tenants.models import Entitlement, Meter, PlanSpan, QuotaGrant, Tenant, UsageDay, User
 from tenants.services.closing import periods_close
 from tests.billing.books import write_off
 from tests.billing.changed import (
@@ -39,6 +42,7 @@ from tests.billing.changed import (
 )
 from tests.billing.conftest import SignUpCall, buy, pay, start, subscribe
 from tests.billing.months import close_settled
+from tests.cast import PASSWORD
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,6 +138,27 @@ class TestUpgrade:
         assert shown == {338: 3317 - 242, None: 3317}  # 483 * 339 / 677 = 241.9
         assert paid(starter, "pro").invoice.total == 3317
 
+    def test_what_was_taken_back_is_not_credited_as_well(
+        self, starter: Tenant, client: Client
+    ) -> None:
+        changed = paid(starter, "pro").invoice
+        first = Invoice.objects.earliest("id")  # 677, of which 483 were taken back
+        for more in ({"amount": 195}, {"amounts": {1: 195}}):
+            with pytest.raises(Refused, match=r"plan has taken back \$4.83 of its fee"):
+                credit_note_issue(invoice=first, reason="", actor=None, now=DAY, **more)
+        client.force_login(User.objects.create_superuser("operator@example.com", PASSWORD))
+        page = client.get(reverse("admin:billing_invoice_credit_note", args=[first.pk]))
+        help_text = page.context["form"].fields["line_1"].help_text
+        assert help_text.startswith("Before tax, of $1.94 left.")
+        assert help_text.endswith("A change of plan has taken back $4.83 of its fee.")
+        assert credit_note_issue(invoice=first, reason="", actor=None, now=DAY).total == -194
+        with pytest.raises(Refused, match=r"nothing to credit. A change of plan"):
+            credit_note_issue(invoice=first, reason="", actor=None, now=DAY)
+        assert client.get(page.request["PATH_INFO"]).context["form"].fields["line_1"].max_value == 0
+        credit_note_issue(invoice=changed, reason="", actor=None, now=DAY)
+        assert credit_note_issue(invoice=first, reason="", actor=None, now=DAY).total == -483
+        assert prove().is_proved
+
     def test_a_change_that_was_credited_whole_leaves_the_days_paid_as_before_it(
         self, starter: Tenant
     ) -> None:
@@ -146,8 +171,9 @@ class TestUpgrade:
             at_once=True,
         )  # fmt: skip
         assert plan_of(starter) == "starter"
-        again = services.plan_offer(tenant=starter, plan_code="pro", now=NEXT_DAY)
-        assert again.amount == 2653 - 387
+        assert paid(starter, "pro", now=NEXT_DAY).invoice.total == 2653 - 387
+        first = Invoice.objects.earliest("id")  # what this took back is of the first week's
+        assert list(lines_creditable(invoice=first).values()) == [677 - 387]
 
     def test_what_was_written_off_is_not_taken_back_and_what_is_owed_is(
         self, starter: Tenant
