@@ -656,7 +656,7 @@ class Migration(migrations.Migration):
                 ('forgiven', models.PositiveBigIntegerField(default=0, verbose_name='not charged')),
                 ('amount', models.BigIntegerField(verbose_name='amount')),
                 ('noted_at', models.DateTimeField(verbose_name='noted at')),
-                ('invoice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='billed_usage', to='billing.invoice')),
+                ('invoice', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='billed_usage', to='billing.invoice')),
                 ('price', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.priceversion')),
                 ('subscription', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.subscription')),
             ],
@@ -896,7 +896,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='invoice',
-            index=models.Index(fields=['subscription', 'period_start'], name='invoice_of_subscription'),
+            index=models.Index(fields=['period_start', 'subscription'], name='invoice_of_subscription'),
         ),
         migrations.AddIndex(
             model_name='invoice',
@@ -904,7 +904,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['fee', 'usage'])), fields=('subscription', 'period_start', 'kind'), name='invoice_once_per_period_and_kind'),
+            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['fee', 'usage'])), fields=('period_start', 'subscription', 'kind'), name='invoice_once_per_period_and_kind'),
         ),
         migrations.AddConstraint(
             model_name='invoice',
@@ -918,13 +918,21 @@ class Migration(migrations.Migration):
             model_name='capchange',
             index=models.Index(fields=['subscription', 'written_at'], name='cap_of_subscription'),
         ),
+        migrations.AddIndex(
+            model_name='billedusage',
+            index=models.Index(condition=models.Q(('invoice__isnull', False)), fields=['invoice'], name='billed_usage_of_invoice'),
+        ),
+        migrations.AddIndex(
+            model_name='billedusage',
+            index=models.Index(condition=models.Q(('invoice__isnull', True)), fields=['period_start', 'revision'], name='billed_usage_without_invoice'),
+        ),
         migrations.AddConstraint(
             model_name='billedusage',
-            constraint=models.UniqueConstraint(fields=('subscription', 'period_start', 'meter', 'revision'), name='billed_usage_revision'),
+            constraint=models.UniqueConstraint(fields=('period_start', 'subscription', 'meter', 'revision'), name='billed_usage_revision'),
         ),
         migrations.AddConstraint(
             model_name='usagereading',
-            constraint=models.UniqueConstraint(fields=('subscription', 'period_start'), name='usage_reading_per_month'),
+            constraint=models.UniqueConstraint(fields=('period_start', 'subscription'), name='usage_reading_per_month'),
         ),
         migrations.AddIndex(
             model_name='viescheck',

@@ -26,7 +26,7 @@ class UsageReading(models.Model):
         verbose_name_plural = _("usage readings")
         constraints = [
             models.UniqueConstraint(
-                fields=["subscription", "period_start"], name="usage_reading_per_month"
+                fields=["period_start", "subscription"], name="usage_reading_per_month"
             )
         ]
 
@@ -53,7 +53,7 @@ class BilledUsage(models.Model):
     forgiven = models.PositiveBigIntegerField(_("not charged"), default=0)
     amount = models.BigIntegerField(_("amount"))
     invoice = models.ForeignKey(
-        Invoice, null=True, on_delete=models.PROTECT, related_name="billed_usage"
+        Invoice, null=True, on_delete=models.PROTECT, related_name="billed_usage", db_index=False
     )
     noted_at = models.DateTimeField(_("noted at"))
 
@@ -63,9 +63,21 @@ class BilledUsage(models.Model):
         ordering = ["subscription", "period_start", "meter", "revision"]
         constraints = [
             models.UniqueConstraint(
-                fields=["subscription", "period_start", "meter", "revision"],
+                fields=["period_start", "subscription", "meter", "revision"],
                 name="billed_usage_revision",
             )
+        ]
+        indexes = [
+            models.Index(
+                fields=["invoice"],
+                condition=models.Q(invoice__isnull=False),
+                name="billed_usage_of_invoice",
+            ),
+            models.Index(  # what waits for one is of a later revision, and rare
+                fields=["period_start", "revision"],
+                condition=models.Q(invoice__isnull=True),
+                name="billed_usage_without_invoice",
+            ),
         ]
 
     def __str__(self) -> str:

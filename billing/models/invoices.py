@@ -110,7 +110,7 @@ class Invoice(models.Model):
         ordering = ["-issued_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["subscription", "period_start", "kind"],
+                fields=["period_start", "subscription", "kind"],
                 condition=models.Q(kind__in=[InvoiceKind.FEE, InvoiceKind.USAGE]),
                 name="invoice_once_per_period_and_kind",
             ),
@@ -125,7 +125,7 @@ class Invoice(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["subscription", "period_start"], name="invoice_of_subscription"),
+            models.Index(fields=["period_start", "subscription"], name="invoice_of_subscription"),
             models.Index(
                 fields=["corrects"],
                 condition=models.Q(corrects__isnull=False),

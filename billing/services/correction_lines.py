@@ -12,7 +12,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from billing.dues import days_text, month_of
+from billing.dues import days_text, month_before, month_of
 from billing.lines import Line
 from billing.models import BilledUsage, InvoiceLine, InvoiceTax, LineGroup
 from billing.services.taxes import taxes_read
@@ -20,8 +20,9 @@ from billing.tax_tables import buyers_load, tables_load
 from billing.taxes import UNTAXED, Taxation, taxation_of
 from tenants.ids import Ids
 from tenants.models import Tenant
+from tenants.periods import Period
 
-CARRIED = timedelta(days=365)  # how long a difference may wait for an invoice
+CARRIED = 12  # months that a difference may wait for an invoice
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,30 @@ class Correction:
         return self.revision.amount - self.before.amount
 
 
+def months_carried(month: Period) -> list[date]:
+    """Return the first days of the months before this one that may still be corrected."""
+    starts = []
+    for _month in range(CARRIED):
+        month = month_before(month)
+        starts.append(month.start)
+    return starts
+
+
 def corrections_pending(*, tenants: Sequence[Tenant], since: date) -> dict[int, list[Correction]]:
     """Return what is to be corrected of the months before `since`, by the tenant's id, oldest month
     first.
     """
-    earlier = BilledUsage.objects.filter(period_start__gte=since - CARRIED, period_start__lt=since)
-    unbilled = earlier.filter(
-        subscription__tenant__in=Ids(tenant.pk for tenant in tenants), revision__gt=0, invoice=None
+    unbilled = BilledUsage.objects.filter(
+        subscription__tenant__in=Ids(tenant.pk for tenant in tenants),
+        period_start__in=months_carried(month_of(since)),
+        revision__gt=0,
+        invoice=None,
     )
-    rows = earlier.filter(subscription__in=set(unbilled.values_list("subscription", flat=True)))
+    months = list(unbilled.values_list("subscription", "period_start"))
+    rows = BilledUsage.objects.filter(
+        subscription__in={subscription for subscription, _ in months},
+        period_start__in={month for _, month in months},
+    )
     by_month: dict[tuple[int, date, str], list[BilledUsage]] = defaultdict(list)
     for row in rows.select_related("subscription__tenant", "price").order_by(
         "period_start", "revision"

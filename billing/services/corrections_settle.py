@@ -29,10 +29,10 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.services.correction_lines import (
-    CARRIED,
     Correction,
     corrections_lines,
     corrections_pending,
+    months_carried,
 )
 from billing.services.credit_notes import credit_note_issue
 from billing.services.creditable import lines_left
@@ -70,7 +70,7 @@ def _waiting(now: datetime) -> QuerySet[BilledUsage]:
         has_left | was_left_over,
         revision__gt=0,
         invoice=None,
-        period_start__gte=month.start - CARRIED,
+        period_start__in=months_carried(month),
     )
     return unbilled.exclude(amount=Subquery(before.values("amount"))).order_by()
 
@@ -86,7 +86,7 @@ def _tenant_settle(tenant_id: int, now: datetime) -> None:
     charged = Invoice.objects.select_for_update().filter(
         tenant=tenant,
         kind__in=[InvoiceKind.USAGE, InvoiceKind.SUPPLEMENT],
-        period_start__gte=month.start - CARRIED,
+        period_start__in=months_carried(month),
     )
     invoices = {each.pk: each for each in charged.prefetch_related("lines").order_by("pk")}
     dearer = [each for each in corrections if each.difference > 0]
