@@ -107,7 +107,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 
 LANGUAGE_CODE = "en"
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "libraries"]
 # A language is offered once its catalogue is here: half a translation helps nobody.
 LANGUAGES = [
     ("en", _("English")),
