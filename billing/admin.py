@@ -74,7 +74,7 @@ class SavedCardInline(ReadOnly, TabularInline):
     def expiry(self, card: SavedCard) -> str:
         return card.expiry
 
-    @admin.display(description=_("charged"), boolean=True)
+    @admin.display(description=_("default"), boolean=True)
     def default(self, card: SavedCard) -> bool:
         return card.is_default
 

@@ -54,7 +54,7 @@ class AutoTopUpAdmin(ReadOnly, ModelAdmin):
     list_select_related = ["tenant", "pack"]
     actions = ["turn_off"]
 
-    @admin.action(description=_("Turn off: buy no more by itself"), permissions=["act"])
+    @admin.action(description=_("Turn automatic top-up off"), permissions=["act"])
     def turn_off(self, request: HttpRequest, top_ups: QuerySet[AutoTopUp]) -> None:
         count = 0
         for top_up in top_ups.filter(is_on=True).select_related("tenant"):

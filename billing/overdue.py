@@ -91,7 +91,7 @@ def past(case: DunningCase) -> list[Past]:
 
 
 def _what(payment: Payment) -> str:
-    return _("the saved card was tried") if payment.payment_method_id else _("payment by hand")
+    return _("saved card charged") if payment.payment_method_id else _("payment by hand")
 
 
 def _outcome(payment: Payment) -> str:

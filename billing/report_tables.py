@@ -128,10 +128,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars by month, on top of each other unless they are `lines`."""
+    """Bars by month, on top of each other unless they are `lines`; all figures are in its unit."""
 
     labels: Sequence[str]
     series: Sequence[Series]
+    unit: str
     lines: bool = False
 
     def figures(self) -> dict[str, Any]:

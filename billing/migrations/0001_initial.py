@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.PositiveSmallIntegerField(unique=True, verbose_name='day')),
-                ('act', models.CharField(choices=[('retry', 'another charge, with a mail'), ('remind', 'mail'), ('suspend', 'suspension, with a mail')], max_length=7, verbose_name='what is done')),
+                ('act', models.CharField(choices=[('retry', 'card charged again, email sent'), ('remind', 'mail'), ('suspend', 'API keys stopped, email sent')], max_length=7, verbose_name='what is done')),
             ],
             options={
                 'verbose_name': 'dunning step',
@@ -789,7 +789,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.PositiveSmallIntegerField(verbose_name='day')),
-                ('act', models.CharField(choices=[('retry', 'another charge, with a mail'), ('remind', 'mail'), ('suspend', 'suspension, with a mail')], max_length=7, verbose_name='what is done')),
+                ('act', models.CharField(choices=[('retry', 'card charged again, email sent'), ('remind', 'mail'), ('suspend', 'API keys stopped, email sent')], max_length=7, verbose_name='what is done')),
                 ('done_at', models.DateTimeField(verbose_name='done at')),
                 ('after_attempt', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='after attempt')),
                 ('outcome', models.CharField(choices=[('under_way', 'under way'), ('paid', 'paid'), ('declined', 'declined'), ('needs_action', 'waits for the cardholder'), ('no_card', 'there was no card to charge'), ('mailed', 'mailed'), ('suspended', 'suspended')], default='under_way', max_length=12, verbose_name='outcome')),

@@ -9,9 +9,9 @@ from billing.models.invoices import Invoice
 class DunningAct(models.TextChoices):
     """What a step does."""
 
-    RETRY = "retry", _("another charge, with a mail")
+    RETRY = "retry", _("card charged again, email sent")
     REMIND = "remind", _("mail")
-    SUSPEND = "suspend", _("suspension, with a mail")
+    SUSPEND = "suspend", _("API keys stopped, email sent")
 
 
 class DunningStep(models.Model):

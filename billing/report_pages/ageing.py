@@ -7,7 +7,7 @@ from functools import partial
 
 from django.utils.translation import gettext as _
 
-from billing.report_pages.rows import by_currency, drawn, with_currency
+from billing.report_pages.rows import by_currency, drawn, unit_of, with_currency
 from billing.report_tables import Chart, Column, Kind, Page, Section, Series, Table
 from billing.reports.ageing import Aged, ageing, ageing_by_tenant
 
@@ -53,7 +53,11 @@ def _sections(tenant: Column, buckets: Sequence[Column], now: datetime) -> list[
             Section(
                 _("Receivables, %(currency)s") % {"currency": currency},
                 Table([tenant, *buckets], rows, total),
-                Chart([column.label for column in buckets[:-1]], [Series(_("Due"), owed)]),
+                Chart(
+                    [column.label for column in buckets[:-1]],
+                    [Series(_("Due"), owed)],
+                    unit_of(currency),
+                ),
                 _("The %(most)d tenants that owe most; the CSV has all.") % {"most": MOST_SHOWN}
                 if is_cut
                 else "",

@@ -90,8 +90,11 @@ def _sections(months: Months, names: dict[int | None, str]) -> list[Section]:
             Section(
                 _("Plans, tenants who pay in %(currency)s") % in_words,
                 Table(_columns("plan"), [_together(each) for each in plans], _all(of)),
-                Chart(month_labels(months), [_series(each, months) for each in plans]),
-                _("The chart shows the cost by month, in US dollars."),
+                Chart(
+                    month_labels(months),
+                    [_series(each, months) for each in plans],
+                    _("Cost in US dollars (USD)"),
+                ),
             ),
             Section(
                 _("Plans by month, tenants who pay in %(currency)s") % in_words,

@@ -8,7 +8,13 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from billing.money import major
-from billing.report_pages.rows import by_currency, newest_first, plan_names, with_currency
+from billing.report_pages.rows import (
+    by_currency,
+    newest_first,
+    plan_names,
+    unit_of,
+    with_currency,
+)
 from billing.report_tables import (
     Chart,
     Column,
@@ -42,7 +48,7 @@ def revenue_page(*, months: Months, now: datetime) -> Page:
         Section(
             _("Revenue by plan, %(currency)s") % {"currency": currency},
             Table(columns, newest_first(of)),
-            Chart(month_labels(months), _by_plan(of, months)),
+            Chart(month_labels(months), _by_plan(of, months), unit_of(currency)),
         )
         for currency, of in by_currency(rows)
     ]

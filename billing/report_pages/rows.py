@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from billing.models import Plan
+from billing.models import Currency, Plan
 from billing.money import major
 from billing.report_tables import Chart, Column, Kind, Row, Series, Table, month_labels
 
@@ -29,11 +29,18 @@ def with_currency(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
 
 def chart(rows: Sequence[Row], columns: Sequence[Column]) -> Chart:
     """Draw some columns by month: shares as lines, money as bars."""
+    shares = columns[0].kind == Kind.SHARE
     return Chart(
         month_labels(row["month"] for row in rows),
         [Series(column.label, [drawn(column, row) for row in rows]) for column in columns],
-        lines=columns[0].kind == Kind.SHARE,
+        "%" if shares else unit_of(rows[0]["currency"]),
+        lines=shares,
     )
+
+
+def unit_of(currency: str) -> str:
+    """Return what an axis of money is in."""
+    return f"{Currency(currency).label} ({currency})"
 
 
 def drawn(column: Column, row: Row) -> Decimal:

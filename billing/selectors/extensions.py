@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from billing.models import ExtensionPack, PackPrice, Subscription, SubscriptionState
+from billing.models import ExtensionPack, PackPrice, Subscription, SubscriptionState, Unused
 from billing.money import display
 from billing.selectors.customers import currency_of
 from billing.tax_tables import taxation_today
@@ -40,7 +40,7 @@ def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
             "code": price.pack.code,
             "name": price.pack.name,
             "requests": price.pack.requests,
-            "unused": price.pack.get_unused_display(),
+            "rolls_over": price.pack.unused == Unused.ROLL_OVER,
             "price_display": display(price.amount, price.currency),
             "with_tax": with_tax(net=price.amount, currency=price.currency, taxation=taxation),
         }

@@ -15,6 +15,7 @@ import tenants.selectors
 from billing import selectors, services
 from billing.money import display
 from billing.services import Offer
+from billing.usage_prices import in_words, priced
 from portal.views.access import TenantRequest, tenant_required
 from tenants.errors import Refused
 from tenants.models import Tenant
@@ -92,6 +93,11 @@ def _offer(offer: Offer) -> dict[str, object]:
         "month_ends": offer.month.end,
         "trial_ends_on": offer.trial_ends_on,
         "has_fee": offer.price.monthly_fee > 0,
+        "usage": [
+            text
+            for meter, steps in priced(offer.plan, offer.price).items()
+            for text in in_words(meter, steps, currency)
+        ],
         "fee": display(offer.price.monthly_fee, currency),
         "old_fee": display(offer.replaces.price.monthly_fee, currency),
         "setup_fee": display(offer.price.setup_fee, currency) if offer.owes_setup else "",

@@ -88,7 +88,7 @@ def top_up(request: TenantRequest) -> HttpResponse:
     tenant, now = request.member.tenant, timezone.now()
     if "stop" in request.POST:
         services.auto_top_up_stop(tenant=tenant, actor=request.user, now=now)
-        messages.success(request, _("No pack is bought by itself any more."))
+        messages.success(request, _("Automatic top-up is off."))
         return redirect("billing-extensions")
     try:
         services.auto_top_up_set(

@@ -20,7 +20,7 @@ class GrantState(models.TextChoices):
     """Where a grant is."""
 
     APPLYING = "applying", _("on its way to your keys")
-    LEFT = "left", _("to be used")
+    LEFT = "left", _("available")
     USED = "used", _("used up")
     SETTLING = "settling", _("being settled")
     EXPIRED = "expired", _("expired")

@@ -144,7 +144,7 @@ class TestCap:
     ) -> None:
         client.force_login(owner)
         page = client.get(reverse("billing")).content.decode()
-        assert "There is none: requests cost what they come to." in page
+        assert "No cap is set: every request is charged." in page
         client.post(reverse("billing-cap"), {"amount": "1.50"})
         page = client.get(reverse("billing")).content.decode()
         assert "$1.50 a month, which is 20 requests at your prices." in page

@@ -163,8 +163,8 @@ class TestCredit:
     def test_the_page_shows_it(self, tenant: Tenant, client: Client, owner: User) -> None:
         client.force_login(owner)
         page = reverse("billing")
-        assert "It pays your next invoice" not in client.get(page).content.decode()
+        assert "It is used for your next invoices" not in client.get(page).content.decode()
         self.with_credit(tenant, 12_34)
         shown = client.get(page).content.decode()
-        assert "It pays your next invoice" in shown
+        assert "It is used for your next invoices" in shown
         assert "$12.34" in shown

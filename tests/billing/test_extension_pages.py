@@ -72,7 +72,7 @@ class TestLeft:
     def test_the_rule_is_shown_before_and_frozen_at_the_purchase(
         self, tenant: Tenant, browser: Client
     ) -> None:
-        assert "Unused requests: roll over once" in browser.get(PAGE).content.decode()
+        assert "What is unused rolls over once" in browser.get(PAGE).content.decode()
         now = timezone.now()
         order = services.extension_order(
             tenant=tenant, pack_code="extra-100", token="1", actor=None, now=now
@@ -146,12 +146,12 @@ class TestTopUp:
         address = reverse("billing-top-up")
         browser.post(address, self.FORM)
         page = browser.get(PAGE).content.decode()
-        assert "at most 3 times a period: <strong>$3.00</strong> before tax" in page
+        assert "up to 3 times a period: <strong>$3.00</strong> before tax" in page
         use(tenant, 90, now)
         assert len(top_ups_run(clock=lambda: now).settled) == 1
         page = browser.get(PAGE).content.decode()
-        assert "Bought so in this period: 1." in page
-        assert "What was bought by itself" in page
+        assert "Bought automatically in this period: 1." in page
+        assert "Automatic purchases" in page
         browser.post(address, {"stop": "1"})
         assert not AutoTopUp.objects.get().is_on
         assert "Turn on" in browser.get(PAGE).content.decode()

@@ -340,7 +340,7 @@ class TestPages:
         self, browser: Client, invoice: Invoice
     ) -> None:
         opened = FIRST + timedelta(days=2)
-        assert "could not be collected" not in browser.get(reverse("keys")).content.decode()
+        assert "payment is overdue" not in browser.get(reverse("keys")).content.decode()
         services.dun(now=opened)
         page = browser.get(reverse("keys")).content.decode()
         assert f"Invoice {invoice.number} is unpaid. Your API keys stop on" in page

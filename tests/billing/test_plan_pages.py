@@ -115,7 +115,9 @@ def test_a_waiting_order_is_shown_at_what_it_costs_today(browser: Client, tenant
 
 
 def test_a_plan_without_a_fee_tells_of_none(browser: Client) -> None:
-    assert "The fee of" not in browser.get(page_of("payg")).content.decode()
+    shown = browser.get(page_of("payg")).content.decode()
+    assert "first 1,000 requests free, then $0.002 a request" in shown
+    assert "The fee of" not in shown
     PriceVersion.objects.filter(plan__code="payg").update(monthly_fee=5_00)
     assert "The fee of $5.00 a month begins on" in browser.get(page_of("payg")).content.decode()
 
@@ -123,7 +125,7 @@ def test_a_plan_without_a_fee_tells_of_none(browser: Client) -> None:
 def test_it_says_what_becomes_of_what_was_paid_and_of_a_trial(browser: Client) -> None:
     def said_now() -> tuple[bool, bool]:
         html = browser.get(page_of("free")).content.decode()
-        return "what you paid for Starter counts" in html, "Your trial ends now" in html
+        return "What you paid for Starter is not refunded" in html, "Your trial ends now" in html
 
     assert said_now() == (True, False)
     held = Subscription.objects.filter(state="active")

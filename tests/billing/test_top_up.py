@@ -148,7 +148,7 @@ class TestRefusals:
         assert setting.off_reason == in_words(order.decline_code)
         run_tasks("default")
         (sent,) = mail.outbox
-        assert sent.subject == "Packs are no longer bought by themselves"
+        assert sent.subject == "Automatic top-up is turned off"
         assert setting.off_reason in sent.body
         assert "/billing/extensions/" in sent.body
         # Nobody can pay it afterwards, in the bank's window say.
@@ -179,7 +179,7 @@ class TestMails:
     @pytest.mark.parametrize(
         ("language", "subject"),
         [
-            ("en", "Extra 100: 100 extra requests: bought by itself"),
+            ("en", "Extra 100: 100 extra requests: bought automatically"),
             ("ja", "自動購入のお知らせ：Extra 100：追加リクエスト 100 件"),
         ],
     )

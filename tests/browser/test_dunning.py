@@ -69,7 +69,7 @@ def test_declined_dunned_suspended_paid_and_at_work_again(
     script = UNPAID.format(name="Late Ltd", card="pm_card_visa_chargeDeclined", days=2)
     stack.manage("shell", "-c", script)
     page.goto("/billing/")
-    expect(page.get_by_text("An invoice could not be collected")).to_be_visible()
+    expect(page.get_by_text("A payment is overdue")).to_be_visible()
     expect(page.get_by_text("The bank declined the card.").first).to_be_visible()
     axe(page)
     assert caller.patient(key) == "200"

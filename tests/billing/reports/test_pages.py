@@ -124,7 +124,9 @@ def test_plans_of_one_name_are_told_apart_and_the_csv_asks_for_no_more_than_it_h
     (chart,) = (section.chart for section in revenue.sections)
     assert chart is not None
     assert [list(one.values) for one in chart.series] == [[10], [20]]
+    assert chart.unit == "US dollar (USD)"
     plans = cost.sections[0]
     assert plans.chart is not None
     assert len(plans.chart.series) == 2
+    assert plans.chart.unit == "Cost in US dollars (USD)"
     assert [row["requests"] for row in plans.table.rows] == [10, 20]
