@@ -22,7 +22,9 @@ from billing.admin_dunning import DunningCaseAdmin  # noqa: F401  (it registers)
 from billing.admin_events import StripeEventAdmin  # noqa: F401  (it registers)
 from billing.admin_export import export_csv, export_json
 from billing.admin_invoice_acts import InvoiceActs
+from billing.admin_invoice_parts import InvoiceLineInline, InvoiceTaxInline, PaymentInline
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
+from billing.admin_money import money
 from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
 from billing.admin_reconciliation import ReconciliationAdmin  # noqa: F401  (it registers)
 from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
@@ -30,8 +32,6 @@ from billing.balances import credit_display
 from billing.models import (
     Customer,
     Invoice,
-    InvoiceLine,
-    InvoiceTax,
     Order,
     Payment,
     PaymentState,
@@ -131,29 +131,24 @@ class OrderAdmin(ReadOnly, ModelAdmin):
                 self.message_user(request, f"{order}: {error}", messages.ERROR)
 
 
-class InvoiceLineInline(ReadOnly, TabularInline):
-    model = InvoiceLine
-    extra = 0
-
-
-class InvoiceTaxInline(ReadOnly, TabularInline):
-    model = InvoiceTax
-    extra = 0
-
-
-class PaymentInline(ReadOnly, TabularInline):
-    model = Payment
-    extra = 0
-    readonly_fields = [disputes_of]
-
-
 @admin.register(Invoice)
 class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
-    list_display = ["number", "tenant_link", "kind", "total_display", "state", "issued_at", "pdf"]
+    list_display = [
+        "number", "tenant_link", "kind", money("total", _("total")), "state_label", "issued_at",
+        "pdf",
+    ]  # fmt: skip
     list_filter = ["state", "kind", "currency", "year"]
     search_fields = ["tenant__uuid", "tenant__name", "sequence"]
     list_select_related = ["tenant"]
     date_hierarchy = "issued_at"
+    readonly_fields = [
+        "tenant", "kind", "subscription", "order", "corrects", "period_start", "period_end",
+        "state_label", money("subtotal", _("subtotal")), money("tax", _("tax")),
+        money("total", _("total")), money("amount_paid", _("paid")),
+        money("amount_credited", _("credited")), "issued_at", "due_on", "paid_at", "waits_for",
+        "issuer", "buyer",
+    ]  # fmt: skip
+    fields = readonly_fields
     inlines = [InvoiceLineInline, InvoiceTaxInline, PaymentInline]
     actions = ["collect", export_csv, export_json]
 
@@ -161,9 +156,13 @@ class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
     def tenant_link(self, invoice: Invoice) -> str:
         return _tenant_link(invoice.tenant)
 
-    @admin.display(description=_("total"))
-    def total_display(self, invoice: Invoice) -> str:
-        return display(invoice.total, invoice.currency)
+    @admin.display(description=_("state"), ordering="state")
+    def state_label(self, invoice: Invoice) -> str:
+        return invoice.state_label
+
+    @admin.display(description=_("note"))
+    def waits_for(self, invoice: Invoice) -> str:
+        return invoice.waits_for or "–"
 
     @admin.display(description=_("PDF"))
     def pdf(self, invoice: Invoice) -> str:

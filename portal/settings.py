@@ -319,6 +319,22 @@ UNFOLD = {
     "SITE_TITLE": "Sekisho",
     "SITE_HEADER": "Sekisho",
     "SITE_SYMBOL": "toll",
+    # The portal's indigo (tokens.css). Links are 500 where it is dark, 600 where it is light.
+    "COLORS": {
+        "primary": {
+            "50": "#f3f6fc",
+            "100": "#e9eef9",
+            "200": "#cdd8f2",
+            "300": "#b3c3f5",
+            "400": "#9db2f7",
+            "500": "#768be4",
+            "600": "#3f57b0",
+            "700": "#24407f",
+            "800": "#1f366b",
+            "900": "#182f64",
+            "950": "#101d40",
+        }
+    },
     "SIDEBAR": {"navigation": "portal.admin_navigation.groups"},
 }
 

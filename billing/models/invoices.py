@@ -142,6 +142,13 @@ class Invoice(models.Model):
         return f"{self.year}-{self.sequence:06d}" if self.year and self.sequence else ""
 
     @property
+    def state_label(self) -> str:
+        """What people call its state; of a credit note nobody says that it is paid."""
+        if self.kind == InvoiceKind.CREDIT_NOTE:
+            return gettext("settled")
+        return str(self.get_state_display())
+
+    @property
     def waits_for(self) -> str:
         """Why it is not paid, in the language that is active; empty where there is nothing to say.
 

@@ -10,7 +10,6 @@ from billing.declines import in_words
 from billing.models import (
     Dispute,
     Invoice,
-    InvoiceKind,
     InvoiceState,
     PaymentMethod,
     Refund,
@@ -55,9 +54,7 @@ def invoice_row(invoice: Any) -> dict[str, object]:
         "issued_at": invoice.issued_at,
         "total_display": display(invoice.total, invoice.currency),
         "state": invoice.state,
-        "state_label": _("settled")
-        if invoice.kind == InvoiceKind.CREDIT_NOTE
-        else invoice.get_state_display(),
+        "state_label": invoice.state_label,
         "note": _note(invoice),
         "is_payable": invoice.state == InvoiceState.OPEN and not invoice.is_too_small,
     }

@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
             name='Upload',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='ID')),
                 ('filename', models.CharField(max_length=255, verbose_name='file name')),
                 ('declared_size', models.PositiveBigIntegerField(help_text='Bytes.', null=True, verbose_name='declared size')),
                 ('declared_type', models.CharField(blank=True, max_length=100, verbose_name='declared type')),

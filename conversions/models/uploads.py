@@ -82,7 +82,7 @@ class Upload(models.Model):
     `purged_at`. Its row stays as long as a late report could make it anew.
     """
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(_("ID"), default=uuid.uuid4, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="uploads")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

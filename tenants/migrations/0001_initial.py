@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
             name='Tenant',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='ID')),
                 ('name', models.CharField(max_length=120, verbose_name='name')),
                 ('state', models.CharField(choices=[('active', 'active'), ('closing', 'closing'), ('closed', 'closed')], default='active', max_length=8, verbose_name='state')),
                 ('language', models.CharField(default='en', max_length=8, verbose_name='language')),

@@ -69,7 +69,7 @@ class Tenant(models.Model):
     the worker that is at it.
     """
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(_("ID"), default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(_("name"), max_length=120)
     state = models.CharField(
         _("state"), max_length=8, choices=TenantState, default=TenantState.ACTIVE

@@ -222,3 +222,12 @@ def test_the_pages_show_the_acts_and_the_books(operator: Client, paid: Invoice) 
     answer = operator.get(reverse("admin:billing_posting_change", args=[posting.pk]))
     assert "$30.00" in answer.content.decode()
     assert "-$30.00" in answer.content.decode()
+
+
+def test_amounts_are_money_and_nobody_pays_a_credit_note(operator: Client, paid: Invoice) -> None:
+    note = credit_note_issue(invoice=paid, amount=10_00, reason="As agreed", actor=None, now=NOW)
+    shown = texts(operator.get(reverse("admin:billing_invoice_changelist")).content.decode())
+    assert re.search(r"credit note -\$10\.00 settled .* \$30\.00 paid ", shown)
+    page = operator.get(reverse("admin:billing_invoice_change", args=[note.pk])).content.decode()
+    assert "As agreed" in texts(page)
+    assert "-1000" not in page
