@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 import tenants.services
 from billing.models import (
@@ -101,19 +102,19 @@ def _tiers(first: str, then: str) -> tuple[Tier, ...]:
 _FREE = {Currency.USD: 0, Currency.JPY: 0}
 _PLANS = (
     _PlanSeed(
-        "free", "Free", "Try everything, small.", 10, 20, 100, _FREE, {}, is_prorated=False
+        "free", "Free", _("Try everything, small."), 10, 20, 100, _FREE, {}, is_prorated=False,
     ),
     _PlanSeed(
-        "starter", "Starter", "For a first product.", 20, 40, 10_000,
+        "starter", "Starter", _("For a first product."), 20, 40, 10_000,
         {Currency.USD: 29_00, Currency.JPY: 4_500}, {}, is_highlighted=True,
     ),
     _PlanSeed(
-        "pro", "Pro", "For steady traffic.", 50, 100, 200_000,
+        "pro", "Pro", _("For steady traffic."), 50, 100, 200_000,
         {Currency.USD: 199_00, Currency.JPY: 30_000}, {},
     ),
     # The gateway gets a quota all the same, so that there is a "remaining" to cap.
     _PlanSeed(
-        "payg", "Pay as you go", "Pay for what you use.", 25, 50, 1_000_000_000, _FREE,
+        "payg", "Pay as you go", _("Pay for what you use."), 25, 50, 1_000_000_000, _FREE,
         {Currency.USD: _tiers("0.2", "0.1"), Currency.JPY: _tiers("0.3", "0.15")},
         is_prorated=False, is_unlimited=True,
     ),

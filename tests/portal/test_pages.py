@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 import billing.services
-from billing.models import Order
+from billing.models import Order, Plan
 from conversions.models import Upload
 from tenants.models import ApiKey, Member, Meter, Role, VersionStatus
 from tenants.services import usage_record
@@ -56,6 +56,14 @@ def test_the_footer_says_the_name_in_its_own_script_once(
 ) -> None:
     page = client.get("/accounts/login/", headers={"Accept-Language": language}).content.decode()
     assert page.partition('class="footer"')[2].count("関所") == 1
+
+
+def test_what_a_fresh_installation_sells_is_described_in_the_readers_language(
+    cast: Cast, client: Client
+) -> None:
+    page = client.get("/plans/", headers={"Accept-Language": "ja"}).content.decode()
+    descriptions = Plan.objects.values_list("description", flat=True)
+    assert [text for text in descriptions if not text or text in page] == []
 
 
 def test_every_page_forbids_inline_script(cast: Cast, client: Client) -> None:
