@@ -72,7 +72,7 @@ DAYS = 30
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscriptions", type=int, default=100_000)
-    parser.add_argument("--renewals", type=int, default=2_000, help="of djaodjin-saas; 0: none")
+    parser.add_argument("--renewals", type=int, default=10_000, help="of djaodjin-saas; 0: none")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     setup_test_environment(debug=False)  # which would note each query with its values
