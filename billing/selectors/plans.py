@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from billing.models import Currency, Plan, PriceVersion
 from billing.money import display
@@ -72,6 +73,10 @@ def _card(plan: Plan, price: PriceVersion) -> PlanCard:
     words = {meter: prices_in_words(meter, steps[meter], price.currency) for meter in steps}
     stops = _("Requests stop at the quota") if words else _("Stops at the quota: no surprise bills")
     features = words.get(Meter.REQUESTS, [stops])
+    features.append(
+        ngettext("Up to %(count)s key", "Up to %(count)s keys", limits.most_keys)
+        % {"count": _number(limits.most_keys)}
+    )
     if not limits.is_unlimited and Meter.REQUESTS not in steps:
         features.append(_("Extra requests by the pack"))
     features += words.get(Meter.CONVERSIONS, [_("Image conversion included")])

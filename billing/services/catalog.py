@@ -84,6 +84,7 @@ class _PlanSeed:
     rate_limit: float
     burst_limit: int
     quota_limit: int
+    most_keys: int
     fees: Mapping[Currency, int]
     tiers: Mapping[Currency, tuple[Tier, ...]]
     is_highlighted: bool = False
@@ -102,19 +103,19 @@ def _tiers(first: str, then: str) -> tuple[Tier, ...]:
 _FREE = {Currency.USD: 0, Currency.JPY: 0}
 _PLANS = (
     _PlanSeed(
-        "free", "Free", _("Try everything, small."), 10, 20, 100, _FREE, {}, is_prorated=False,
+        "free", "Free", _("Try everything, small."), 10, 20, 100, 2, _FREE, {}, is_prorated=False,
     ),
     _PlanSeed(
-        "starter", "Starter", _("For a first product."), 20, 40, 10_000,
+        "starter", "Starter", _("For a first product."), 20, 40, 10_000, 5,
         {Currency.USD: 29_00, Currency.JPY: 4_500}, {}, is_highlighted=True,
     ),
     _PlanSeed(
-        "pro", "Pro", _("For steady traffic."), 50, 100, 200_000,
+        "pro", "Pro", _("For steady traffic."), 50, 100, 200_000, 20,
         {Currency.USD: 199_00, Currency.JPY: 30_000}, {},
     ),
     # The gateway gets a quota all the same, so that there is a "remaining" to cap.
     _PlanSeed(
-        "payg", "Pay as you go", _("Pay for what you use."), 25, 50, 1_000_000_000, _FREE,
+        "payg", "Pay as you go", _("Pay for what you use."), 25, 50, 1_000_000_000, 10, _FREE,
         {Currency.USD: _tiers("0.2", "0.1"), Currency.JPY: _tiers("0.3", "0.15")},
         is_prorated=False, is_unlimited=True,
     ),
@@ -152,6 +153,7 @@ def seed(*, now: datetime) -> list[UsagePlan]:
                     rate_limit=planned.rate_limit,
                     burst_limit=planned.burst_limit,
                     quota_limit=planned.quota_limit,
+                    most_keys=planned.most_keys,
                     is_prorated=planned.is_prorated,
                     is_unlimited=planned.is_unlimited,
                 ),

@@ -59,9 +59,13 @@ def value_to_show(request: TenantRequest) -> tuple[ApiKeyVersion | None, str | N
 
 def _page(request: TenantRequest, form: ApiKeyForm, *, status: int = 200) -> HttpResponse:
     version, value = value_to_show(request)
+    rows = _rows(request.member.tenant)
+    most = request.member.tenant.usage_plan.most_keys
     context = {
         "nav": "keys",
-        "keys": _rows(request.member.tenant),
+        "keys": rows,
+        "most_keys": most,
+        "is_full": len(rows) >= most,
         "form": form,
         "new_value": value,
         "new_name": version.api_key.name if version else None,

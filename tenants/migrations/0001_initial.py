@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
                 ('is_unlimited', models.BooleanField(default=False, help_text='The gateway still gets the quota above, so that there is something to cap.', verbose_name='shown as unlimited')),
                 ('is_prorated', models.BooleanField(default=True, help_text='A tenant who joins within a period gets the share of the days that are left.', verbose_name='prorated')),
                 ('advance', models.PositiveIntegerField(blank=True, help_text='Requests per tenant and period that may be lent while usage settles. Empty: the larger of 20 and 1 % of the quota.', null=True, verbose_name='advance')),
+                ('most_keys', models.PositiveSmallIntegerField(default=10, help_text='How many keys a tenant may have. Those that it has stay when this shrinks.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)], verbose_name='most keys')),
             ],
             options={
                 'verbose_name': 'usage plan',

@@ -68,6 +68,13 @@ class UsagePlan(models.Model):
         ),
     )
 
+    most_keys = models.PositiveSmallIntegerField(
+        _("most keys"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text=_("How many keys a tenant may have. Those that it has stay when this shrinks."),
+    )
+
     class Meta:
         verbose_name = _("usage plan")
         verbose_name_plural = _("usage plans")

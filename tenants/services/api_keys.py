@@ -6,6 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from tenants import key_values
 from tenants.errors import NotInThisState, Refused
@@ -15,7 +16,6 @@ from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import reconcile_request
 
 FIRST_KEY_NAME = "default"
-MOST_KEYS = 10  # living keys per tenant; each one is a version that shares the tenant's quota
 
 LIVING = (VersionStatus.PENDING, VersionStatus.ACTIVE, VersionStatus.RETIRING)
 
@@ -49,16 +49,32 @@ def first_key_create(*, tenant: Tenant, actor: User | None, now: datetime) -> Ap
 def api_key_create(
     *, tenant: Tenant, name: str, actor: User | None, now: datetime
 ) -> ApiKeyVersion:
-    """Create a key and its first version, PENDING. Raise Refused for a bad or taken name."""
-    tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    """Create a key and its first version, PENDING.
+
+    Raise Refused for a bad or taken name, and where the plan's number of keys is reached. A tenant
+    who had more before a change of plan keeps them.
+    """
+    tenant = (
+        Tenant.objects.select_for_update(of=("self",))
+        .select_related("usage_plan")
+        .get(pk=tenant.pk)
+    )
     name = " ".join(name.split())
     if not name or len(name) > 60:
         raise Refused(_("Give the key a name of 1 to 60 characters."))
     living = ApiKey.objects.filter(tenant=tenant, revoked_at=None)
     if living.filter(name=name).exists():
         raise Refused(_("You already have a key named “%(name)s”.") % {"name": name})
-    if living.count() >= MOST_KEYS:
-        raise Refused(_("You have %(count)d keys; revoke one first.") % {"count": MOST_KEYS})
+    most = tenant.usage_plan.most_keys
+    if living.count() >= most:
+        raise Refused(
+            ngettext(
+                "Your plan has %(count)d key: revoke it first, or change to a plan with more.",
+                "Your plan has %(count)d keys: revoke one first, or change to a plan with more.",
+                most,
+            )
+            % {"count": most}
+        )
     api_key = ApiKey.objects.create(tenant=tenant, name=name, created_by=actor, created_at=now)
     version = _version_create(api_key=api_key, now=now)
     audit_record(action="api_key.created", tenant=tenant, actor=actor, now=now, target=name)

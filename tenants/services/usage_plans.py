@@ -46,6 +46,7 @@ def usage_plan_save(
         rate_limit=usage_plan.rate_limit,
         burst_limit=usage_plan.burst_limit,
         quota_limit=usage_plan.quota_limit,
+        most_keys=usage_plan.most_keys,
         methods={
             limit.target: [limit.rate_limit, limit.burst_limit]
             for limit in usage_plan.method_limits.all()

@@ -108,13 +108,31 @@ class TestKeys:
         with pytest.raises(Refused):
             services.api_key_create(tenant=tenant, name=name, actor=None, now=timezone.now())
 
-    def test_the_eleventh_key_is_refused(self, tenant: Tenant) -> None:
-        for number in range(9):
-            services.api_key_create(
-                tenant=tenant, name=f"key {number}", actor=None, now=timezone.now()
-            )
-        with pytest.raises(Refused, match="revoke one first"):
-            services.api_key_create(tenant=tenant, name="more", actor=None, now=timezone.now())
+    def test_the_plan_says_how_many_and_a_smaller_one_takes_none_away(
+        self, tenant: Tenant, plan: UsagePlan
+    ) -> None:
+        def add(name: str) -> None:
+            services.api_key_create(tenant=tenant, name=name, actor=None, now=timezone.now())
+
+        plan.most_keys = 3
+        services.usage_plan_save(usage_plan=plan, now=timezone.now())
+        add("two")
+        add("three")
+        with pytest.raises(Refused, match="Your plan has 3 keys: revoke one first, or change"):
+            add("four")
+        smaller = UsagePlan(
+            code="s", name="S", rate_limit=1, burst_limit=1, quota_limit=10, most_keys=1
+        )
+        services.usage_plan_save(usage_plan=smaller, now=timezone.now())
+        services.tenant_change_plan(tenant=tenant, usage_plan=smaller, now=timezone.now())
+        keys = list(selectors.api_keys(tenant=tenant))
+        assert [key.name for key in keys] == ["default", "two", "three"]
+        for key in keys[:2]:
+            services.api_key_revoke(api_key=key, actor=None, now=timezone.now())
+            with pytest.raises(Refused, match="Your plan has 1 key: revoke it first"):
+                add("four")
+        services.api_key_revoke(api_key=keys[2], actor=None, now=timezone.now())
+        add("four")
 
     def test_the_name_is_free_again_after_revocation(self, tenant: Tenant) -> None:
         key = version_of(tenant).api_key
