@@ -212,8 +212,8 @@ def test_the_promise_is_kept(
     lossy(rng, 0.0)
     # Quiet, until everything has settled; then whoever still has something uses it.
     for _ in range(12):
-        for _ in range(9):
-            world.tick(timedelta(minutes=10))
+        for _ in range(3):
+            world.tick(timedelta(minutes=30))
             world.work()
         world.traffic(most=200)
         world.check()
