@@ -130,9 +130,22 @@ class TestMarkOfWhatRunsOnPostgreSQLToo:
     def test_a_mark_asks(self, request: pytest.FixtureRequest) -> None:
         assert is_marked(request)
 
+    @pytest.mark.parametrize("case", [1, 2])
+    def test_another_case_is_told_from_the_first(
+        self, request: pytest.FixtureRequest, case: int
+    ) -> None:
+        assert is_marked(request, "another_case") == (case == 2)
+
+    @pytest.mark.every_case
+    @pytest.mark.parametrize("case", [1, 2])
+    def test_not_where_each_has_statements_of_its_own(
+        self, request: pytest.FixtureRequest, case: int
+    ) -> None:
+        assert not is_marked(request, "another_case")
+
     def test_nobody_asks(self, request: pytest.FixtureRequest, valkey: str) -> None:
         assert not is_marked(request)
 
 
-def is_marked(request: pytest.FixtureRequest) -> bool:
-    return request.node.get_closest_marker("database") is not None
+def is_marked(request: pytest.FixtureRequest, name: str = "database") -> bool:
+    return request.node.get_closest_marker(name) is not None

@@ -1,5 +1,5 @@
-"""Which worker runs a test (`-n`), which tests a database concerns, which are tried once more, and
-which are left out against Stripe's test mode.
+"""Which worker runs a test (`-n`), which tests a database concerns, which are only another case of
+one, which are tried once more, and which are left out against Stripe's test mode.
 """
 
 import os
@@ -30,9 +30,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # A package's files after each other, since some share a server.
     items.sort(key=lambda item: (not item.nodeid.startswith(LONGEST), item.path))
+    begun: set[str] = set()
     for item in items:
         if _asks_for_database(item):
             item.add_marker(pytest.mark.database)
+        test = item.nodeid.partition("[")[0]
+        if test in begun and item.get_closest_marker("every_case") is None:
+            item.add_marker(pytest.mark.another_case)
+        begun.add(test)
         if isinstance(item, pytest.Function) and FUNCTIONS & {*item.fixturenames}:
             item.add_marker(pytest.mark.functions)
         if item.nodeid.startswith(BROWSER):

@@ -182,6 +182,7 @@ FAULTS: dict[str, tuple[Callable[[], object], set[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_it_finds(tenant: Tenant, fault: str) -> None:
     assert wrong() == set()

@@ -78,6 +78,7 @@ def test_a_cursor_that_is_none_is_refused(text: str) -> None:
         Cursor.parse(text)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     ("search", "names"),
     [
@@ -112,6 +113,7 @@ def test_queries_are_as_many_for_a_thousand_as_for_ten(cast: Cast) -> None:
         assert len(queries) == 2
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("search", [Search(), Search(text="lake"), Search(state="failed")])
 @pytest.mark.parametrize("way", [{}, {"before": Cursor(NOON, 5)}, {"after": Cursor(NOON, 5)}])
 def test_every_page_is_read_along_the_index(

@@ -188,6 +188,7 @@ def lossy(monkeypatch: pytest.MonkeyPatch) -> Callable[[random.Random, float], N
     return arm
 
 
+@pytest.mark.every_case
 @pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("is_metered", [False, True], ids=["late figures", "live meter"])
 @pytest.mark.parametrize("seed", range(RUNS))
