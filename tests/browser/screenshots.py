@@ -92,6 +92,9 @@ OPERATORS = (
     "/admin/conversions/remake/begin/?preset=1",
     "/admin/conversions/upload/",
     "/admin/conversions/retention/",
+    "/admin/auth/group/add/",
+    "/admin/django_celery_beat/periodictask/",
+    "/admin/django_celery_beat/periodictask/add/",
 )
 
 

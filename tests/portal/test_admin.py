@@ -10,6 +10,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from unfold.admin import ModelAdmin
 
 import billing.services
 import conversions.services
@@ -47,6 +48,18 @@ def test_every_list_and_search_and_one_row_of_it_open(operator: Client) -> None:
         if row is not None:
             page = operator.get(reverse(f"{name}_change", args=[row.pk]))
             assert page.status_code == 200, name
+
+
+def test_what_libraries_bring_has_the_admins_style(operator: Client) -> None:
+    assert [
+        model for model, site in admin.site._registry.items() if not isinstance(site, ModelAdmin)
+    ] == []
+    for name in ("auth_group", "account_emailaddress", "django_celery_beat_periodictask"):
+        assert operator.get(reverse(f"admin:{name}_changelist")).status_code == 200, name
+        assert operator.get(reverse(f"admin:{name}_add")).status_code == 200, name
+    of = {"app_label": "auth", "model_name": "group", "field_name": "permissions", "term": "refund"}
+    found = operator.get(reverse("admin:autocomplete"), of).json()["results"]
+    assert [row["text"] for row in found if "Can add refund" in row["text"]]
 
 
 def test_what_is_shown_of_a_row_has_a_name_in_every_language(rf: RequestFactory) -> None:

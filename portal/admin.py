@@ -1,0 +1,60 @@
+"""What libraries bring into the admin, in its style: django-unfold has one for its own classes."""
+
+from typing import Any
+
+from allauth.account.admin import EmailAddressAdmin
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.contrib.auth import admin as auth
+from django.contrib.auth.models import Group, Permission
+from django.http import HttpRequest
+from django_celery_beat import admin as beat
+from django_celery_beat import models
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from tenants.admin_tools import ReadOnly
+
+
+class TaskSelectWidget(UnfoldAdminSelectWidget, beat.TaskSelectWidget):
+    """The tasks that Celery knows, to choose from."""
+
+
+class PeriodicTaskForm(beat.PeriodicTaskForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = TaskSelectWidget()
+
+
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin):
+    form = PeriodicTaskForm
+
+
+class PermissionAdmin(ReadOnly, ModelAdmin):
+    """For the search among a group's; it is in no list of its own."""
+
+    search_fields = ["name", "codename"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+class GroupAdmin(auth.GroupAdmin):
+    filter_horizontal = ()  # its two boxes are wider than the page
+    autocomplete_fields = ("permissions",)
+
+
+# Importing their modules has registered them.
+for model, of_library in (
+    (EmailAddress, EmailAddressAdmin),
+    (Group, GroupAdmin),
+    (models.ClockedSchedule, beat.ClockedScheduleAdmin),
+    (models.CrontabSchedule, beat.CrontabScheduleAdmin),
+    (models.IntervalSchedule, beat.IntervalScheduleAdmin),
+    (models.PeriodicTask, PeriodicTaskAdmin),
+    (models.SolarSchedule, beat.SolarScheduleAdmin),
+):
+    admin.site.unregister(model)
+    admin.site.register(model, type(of_library.__name__, (of_library, ModelAdmin), {}))
+admin.site.register(Permission, PermissionAdmin)
