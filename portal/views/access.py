@@ -8,11 +8,13 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from tenants import selectors
 from tenants.models import Member, User
+from tenants.permissions import Act, may
 
 SESSION_KEY = "tenant"
 P = ParamSpec("P")
@@ -31,6 +33,15 @@ def member_of(request: HttpRequest) -> Member | None:
     if not isinstance(user, User):
         return None
     return selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))
+
+
+def demand(request: TenantRequest, act: Act) -> None:
+    """Raise PermissionDenied, which is a 403, where the member's role does not allow the act.
+
+    Pages show nobody what they may not do, so that hardly anybody meets this.
+    """
+    if not may(request.member, act):
+        raise PermissionDenied
 
 
 View = Callable[Concatenate[TenantRequest, P], HttpResponseBase]

@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 import tenants.selectors
 from billing import declines, extensions, payments, pdf, selectors, services
@@ -24,14 +25,15 @@ from billing.models import Order, OrderPurpose, OrderState
 from billing.money import display
 from billing.overdue import overdue
 from billing.spending import cap_row
-from portal.views.access import TenantRequest, tenant_required
+from portal.views.access import TenantRequest, demand, tenant_required
 from portal.views.spending import next_invoice
 from tenants.errors import Refused
-from tenants.permissions import Act, may
+from tenants.permissions import Act
 
 LATEST = 5
 
 
+@require_safe
 @tenant_required
 def overview(request: TenantRequest) -> HttpResponse:
     tenant = request.member.tenant
@@ -79,13 +81,12 @@ def order_or_404(request: TenantRequest, order_uuid: uuid.UUID) -> Order:
     return order
 
 
+@require_safe
 @tenant_required
 def checkout(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
     """Send the buyer to Checkout. Where Stripe is away the order waits, and the page says so."""
+    demand(request, Act.BUY)
     order = order_or_404(request, order_uuid)
-    if not may(request.member, Act.BUY):
-        messages.error(request, _("Your role may not buy."))
-        return redirect(_cancel_path(order))
     back = reverse("billing-checkout-return", args=[order.uuid])
     try:
         url = services.checkout_start(
@@ -111,6 +112,7 @@ def _cancel_path(order: Order) -> str:
     return reverse("billing-extensions" if is_extension else "billing")
 
 
+@require_safe
 @tenant_required
 def checkout_return(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
     """Where a buyer comes back to. It asks Stripe once itself; after that it reads our rows."""
@@ -152,6 +154,7 @@ def _order(order: Order) -> dict[str, Any]:
     return {"state": state, "name": order.description, "error": error, "is_open": is_open}
 
 
+@require_safe
 @tenant_required
 def invoices(request: TenantRequest) -> HttpResponse:
     rows = [_invoice(invoice) for invoice in selectors.invoices(tenant=request.member.tenant)]
@@ -163,6 +166,7 @@ def _invoice(invoice: Any) -> dict[str, object]:
     return {**row, "pdf_url": reverse("billing-invoice-pdf", args=[invoice.number])}
 
 
+@require_safe
 @tenant_required
 def invoice_pdf(request: TenantRequest, number: str) -> HttpResponse:
     invoice = selectors.invoice_by_number(tenant=request.member.tenant, number=number)

@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import selectors
 from billing.export import CONTENT_TYPES, export
@@ -13,12 +14,16 @@ from billing.models import TaxDetails
 from billing.services.taxes import tax_details_save
 from billing.tax_words import how_taxed, vies_said
 from portal.forms import TaxDetailsForm
-from portal.views.access import TenantRequest, tenant_required
-from tenants.permissions import Act, may
+from portal.views.access import TenantRequest, demand, tenant_required
+from tenants.permissions import Act
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @tenant_required
 def billing_details(request: TenantRequest) -> HttpResponse:
+    is_sent = request.method == "POST"
+    if is_sent:
+        demand(request, Act.BUY)
     tenant = request.member.tenant
     now = timezone.now()
     details = TaxDetails.objects.filter(tenant=tenant).first()
@@ -27,8 +32,7 @@ def billing_details(request: TenantRequest) -> HttpResponse:
         instance=details or TaxDetails(tenant=tenant),
         initial={} if details else {"legal_name": tenant.name},
     )
-    is_bad = request.method == "POST"
-    if is_bad and may(request.member, Act.BUY) and form.is_valid():
+    if is_sent and form.is_valid():
         tax_details_save(details=form.save(commit=False), actor=request.user, now=now)
         messages.success(request, _("Saved."))
         return redirect("billing-details")
@@ -41,9 +45,10 @@ def billing_details(request: TenantRequest) -> HttpResponse:
         "how_taxed": how_taxed(tenant=tenant, now=now),
     }
     template = "portal/billing/details.html"
-    return render(request, template, context, status=400 if is_bad else 200)
+    return render(request, template, context, status=400 if is_sent else 200)
 
 
+@require_safe
 @tenant_required
 def invoices_export(request: TenantRequest, format_: str) -> StreamingHttpResponse:
     """All invoices of the tenant, a row per line and per tax, as CSV or JSON."""

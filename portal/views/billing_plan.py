@@ -9,19 +9,20 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 import tenants.selectors
 from billing import selectors, services
 from billing.money import display
 from billing.services import Offer
 from billing.usage_prices import in_words, priced
-from portal.views.access import TenantRequest, tenant_required
+from portal.views.access import TenantRequest, demand, tenant_required
 from tenants.errors import Refused
 from tenants.models import Tenant
-from tenants.permissions import Act, may
+from tenants.permissions import Act
 
 
+@require_safe
 @tenant_required
 def choices(request: TenantRequest) -> HttpResponse:
     """Show the public plans beside today's."""
@@ -35,6 +36,7 @@ def choices(request: TenantRequest) -> HttpResponse:
     return render(request, "portal/billing/plans.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @tenant_required
 def change(request: TenantRequest, code: str) -> HttpResponse:
     """Say what a change means, to the cent; with POST, make it."""
@@ -111,10 +113,8 @@ def _offer(offer: Offer) -> dict[str, object]:
 
 def _change(request: TenantRequest, code: str) -> HttpResponse:
     """Make a change, or lead to the payment that it waits for."""
+    demand(request, Act.BUY)
     tenant = request.member.tenant
-    if not may(request.member, Act.BUY):
-        messages.error(request, _("Your role may not change the plan."))
-        return redirect("billing")
     shown = request.POST.get("amount", "")
     try:
         order = services.plan_change(
@@ -143,9 +143,8 @@ def _change(request: TenantRequest, code: str) -> HttpResponse:
 @tenant_required
 def keep(request: TenantRequest) -> HttpResponse:
     """Take back a change that is to come, or one that waits for its payment."""
-    if not may(request.member, Act.BUY):
-        messages.error(request, _("Your role may not change the plan."))
-    elif services.plan_keep(tenant=request.member.tenant, now=timezone.now()):
+    demand(request, Act.BUY)
+    if services.plan_keep(tenant=request.member.tenant, now=timezone.now()):
         messages.success(request, _("You keep your plan."))
     else:
         messages.info(request, _("There is no change to take back."))

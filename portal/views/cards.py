@@ -10,17 +10,16 @@ from django.views.decorators.http import require_POST
 
 from billing import selectors, services
 from billing.models import SavedCard
-from portal.views.access import TenantRequest, tenant_required
+from portal.views.access import TenantRequest, demand, tenant_required
 from portal.views.billing import form_token
 from tenants.errors import Refused
-from tenants.permissions import Act, may
+from tenants.permissions import Act
 
 
 @require_POST
 @tenant_required
 def card_add(request: TenantRequest) -> HttpResponse:
-    if not may(request.member, Act.BUY):
-        return _refused(request)
+    demand(request, Act.BUY)
     order = services.card_order(
         tenant=request.member.tenant,
         token=form_token(request, "card"),
@@ -33,9 +32,8 @@ def card_add(request: TenantRequest) -> HttpResponse:
 @require_POST
 @tenant_required
 def card_make_default(request: TenantRequest, card_id: int) -> HttpResponse:
+    demand(request, Act.BUY)
     card = _card_or_404(request, card_id)
-    if not may(request.member, Act.BUY):
-        return _refused(request)
     try:
         services.card_make_default(card=card)
         text = _("Invoices are charged to the card ending in %(last_four)s from now on.")
@@ -48,9 +46,8 @@ def card_make_default(request: TenantRequest, card_id: int) -> HttpResponse:
 @require_POST
 @tenant_required
 def card_remove(request: TenantRequest, card_id: int) -> HttpResponse:
+    demand(request, Act.BUY)
     card = _card_or_404(request, card_id)
-    if not may(request.member, Act.BUY):
-        return _refused(request)
     services.card_remove(card=card, now=timezone.now())
     text = _("The card ending in %(last_four)s was removed.") % {"last_four": card.last_four}
     messages.success(request, text)
@@ -62,11 +59,6 @@ def _card_or_404(request: TenantRequest, card_id: int) -> SavedCard:
     if card is None:
         raise Http404
     return card
-
-
-def _refused(request: TenantRequest) -> HttpResponse:
-    messages.error(request, _("Your role may not change the payment method."))
-    return redirect("billing")
 
 
 urlpatterns = [

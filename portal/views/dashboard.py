@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import formats, timezone
+from django.views.decorators.http import require_safe
 
 from conversions import samples
 from portal.forms import UsageRangeForm
@@ -70,6 +71,7 @@ def _first_call(value: str) -> str:
     return sample.text.replace("$API_KEY", value)
 
 
+@require_safe
 @tenant_required
 def dashboard(request: TenantRequest) -> HttpResponse:
     """How much is left, and after sign-up, once, the first key's value."""
@@ -92,6 +94,7 @@ def dashboard(request: TenantRequest) -> HttpResponse:
     )
 
 
+@require_safe
 @tenant_required
 def dashboard_usage(request: TenantRequest) -> HttpResponse:
     """The figures alone, for htmx."""
@@ -99,6 +102,7 @@ def dashboard_usage(request: TenantRequest) -> HttpResponse:
     return render(request, "portal/partials/dashboard_usage.html", context)
 
 
+@require_safe
 @tenant_required
 def dashboard_key(request: TenantRequest) -> HttpResponse:
     """Where the first key stands, for htmx: pending, active, or failed with the reason."""
@@ -134,6 +138,7 @@ def _comparisons(tenant: Tenant, chosen: dict[str, Any] | None) -> list[LiveComp
     return selectors.live_comparisons(tenant=tenant, start=chosen["start"], end=chosen["end"])
 
 
+@require_safe
 @tenant_required
 def usage(request: TenantRequest) -> HttpResponse:
     """Any range of days: requests, for all keys or one, or conversions."""
@@ -164,6 +169,7 @@ def usage(request: TenantRequest) -> HttpResponse:
     )
 
 
+@require_safe
 @tenant_required
 def usage_csv(request: TenantRequest) -> HttpResponse:
     """The same rows as CSV: day (UTC), requests used, remaining, conversions."""

@@ -8,17 +8,18 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 import tenants.selectors
 from billing import extensions as shown
 from billing import selectors, services
-from portal.views.access import TenantRequest, tenant_required
+from portal.views.access import TenantRequest, demand, tenant_required
 from portal.views.billing import form_token, order_or_404
 from tenants.errors import Refused
-from tenants.permissions import Act, may
+from tenants.permissions import Act
 
 
+@require_safe
 @tenant_required
 def extensions(request: TenantRequest) -> HttpResponse:
     tenant = request.member.tenant
@@ -42,8 +43,7 @@ def extensions(request: TenantRequest) -> HttpResponse:
 @tenant_required
 def extension_buy(request: TenantRequest) -> HttpResponse:
     """Write the order; the same form sent twice finds the first one."""
-    if not may(request.member, Act.BUY):
-        return _may_not(request)
+    demand(request, Act.BUY)
     pack_code = request.POST.get("pack", "")
     try:
         order = services.extension_order(
@@ -62,9 +62,8 @@ def extension_buy(request: TenantRequest) -> HttpResponse:
 @require_POST
 @tenant_required
 def extension_give_back(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
+    demand(request, Act.BUY)
     order = order_or_404(request, order_uuid)
-    if not may(request.member, Act.BUY):
-        return _may_not(request)
     try:
         services.order_take_back(order=order, actor=request.user, now=timezone.now())
         messages.success(
@@ -83,8 +82,7 @@ def extension_give_back(request: TenantRequest, order_uuid: uuid.UUID) -> HttpRe
 @tenant_required
 def top_up(request: TenantRequest) -> HttpResponse:
     """Turn automatic top-ups on, as the form says, or off."""
-    if not may(request.member, Act.BUY):
-        return _may_not(request)
+    demand(request, Act.BUY)
     tenant, now = request.member.tenant, timezone.now()
     if "stop" in request.POST:
         services.auto_top_up_stop(tenant=tenant, actor=request.user, now=now)
@@ -109,11 +107,6 @@ def _number(request: TenantRequest, name: str) -> int:
     """Return a whole number that was typed; 0, which is refused, for anything else."""
     text = request.POST.get(name, "")[:4]
     return int(text) if text.isdecimal() else 0
-
-
-def _may_not(request: TenantRequest) -> HttpResponse:
-    messages.error(request, _("Your role may not buy."))
-    return redirect("billing-extensions")
 
 
 urlpatterns = [

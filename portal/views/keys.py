@@ -12,10 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from portal.forms import ApiKeyForm
-from portal.views.access import TenantRequest, tenant_required
+from portal.views.access import TenantRequest, demand, tenant_required
 from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import ApiKey, ApiKeyVersion, Tenant
@@ -74,13 +74,12 @@ def _page(request: TenantRequest, form: ApiKeyForm, *, status: int = 200) -> Htt
 
 
 def _key_or_404(request: TenantRequest, key_id: uuid.UUID) -> ApiKey:
-    """Return the tenant's own key; a stranger's does not exist, nor does it for other roles."""
-    allowed = ApiKey.objects.filter(tenant=request.member.tenant)
-    if not may(request.member, Act.CHANGE_KEYS):
-        allowed = allowed.none()
-    return get_object_or_404(allowed, uuid=key_id)
+    """Return the tenant's own key to somebody who may change it; a stranger's does not exist."""
+    demand(request, Act.CHANGE_KEYS)
+    return get_object_or_404(ApiKey, tenant=request.member.tenant, uuid=key_id)
 
 
+@require_safe
 @tenant_required
 def keys(request: TenantRequest) -> HttpResponse:
     return _page(request, ApiKeyForm())
@@ -89,10 +88,8 @@ def keys(request: TenantRequest) -> HttpResponse:
 @require_POST
 @tenant_required
 def key_create(request: TenantRequest) -> HttpResponse:
+    demand(request, Act.CHANGE_KEYS)
     form = ApiKeyForm(request.POST)
-    if not may(request.member, Act.CHANGE_KEYS):
-        form.is_valid()
-        form.add_error(None, _("Your role may not create keys."))
     if not form.is_valid():
         return _page(request, form, status=400)
     try:

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from portal.views.access import TenantRequest, tenant_required
 from tenants import selectors
@@ -52,6 +53,7 @@ def _chart(hour: LiveHour) -> dict[str, Any]:
     }
 
 
+@require_safe
 @tenant_required
 def live(request: TenantRequest) -> HttpResponse:
     """The figures alone, for htmx; the tables' rows come along, out of band."""

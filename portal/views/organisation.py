@@ -8,26 +8,30 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.forms import TenantSettingsForm
-from portal.views.access import SESSION_KEY, TenantRequest, tenant_required
+from portal.views.access import SESSION_KEY, TenantRequest, demand, tenant_required
 from tenants import selectors, services
-from tenants.permissions import Act, may
+from tenants.permissions import Act
 
 
+@require_safe
 @tenant_required
 def team(request: TenantRequest) -> HttpResponse:
     members = request.member.tenant.members.select_related("user")
     return render(request, "portal/team.html", {"nav": "team", "members": members})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @tenant_required
 def settings_page(request: TenantRequest) -> HttpResponse:
+    is_sent = request.method == "POST"
+    if is_sent:
+        demand(request, Act.CHANGE_SETTINGS)
     tenant = request.member.tenant
-    may_change = may(request.member, Act.CHANGE_SETTINGS)
     form = TenantSettingsForm(request.POST or None, instance=tenant)
-    if request.method == "POST" and may_change and form.is_valid():
+    if is_sent and form.is_valid():
         services.tenant_update(
             tenant=tenant,
             name=form.cleaned_data["name"],
@@ -38,9 +42,8 @@ def settings_page(request: TenantRequest) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect("settings")
     tenant.refresh_from_db()
-    is_bad = request.method == "POST"
     context = {"nav": "settings", "form": form}
-    return render(request, "portal/settings.html", context, status=400 if is_bad else 200)
+    return render(request, "portal/settings.html", context, status=400 if is_sent else 200)
 
 
 @require_POST

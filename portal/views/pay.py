@@ -12,14 +12,15 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from billing import payments, selectors, services
 from billing.models import Invoice
-from portal.views.access import TenantRequest, tenant_required
-from tenants.permissions import Act, may
+from portal.views.access import TenantRequest, demand, tenant_required
+from tenants.permissions import Act
 
 
+@require_safe
 @tenant_required
 def invoice_pay(request: TenantRequest, number: str) -> HttpResponse:
     """Say what is due and why it is not paid."""
@@ -36,11 +37,9 @@ def invoice_pay(request: TenantRequest, number: str) -> HttpResponse:
 @tenant_required
 def invoice_checkout(request: TenantRequest, number: str) -> HttpResponse:
     """Lead to Checkout for this very invoice."""
+    demand(request, Act.BUY)
     invoice = _invoice_or_404(request, number)
     page = reverse("billing-invoice-pay", args=[number])
-    if not may(request.member, Act.BUY):
-        messages.error(request, _("Your role may not pay invoices."))
-        return redirect(page)
     try:
         url = services.invoice_checkout(
             invoice=invoice,
@@ -57,6 +56,7 @@ def invoice_checkout(request: TenantRequest, number: str) -> HttpResponse:
     return redirect(url or page)
 
 
+@require_safe
 @tenant_required
 def invoice_paid(request: TenantRequest, number: str) -> HttpResponse:
     """Where a payer comes back to. It asks Stripe itself, in case the webhook is late."""

@@ -9,16 +9,19 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 
 import billing.selectors
 import conversions.selectors
 from billing.selectors import PlanCard
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/home.html", {"nav": "home", **_plans(request)})
 
 
+@require_safe
 def plans(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/plans.html", {"nav": "plans", **_plans(request)})
 
@@ -48,11 +51,13 @@ def _with_retention(cards: list[PlanCard]) -> list[PlanCard]:
     return told
 
 
+@require_safe
 def healthz(_request: HttpRequest) -> HttpResponse:
     """Say that the process answers; it asks nobody else."""
     return JsonResponse({"status": "ok"})
 
 
+@require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Say whether what every page needs is there. The gateway is not: pages never call it."""
     problems = {}
@@ -69,6 +74,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok" if not problems else "failing", **problems}, status=status)
 
 
+@require_safe
 def favicon(_request: HttpRequest) -> HttpResponse:
     return redirect("/static/portal/favicon.svg", permanent=True)
 

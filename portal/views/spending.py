@@ -13,10 +13,10 @@ from django.views.decorators.http import require_POST
 
 from billing import services
 from billing.money import display, display_unit, minor
-from portal.views.access import TenantRequest, tenant_required
+from portal.views.access import TenantRequest, demand, tenant_required
 from tenants.errors import Refused
 from tenants.models import Tenant
-from tenants.permissions import Act, may
+from tenants.permissions import Act
 
 
 def next_invoice(tenant: Tenant, now: datetime) -> dict[str, object] | None:
@@ -44,10 +44,8 @@ def next_invoice(tenant: Tenant, now: datetime) -> dict[str, object] | None:
 @tenant_required
 def cap_set(request: TenantRequest) -> HttpResponse:
     """Set the cap, or lift it where the amount is left empty."""
+    demand(request, Act.BUY)
     tenant = request.member.tenant
-    if not may(request.member, Act.BUY):
-        messages.error(request, _("Your role may not set a spending cap."))
-        return redirect("billing")
     typed = request.POST.get("amount", "").strip()
     if not typed:
         services.cap_lift(tenant=tenant, actor=request.user, now=timezone.now())

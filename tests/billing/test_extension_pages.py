@@ -124,7 +124,7 @@ class TestGivingBack:
         self, tenant: Tenant, developer: Client, browser: Client
     ) -> None:
         order = bought(tenant, now=timezone.now())
-        assert "may not buy" in said(give_back(developer, order))
+        assert give_back(developer, order).status_code == 403
         charlie = User.objects.create_user("charlie@example.org", PASSWORD)
         services.sign_up(
             user=charlie, organization="Charlie", plan_code="free", currency="USD",
@@ -167,7 +167,7 @@ class TestTopUp:
 
     def test_not_by_a_developer(self, tenant: Tenant, developer: Client) -> None:
         answer = developer.post(reverse("billing-top-up"), self.FORM, follow=True)
-        assert "may not buy" in said(answer)
+        assert answer.status_code == 403
         assert not AutoTopUp.objects.exists()
 
     def test_a_decline_is_told_on_the_page(self, tenant: Tenant, browser: Client) -> None:

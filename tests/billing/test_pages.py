@@ -130,7 +130,7 @@ class TestBuying:
         )
         browser.force_login(bob)
         answer = browser.get(reverse("billing-checkout", args=[order.uuid]), follow=True)
-        assert "may not buy" in said(answer)
+        assert answer.status_code == 403
         order.refresh_from_db()
         assert order.checkout_session_id == ""
 

@@ -189,8 +189,8 @@ def test_only_those_who_may_buy_change_it(browser: Client, tenant: Tenant) -> No
     bob = User.objects.create_user("bob@example.com", PASSWORD)
     Member.objects.create(tenant=tenant, user=bob, role=Role.DEVELOPER, created_at=timezone.now())
     browser.force_login(bob)
-    assert "may not change" in said(press_followed(browser, "free"))
-    assert "may not change" in said(browser.post(KEEP, follow=True))
+    assert press(browser, "free").status_code == 403
+    assert browser.post(KEEP).status_code == 403
     assert not PlanChange.objects.exists()
 
 

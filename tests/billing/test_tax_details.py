@@ -170,7 +170,7 @@ class TestPage:
 
     def test_is_for_those_who_buy(self, cast: Cast, client: Client) -> None:
         client.force_login(cast.bob)
-        assert client.post("/billing/details/", self.FORM).status_code == 400
+        assert client.post("/billing/details/", self.FORM).status_code == 403
         assert not TaxDetails.objects.exists()
         Member.objects.filter(user=cast.bob).update(role=Role.BILLING)
         assert client.post("/billing/details/", self.FORM).status_code == 302

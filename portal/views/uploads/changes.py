@@ -18,17 +18,16 @@ from django.views.decorators.http import require_POST
 
 from conversions import backend, selectors, services
 from conversions.models import Upload
-from portal.views.access import TenantRequest, tenant_required
+from portal.views.access import TenantRequest, demand, tenant_required
 from tenants.errors import Refused
-from tenants.permissions import Act, may
+from tenants.permissions import Act
 
 
 @require_POST
 @tenant_required
 def upload_create(request: TenantRequest) -> HttpResponse:
     """Answer with the form to post a file to S3 with: {id, url, fields}; or {error}."""
-    if not may(request.member, Act.UPLOAD):
-        return JsonResponse({"error": _("Your role may not upload.")}, status=403)
+    demand(request, Act.UPLOAD)
     try:
         size = int(request.POST.get("size", ""))
     except ValueError:
@@ -93,15 +92,17 @@ def uploads_restore(request: TenantRequest) -> HttpResponse:
 
 
 def changeable(request: TenantRequest, upload_id: uuid.UUID) -> Upload:
-    """Return one of the tenant's uploads to somebody who may change it; to others it is a 404."""
+    """Return one of the tenant's uploads to somebody who may change it; a stranger's is a 404."""
+    demand(request, Act.UPLOAD)
     found = selectors.upload(tenant=request.member.tenant, upload_id=upload_id)
-    if found is None or not may(request.member, Act.UPLOAD):
+    if found is None:
         raise Http404
     return found
 
 
 def _chosen(request: TenantRequest, *, even_deleted: bool = False) -> list[Upload]:
-    """Return the uploads that a form names; a 404 where one is not theirs to change."""
+    """Return the uploads that a form names to somebody who may change them; a 404 without one."""
+    demand(request, Act.UPLOAD)
     try:
         asked = {uuid.UUID(text) for text in request.POST.getlist("upload")}
     except ValueError as error:
@@ -109,7 +110,7 @@ def _chosen(request: TenantRequest, *, even_deleted: bool = False) -> list[Uploa
     found = selectors.uploads_chosen(
         tenant=request.member.tenant, upload_ids=asked, even_deleted=even_deleted
     )
-    if not may(request.member, Act.UPLOAD) or not asked or len(found) != len(asked):
+    if not asked or len(found) != len(asked):
         raise Http404
     return found
 

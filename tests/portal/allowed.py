@@ -1,0 +1,133 @@
+"""Who may call which address, and how: the table behind tests/portal/test_matrix.py.
+
+A route is written as the URLconf has it. Where GET is allowed, so is HEAD. Whatever is not allowed
+here is refused, and how is told by the kind of address that it is:
+
+=========  ==============  ==============  ==========  ==============  ================
+kind       not signed in   a role that     a stranger  an operator     another method
+                           may not                     of no tenant
+=========  ==============  ==============  ==========  ==============  ================
+PAGES      to log in       403             their own   404             405
+THINGS     to log in       403             404         404             405
+API        401             403             their own   404             405; OPTIONS 200
+API_THINGS 401             403             404         404             405; OPTIONS 200
+=========  ==============  ==============  ==========  ==============  ================
+
+Strangers own another tenant, and see that one's pages.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from tenants.models import Role
+
+
+class Visitor(StrEnum):
+    """Somebody who calls; the four members are of one tenant."""
+
+    ANONYMOUS = "anonymous"
+    STRANGER = "stranger"
+    OWNER = "owner"
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+    BILLING = "billing"
+    OPERATOR = "operator"
+
+
+Roles = frozenset[str]
+Row = Mapping[str, Roles]
+
+TEAM: Roles = frozenset(Role.values)
+LEADS: Roles = frozenset({Role.OWNER, Role.ADMIN})
+BUILDERS: Roles = frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER})
+BUYERS: Roles = frozenset({Role.OWNER, Role.ADMIN, Role.BILLING})
+
+LOOK: Row = {"GET": TEAM}
+
+# Anybody, signed in or not, by these methods.
+PUBLIC: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        (
+            "", "plans/", "healthz", "readyz", "favicon.ico", "docs/", "docs/openapi.json",
+            "api/docs/", "s/<str:token>", "p/<uuid:public_id>/<slug:preset_code>",
+        ),
+        frozenset({"GET"}),
+    ),
+    "webhooks/stripe/": frozenset({"POST"}),
+}  # fmt: skip
+
+PAGES: Mapping[str, Row] = {
+    "dashboard/": LOOK,
+    "dashboard/usage/": LOOK,
+    "dashboard/key/": LOOK,
+    "dashboard/live/": LOOK,
+    "usage/": LOOK,
+    "usage.csv": LOOK,
+    "keys/": LOOK,
+    "keys/create/": {"POST": BUILDERS},
+    "billing/": LOOK,
+    "billing/invoices/": LOOK,
+    "billing/invoices.csv": LOOK,
+    "billing/invoices.json": LOOK,
+    "billing/details/": {"GET": TEAM, "POST": BUYERS},
+    "billing/plan/": LOOK,
+    "billing/plan/<slug:code>/": {"GET": TEAM, "POST": BUYERS},
+    "billing/keep-plan/": {"POST": BUYERS},
+    "billing/cards/add/": {"POST": BUYERS},
+    "billing/extensions/": LOOK,
+    "billing/extensions/buy/": {"POST": BUYERS},
+    "billing/extensions/top-up/": {"POST": BUYERS},
+    "billing/cap/": {"POST": BUYERS},
+    "uploads/": LOOK,
+    "uploads/news/": LOOK,
+    "uploads/create/": {"POST": BUILDERS},
+    "uploads/archive.zip": {"GET": TEAM, "POST": TEAM},
+    "team/": LOOK,
+    "settings/": {"GET": TEAM, "POST": LEADS},
+}
+
+# Addresses, or forms, that name something of a tenant's.
+THINGS: Mapping[str, Row] = {
+    "keys/<uuid:key_id>/rotate/": {"POST": BUILDERS},
+    "keys/<uuid:key_id>/revoke/": {"POST": BUILDERS},
+    "billing/checkout/<uuid:order_uuid>/": {"GET": BUYERS},
+    "billing/checkout/<uuid:order_uuid>/return/": LOOK,
+    "billing/invoices/<str:number>.pdf": LOOK,
+    "billing/invoices/<str:number>/pay/": LOOK,
+    "billing/invoices/<str:number>/checkout/": {"POST": BUYERS},
+    "billing/invoices/<str:number>/paid/": LOOK,
+    "billing/cards/<int:card_id>/default/": {"POST": BUYERS},
+    "billing/cards/<int:card_id>/remove/": {"POST": BUYERS},
+    "billing/extensions/<uuid:order_uuid>/give-back/": {"POST": BUYERS},
+    "uploads/delete/": {"POST": BUILDERS},
+    "uploads/restore/": {"POST": BUILDERS},
+    "uploads/<uuid:upload_id>/retry/": {"POST": BUILDERS},
+    "uploads/<uuid:upload_id>/links/": {"GET": BUILDERS, "POST": BUILDERS},
+    "uploads/<uuid:upload_id>/public/": {"POST": BUILDERS},
+    "uploads/<uuid:upload_id>/source/": LOOK,
+    "uploads/<uuid:upload_id>/variants/<int:conversion_id>/": LOOK,
+    "tenants/switch/": {"POST": TEAM},
+}
+
+API: Mapping[str, Row] = {
+    "api/v1/keys/": {"GET": TEAM, "POST": BUILDERS},
+    "api/v1/usage/": LOOK,
+    "api/v1/extensions/": LOOK,
+    "api/v1/invoices/": LOOK,
+    "api/v1/uploads/": LOOK,
+}
+API_THINGS: Mapping[str, Row] = {
+    "api/v1/keys/<uuid:key_id>/rotate/": {"POST": BUILDERS},
+    "api/v1/keys/<uuid:key_id>/revoke/": {"POST": BUILDERS},
+    "api/v1/invoices/<str:number>/": LOOK,
+}
+
+# Whether it is there is known only once it is made.
+WITHOUT_HEAD = frozenset({"uploads/archive.zip"})
+
+# Nothing is there: 401 for whoever is not signed in, 404 for all others, by any method.
+NOTHING = frozenset({"^api/v1/.*/$"})
+
+# What others wrote, by the beginning of the route, and for whom it is.
+OPERATORS = "admin/"  # nobody but operators gets beyond the admin's login
+LIBRARIES = ("accounts/", "api/schema/", "i18n/")  # for everybody; they know of no tenants
