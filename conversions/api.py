@@ -31,7 +31,7 @@ class UploadsQuerySerializer(serializers.Serializer[Any]):
     cursor = serializers.RegexField("^[0-9]{1,17}-[0-9]{1,18}$", required=False)
 
 
-class ProblemSerializer(serializers.Serializer[Any]):
+class UploadErrorSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     text = serializers.CharField()
 
@@ -53,7 +53,7 @@ class UploadSerializer(serializers.Serializer[Any]):
     public = serializers.BooleanField()
     expected = serializers.IntegerField()
     made = serializers.IntegerField()
-    error = ProblemSerializer(allow_null=True)
+    error = UploadErrorSerializer(allow_null=True)
     kept_until = serializers.DateTimeField(allow_null=True)
 
 

@@ -302,12 +302,18 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "tenants.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Sekisho management API",
     "DESCRIPTION": "What a tenant's own automation can do in the portal.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.openapi.problems_describe",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     # Nobody calls with the gateway's headers.
     "AUTHENTICATION_WHITELIST": ["rest_framework.authentication.SessionAuthentication"],

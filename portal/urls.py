@@ -55,3 +55,5 @@ urlpatterns = [
     path("admin/reports/", include(billing.admin_reports.urlpatterns)),
     path("admin/", admin.site.urls),
 ]
+
+handler500 = "portal.views.api.server_error"

@@ -6,8 +6,15 @@ Refused                  the caller can mend it; the text is for people
 
 
 class Refused(Exception):
-    """The request was understood and refused. `str()` of it is translated text for people."""
+    """The request was understood and refused. `str()` of it is translated text for people.
+
+    `code` is for programs: the management API's problem has it (tenants/problems.py).
+    """
+
+    code = "refused"
 
 
 class NotInThisState(Refused):
     """The thing is there, but its state does not allow this."""
+
+    code = "not_in_this_state"

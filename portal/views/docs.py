@@ -18,6 +18,7 @@ from django.views.decorators.http import condition, require_safe
 from conversions import reference, samples
 from portal.views.access import member_of
 from tenants import selectors
+from tenants.problems import PROBLEMS
 from tenants.stages import api_base_url
 
 KEPT_SECONDS = 300  # how long browsers use a document without asking again
@@ -63,7 +64,8 @@ def docs(request: HttpRequest) -> HttpResponse:
 @require_safe
 def management_docs(request: HttpRequest) -> HttpResponse:
     """The management API's reference, for the session that looks at it."""
-    return render(request, "portal/api_docs.html", {"nav": "docs"})
+    problems = [(code, *of) for code, of in PROBLEMS.items()]
+    return render(request, "portal/api_docs.html", {"nav": "docs", "problems": problems})
 
 
 def _operations(base_url: str) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Every route of the sold API, called with a real key through the gateway, to its real backend."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -269,7 +270,7 @@ def test_what_the_monolith_refuses_is_passed_on_in_the_contracts_words(
 ) -> None:
     answer = alice.get("/v1/account/usage", params={"start": "gestern", "key": "x'y"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameters")
-    assert json.loads(answer.json()["detail"]).keys() == {"start", "key"}
+    assert re.findall(r"(start|key): ", answer.json()["detail"]) == ["start", "key"]
     nobodys = {"key": "00000000-0000-4000-8000-000000000000"}
     answer = alice.get("/v1/account/usage", params=nobodys)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
