@@ -45,9 +45,9 @@ def problem(code: str, *, detail: str | Promise, **more: Any) -> dict[str, Any]:
     status_code, title = PROBLEMS[code]
     return {
         "type": f"{settings.SITE_URL}{reverse('api-docs')}#problem-{code}",
-        "title": title,
+        "title": str(title),
         "status": status_code,
-        "detail": detail,
+        "detail": str(detail),
         "code": code,
         **more,
     }
