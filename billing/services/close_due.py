@@ -28,7 +28,7 @@ from billing.taxes import UNTAXED, home_currency, taxes_of
 from billing.usage import Used, usage_read
 from tenants.errors import Refused
 from tenants.ids import Ids
-from tenants.models import Meter
+from tenants.models import Meter, Tenant
 
 _Key = tuple[int, str]  # a subscription's id, and the kind of its invoice
 
@@ -81,15 +81,13 @@ def batch_due(
     refused = _untaxable(due.drafts, close)
     if not refused:
         return due
-    return Due(
-        [fee for fee in due.fees if _key(fee) not in refused],
-        [each for each in closings if each.draft is None or _key(each.draft) not in refused],
-        {
-            f"{draft.tenant} ({draft.tenant.uuid})": refused[_key(draft)]
-            for draft in due.drafts
-            if _key(draft) in refused
-        },
-    )
+    kept = [fee for fee in due.fees if _key(fee) not in refused]
+    closings = [each for each in closings if each.draft is None or _key(each.draft) not in refused]
+    drafts = [draft for draft in due.drafts if _key(draft) in refused]
+    tenants = Tenant.objects.filter(pk__in=Ids(draft.tenant.pk for draft in drafts))
+    uuids = dict(tenants.values_list("pk", "uuid"))
+    said = {f"{draft.tenant} ({uuids[draft.tenant.pk]})": refused[_key(draft)] for draft in drafts}
+    return Due(kept, closings, said)
 
 
 def _key(draft: Draft) -> _Key:

@@ -94,7 +94,7 @@ def _needed(ids: Collection[int]) -> QuerySet[Subscription]:
     rows = Subscription.objects.filter(pk__in=Ids(ids)).select_related("tenant").order_by("pk")
     return rows.defer(
         "state", "created_at",
-        "tenant__state", "tenant__created_at", "tenant__reconcile_at",
+        "tenant__uuid", "tenant__state", "tenant__created_at", "tenant__reconcile_at",
         "tenant__reconcile_revision", "tenant__reconcile_attempts", "tenant__reconcile_error",
         "tenant__claimed_until",
     )  # fmt: skip
