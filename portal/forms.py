@@ -70,17 +70,6 @@ class SignupForm(AllauthSignupForm):
         return user
 
 
-class ApiKeyForm(forms.Form):
-    """Name a new key."""
-
-    name = forms.CharField(
-        label=_("Name"),
-        max_length=60,
-        help_text=_("For example: production, staging."),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-
-
 class UsageRangeForm(forms.Form):
     """What to show: which meter's usage, on which days (UTC, both included), and of which key."""
 

@@ -22,6 +22,7 @@ from tenants.models import ApiKey, ApiKeyVersion
 from tenants.permissions import Act
 
 MOST_DAYS = 400
+MOST_OVERLAP_SECONDS = int(services.MOST_OVERLAP.total_seconds())
 USAGE_FIELDS = (
     "used_today", "used_period", "limit", "remaining", "unlimited",
     "period_start", "period_end", "resets_at", "synced_at",
@@ -29,13 +30,16 @@ USAGE_FIELDS = (
 
 
 class KeySerializer(serializers.Serializer[Any]):
-    """A key, never its value."""
+    """A key, never its value. `old_…` is of the value that works on after a rotation."""
 
     id = serializers.UUIDField(source="uuid")
     name = serializers.CharField()
     status = serializers.CharField()
     last_four = serializers.CharField()
     created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(source="api_key.expires_at", allow_null=True)
+    old_last_four = serializers.CharField(allow_null=True)
+    old_retires_at = serializers.DateTimeField(allow_null=True)
 
 
 class NewKeySerializer(KeySerializer):
@@ -44,8 +48,19 @@ class NewKeySerializer(KeySerializer):
     value = serializers.CharField(allow_null=True)
 
 
-class KeyNameSerializer(serializers.Serializer[Any]):
+class KeyChangeSerializer(serializers.Serializer[Any]):
+    """Without an `expires_at` the key does not expire."""
+
     name = serializers.CharField(max_length=60)
+    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class KeyRotateSerializer(serializers.Serializer[Any]):
+    """For how many seconds the old value works beside the new one; 24 hours by default."""
+
+    overlap_seconds = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST_OVERLAP_SECONDS, default=24 * 3600
+    )
 
 
 class UsageQuerySerializer(serializers.Serializer[Any]):
@@ -81,12 +96,16 @@ class UsageSerializer(serializers.Serializer[Any]):
 
 
 def _key(version: ApiKeyVersion, **extra: Any) -> dict[str, Any]:
+    _, *olds = selectors.versions_standing(api_key=version.api_key)
     return {
+        "api_key": version.api_key,
         "uuid": version.api_key.uuid,
         "name": version.api_key.name,
         "status": version.status,
         "last_four": version.last_four,
         "created_at": version.created_at,
+        "old_last_four": olds[0].last_four if olds else None,
+        "old_retires_at": olds[0].retires_at if olds else None,
         **extra,
     }
 
@@ -106,30 +125,60 @@ class KeysView(TenantView):
         return Response(KeySerializer(rows, many=True).data)
 
     @extend_schema(
-        summary="Create a key", request=KeyNameSerializer, responses={201: NewKeySerializer}
+        summary="Create a key", request=KeyChangeSerializer, responses={201: NewKeySerializer}
     )
     def post(self, request: Request) -> Response:
         """Create a key. Its value is in this answer, and never again."""
         member = self.member(request, Act.CHANGE_KEYS)
-        asked = KeyNameSerializer(data=request.data)
+        asked = KeyChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         version = services.api_key_create(
-            tenant=member.tenant,
-            name=asked.validated_data["name"],
+            tenant=member.tenant, actor=member.user, now=timezone.now(), **asked.validated_data
+        )
+        return _new_key(version)
+
+
+class KeyView(TenantView):
+    @extend_schema(summary="Change a key", request=KeyChangeSerializer, responses=KeySerializer)
+    def put(self, request: Request, key_id: uuid.UUID) -> Response:
+        """Give a key another name, and say when it expires."""
+        member = self.member(request, Act.CHANGE_KEYS)
+        key = get_object_or_404(ApiKey, tenant=member.tenant, uuid=key_id)
+        asked = KeyChangeSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        services.api_key_update(
+            api_key=key, actor=member.user, now=timezone.now(), **asked.validated_data
+        )
+        return Response(KeySerializer(_key(selectors.newest_version(api_key=key))).data)
+
+
+class KeyRotateView(TenantView):
+    @extend_schema(
+        summary="Rotate a key", request=KeyRotateSerializer, responses={201: NewKeySerializer}
+    )
+    def post(self, request: Request, key_id: uuid.UUID) -> Response:
+        """Give a key a new value. The old one works on for a while; an older one stops at once."""
+        member = self.member(request, Act.CHANGE_KEYS)
+        key = get_object_or_404(ApiKey, tenant=member.tenant, uuid=key_id)
+        asked = KeyRotateSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        version = services.api_key_rotate(
+            api_key=key,
+            overlap=timedelta(seconds=asked.validated_data["overlap_seconds"]),
             actor=member.user,
             now=timezone.now(),
         )
         return _new_key(version)
 
 
-class KeyRotateView(TenantView):
-    @extend_schema(summary="Rotate a key", request=None, responses={201: NewKeySerializer})
+class KeyOverlapEndView(TenantView):
+    @extend_schema(summary="End a key's old value", request=None, responses={204: None})
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
-        """Give a key a new value; the old one stops at once."""
+        """Have the value that a rotation replaced stop at once; again changes nothing."""
         member = self.member(request, Act.CHANGE_KEYS)
         key = get_object_or_404(ApiKey, tenant=member.tenant, uuid=key_id)
-        version = services.api_key_rotate(api_key=key, actor=member.user, now=timezone.now())
-        return _new_key(version)
+        services.api_key_overlap_end(api_key=key, actor=member.user, now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class KeyRevokeView(TenantView):
@@ -174,6 +223,8 @@ class UsageView(TenantView):
 
 urlpatterns = [
     path("keys/", KeysView.as_view(), name="api-keys"),
+    path("keys/<uuid:key_id>/", KeyView.as_view(), name="api-key"),
+    path("keys/<uuid:key_id>/end-old/", KeyOverlapEndView.as_view(), name="api-key-overlap-end"),
     path("keys/<uuid:key_id>/rotate/", KeyRotateView.as_view(), name="api-key-rotate"),
     path("keys/<uuid:key_id>/revoke/", KeyRevokeView.as_view(), name="api-key-revoke"),
     path("usage/", UsageView.as_view(), name="api-usage"),

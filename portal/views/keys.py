@@ -1,12 +1,16 @@
-"""API keys: list, create, rotate, revoke. A new value is shown once, on the page that follows.
+"""API keys: list, create, change, rotate, revoke. A new value is shown once, on the next page.
 
 Between the POST and that page the value is nowhere: the page derives it, and notes that it did.
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
@@ -14,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from portal.forms import ApiKeyForm
+from portal.forms_keys import ApiKeyForm, KeyRotateForm
 from portal.views.access import TenantRequest, demand, tenant_required
 from tenants import selectors, services
 from tenants.errors import Refused
@@ -22,26 +26,41 @@ from tenants.models import ApiKey, ApiKeyVersion, Tenant
 from tenants.permissions import Act, may
 
 
-def _rows(tenant: Tenant) -> list[dict[str, Any]]:
+def _rows(tenant: Tenant, now: datetime) -> list[dict[str, Any]]:
     last_used = selectors.last_used(tenant=tenant)
     rows = []
     for key in selectors.api_keys(tenant=tenant):
-        version = selectors.newest_version(api_key=key)
+        newest, *olds = selectors.versions_standing(api_key=key)
+        days = [last_used[each.pk] for each in key.versions.all() if each.pk in last_used]
+        last_day = _last_day(key)
         rows.append(
             {
                 "id": key.uuid,
                 "name": key.name,
-                "state": version.status,
-                "state_label": version.get_status_display(),
-                "last_four": version.last_four,
-                "created_at": version.created_at,
+                "state": newest.status,
+                "state_label": newest.get_status_display(),
+                "last_four": newest.last_four,
+                "created_at": newest.created_at,
                 "created_by": key.created_by,
-                "last_used": last_used.get(key.pk),
-                "error": version.error,
-                "versions": key.versions.all(),
+                "last_used": max(days, default=None),
+                "last_day": last_day,
+                "error": newest.error,
+                "old": olds[0] if olds else None,
+                "old_last_used": last_used.get(olds[0].pk) if olds else None,
+                "edit_form": ApiKeyForm(
+                    auto_id=f"edit-{key.uuid}-%s", initial={"name": key.name, "last_day": last_day}
+                ),
+                "rotate_form": KeyRotateForm(auto_id=f"rotate-{key.uuid}-%s", now=now),
             }
         )
     return rows
+
+
+def _last_day(key: ApiKey) -> date | None:
+    """Return the last UTC day on which a key works; None: it does not expire."""
+    if key.expires_at is None:
+        return None
+    return (key.expires_at - timedelta.resolution).astimezone(UTC).date()
 
 
 def value_to_show(request: TenantRequest) -> tuple[ApiKeyVersion | None, str | None]:
@@ -59,7 +78,7 @@ def value_to_show(request: TenantRequest) -> tuple[ApiKeyVersion | None, str | N
 
 def _page(request: TenantRequest, form: ApiKeyForm, *, status: int = 200) -> HttpResponse:
     version, value = value_to_show(request)
-    rows = _rows(request.member.tenant)
+    rows = _rows(request.member.tenant, timezone.now())
     most = request.member.tenant.usage_plan.most_keys
     context = {
         "nav": "keys",
@@ -79,6 +98,22 @@ def _key_or_404(request: TenantRequest, key_id: uuid.UUID) -> ApiKey:
     return get_object_or_404(ApiKey, tenant=request.member.tenant, uuid=key_id)
 
 
+@contextmanager
+def _told(request: TenantRequest) -> Iterator[None]:
+    """Have what a service refuses told on the page that follows."""
+    try:
+        yield
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+
+
+def _tell_errors(request: TenantRequest, form: Form) -> None:
+    """Tell on the page that follows what a dialog's form was wrong about."""
+    for errors in form.errors.get_json_data().values():
+        for error in errors:
+            messages.error(request, error["message"])
+
+
 @require_safe
 @tenant_required
 def keys(request: TenantRequest) -> HttpResponse:
@@ -96,6 +131,7 @@ def key_create(request: TenantRequest) -> HttpResponse:
         services.api_key_create(
             tenant=request.member.tenant,
             name=form.cleaned_data["name"],
+            expires_at=form.cleaned_data["expires_at"],
             actor=request.user,
             now=timezone.now(),
         )
@@ -107,12 +143,57 @@ def key_create(request: TenantRequest) -> HttpResponse:
 
 @require_POST
 @tenant_required
+def key_edit(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
+    key = _key_or_404(request, key_id)
+    form = ApiKeyForm(request.POST)
+    if form.is_valid():
+        asked = form.cleaned_data
+        # A moment within the day, as the API takes it, stays unless the day is another.
+        is_same_day = asked["last_day"] == _last_day(key)
+        with _told(request):
+            services.api_key_update(
+                api_key=key,
+                name=asked["name"],
+                expires_at=key.expires_at if is_same_day else asked["expires_at"],
+                actor=request.user,
+                now=timezone.now(),
+            )
+    else:
+        _tell_errors(request, form)
+    return redirect("keys")
+
+
+@require_POST
+@tenant_required
 def key_rotate(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     key = _key_or_404(request, key_id)
-    try:
-        services.api_key_rotate(api_key=key, actor=request.user, now=timezone.now())
-    except Refused as refusal:
-        messages.error(request, str(refusal))
+    now = timezone.now()
+    form = KeyRotateForm(request.POST, now=now)
+    if form.is_valid():
+        with _told(request):
+            services.api_key_rotate(
+                api_key=key, overlap=form.cleaned_data["overlap"], actor=request.user, now=now
+            )
+    else:
+        _tell_errors(request, form)
+    return redirect("keys")
+
+
+@require_POST
+@tenant_required
+def key_overlap_end(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
+    key = _key_or_404(request, key_id)
+    with _told(request):
+        services.api_key_overlap_end(api_key=key, actor=request.user, now=timezone.now())
+    return redirect("keys")
+
+
+@require_POST
+@tenant_required
+def key_retry(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
+    key = _key_or_404(request, key_id)
+    with _told(request):
+        services.api_key_retry(api_key=key, actor=request.user, now=timezone.now())
     return redirect("keys")
 
 
@@ -128,6 +209,9 @@ def key_revoke(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
 urlpatterns = [
     path("keys/", keys, name="keys"),
     path("keys/create/", key_create, name="key-create"),
+    path("keys/<uuid:key_id>/edit/", key_edit, name="key-edit"),
     path("keys/<uuid:key_id>/rotate/", key_rotate, name="key-rotate"),
+    path("keys/<uuid:key_id>/end-old/", key_overlap_end, name="key-overlap-end"),
+    path("keys/<uuid:key_id>/retry/", key_retry, name="key-retry"),
     path("keys/<uuid:key_id>/revoke/", key_revoke, name="key-revoke"),
 ]

@@ -40,7 +40,15 @@ def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:
     )
 
 
+def versions_standing(*, api_key: ApiKey) -> list[ApiKeyVersion]:
+    """Return a key's versions that have not ended, those that the gateway refused included, the
+    newest first."""
+    ended = (VersionStatus.REVOKED, VersionStatus.DELETED)
+    standing = [each for each in api_key.versions.all() if each.status not in ended]
+    return sorted(standing, key=lambda version: version.pk, reverse=True)
+
+
 def last_used(*, tenant: Tenant) -> dict[int, date]:
-    """Return the last UTC day on which each key was used, by the key's id."""
+    """Return the last UTC day on which each version was used, by the version's id."""
     used = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS, used__gt=0)
-    return dict(used.order_by().values_list("version__api_key").annotate(last=Max("day")))
+    return dict(used.order_by().values_list("version").annotate(last=Max("day")))

@@ -7,8 +7,9 @@ which workers alone call.
 
 from tenants.services.api_keys import (
     api_key_create,
+    api_key_retry,
     api_key_revoke,
-    api_key_rotate,
+    api_key_update,
     api_key_value_reveal,
 )
 from tenants.services.audit import audit_record
@@ -20,6 +21,7 @@ from tenants.services.grants import (
     quota_grant_withdraw,
 )
 from tenants.services.holds import hold_lift, hold_place
+from tenants.services.key_rotation import MOST_OVERLAP, api_key_overlap_end, api_key_rotate
 from tenants.services.live import live_record
 from tenants.services.outbox import outbox_publish
 from tenants.services.quota import quota_cap_set, quota_grant
@@ -28,10 +30,14 @@ from tenants.services.usage import usage_record, usage_records_prune
 from tenants.services.usage_plans import usage_plan_save
 
 __all__ = [
+    "MOST_OVERLAP",
     "Release",
     "api_key_create",
+    "api_key_overlap_end",
+    "api_key_retry",
     "api_key_revoke",
     "api_key_rotate",
+    "api_key_update",
     "api_key_value_reveal",
     "audit_record",
     "grant_release",

@@ -1,10 +1,15 @@
-"""API keys: create, rotate, revoke, reveal. The gateway follows on commit (reconcile.py)."""
+"""API keys: create, change, revoke, reveal. The gateway follows on commit (reconcile.py).
+
+New values are in key_rotation.py, what ends by itself in key_ends.py.
+"""
 
 import uuid
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,17 +21,28 @@ from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import reconcile_request
 
 FIRST_KEY_NAME = "default"
+# A version stays in the gateway for 90 days after it ended, and an account has 10,000 keys at most.
+MOST_NEW_VALUES = 30  # of a tenant within 24 hours
 
 LIVING = (VersionStatus.PENDING, VersionStatus.ACTIVE, VersionStatus.RETIRING)
 
 
-def _version_create(*, api_key: ApiKey, now: datetime) -> ApiKeyVersion:
-    """Write a PENDING version. It is primary where the tenant has no other primary version."""
+def version_create(*, api_key: ApiKey, now: datetime) -> ApiKeyVersion:
+    """Write a PENDING version. It is primary where the tenant has no other primary version.
+
+    Raise Refused where the tenant made very many of late.
+    """
+    of_tenant = ApiKeyVersion.objects.filter(api_key__tenant_id=api_key.tenant_id)
+    if of_tenant.filter(created_at__gt=now - timedelta(hours=24)).count() >= MOST_NEW_VALUES:
+        raise Refused(
+            _("You made %(count)d keys and new values within 24 hours; please wait a day.")
+            % {"count": MOST_NEW_VALUES}
+        )
     version_uuid = uuid.uuid4()
     value = key_values.derive(version_uuid, secret=settings.API_KEY_SECRET)
-    has_primary = ApiKeyVersion.objects.filter(
-        api_key__tenant_id=api_key.tenant_id, slot=KeySlot.PRIMARY, detached_at=None
-    ).exclude(status__in=[VersionStatus.DELETED, VersionStatus.FAILED])
+    has_primary = of_tenant.filter(slot=KeySlot.PRIMARY, detached_at=None).exclude(
+        status__in=[VersionStatus.DELETED, VersionStatus.FAILED]
+    )
     return ApiKeyVersion.objects.create(
         uuid=version_uuid,
         api_key=api_key,
@@ -42,29 +58,31 @@ def first_key_create(*, tenant: Tenant, actor: User | None, now: datetime) -> Ap
     api_key = ApiKey.objects.create(
         tenant=tenant, name=FIRST_KEY_NAME, created_by=actor, created_at=now
     )
-    return _version_create(api_key=api_key, now=now)
+    return version_create(api_key=api_key, now=now)
 
 
 @transaction.atomic
 def api_key_create(
-    *, tenant: Tenant, name: str, actor: User | None, now: datetime
+    *,
+    tenant: Tenant,
+    name: str,
+    expires_at: datetime | None = None,
+    actor: User | None,
+    now: datetime,
 ) -> ApiKeyVersion:
     """Create a key and its first version, PENDING.
 
-    Raise Refused for a bad or taken name, and where the plan's number of keys is reached. A tenant
-    who had more before a change of plan keeps them.
+    Raise Refused for a bad or taken name, an expiry that is past, and where the plan's number of
+    keys is reached. A tenant who had more before a change of plan keeps them.
     """
     tenant = (
         Tenant.objects.select_for_update(of=("self",))
         .select_related("usage_plan")
         .get(pk=tenant.pk)
     )
-    name = " ".join(name.split())
-    if not name or len(name) > 60:
-        raise Refused(_("Give the key a name of 1 to 60 characters."))
     living = ApiKey.objects.filter(tenant=tenant, revoked_at=None)
-    if living.filter(name=name).exists():
-        raise Refused(_("You already have a key named “%(name)s”.") % {"name": name})
+    name = _name_free(name, others=living)
+    _expiry_check(expires_at, now)
     most = tenant.usage_plan.most_keys
     if living.count() >= most:
         raise Refused(
@@ -75,25 +93,83 @@ def api_key_create(
             )
             % {"count": most}
         )
-    api_key = ApiKey.objects.create(tenant=tenant, name=name, created_by=actor, created_at=now)
-    version = _version_create(api_key=api_key, now=now)
+    api_key = ApiKey.objects.create(
+        tenant=tenant, name=name, created_by=actor, created_at=now, expires_at=expires_at
+    )
+    version = version_create(api_key=api_key, now=now)
     audit_record(action="api_key.created", tenant=tenant, actor=actor, now=now, target=name)
     reconcile_request(tenant=tenant, now=now)
     return version
 
 
+def _name_free(name: str, *, others: QuerySet[ApiKey]) -> str:
+    """Return a key's name without spare blanks. Raise Refused if it is bad, or one of others'."""
+    name = " ".join(name.split())
+    if not name or len(name) > 60:
+        raise Refused(_("Give the key a name of 1 to 60 characters."))
+    if others.filter(name=name).exists():
+        raise Refused(_("You already have a key named “%(name)s”.") % {"name": name})
+    return name
+
+
 @transaction.atomic
-def api_key_rotate(*, api_key: ApiKey, actor: User | None, now: datetime) -> ApiKeyVersion:
-    """Give a key a new value; the old one stops at once. Raise NotInThisState if it is revoked."""
-    tenant = Tenant.objects.select_for_update().get(pk=api_key.tenant_id)
-    api_key.refresh_from_db()
-    if api_key.revoked_at is not None:
-        raise NotInThisState(_("This key has been revoked."))
-    _versions_revoke(api_key=api_key, tenant=tenant, now=now)
-    version = _version_create(api_key=api_key, now=now)
-    audit_record(action="api_key.rotated", tenant=tenant, actor=actor, now=now, target=api_key.name)
+def api_key_update(
+    *,
+    api_key: ApiKey,
+    name: str,
+    expires_at: datetime | None,
+    actor: User | None,
+    now: datetime,
+) -> None:
+    """Change a key's name, and when it expires (None: never); what is so already is left as it is.
+
+    Functions at the edge, which know the name, follow by the outbox. Raise Refused for a bad or
+    taken name or an expiry that is past, NotInThisState if the key is revoked.
+    """
+    tenant = key_lock(api_key)
+    living = ApiKey.objects.filter(tenant=tenant, revoked_at=None)
+    name = _name_free(name, others=living.exclude(pk=api_key.pk))
+    if (name, expires_at) == (api_key.name, api_key.expires_at):
+        return
+    if expires_at != api_key.expires_at:
+        _expiry_check(expires_at, now)
+    previous = {"name": api_key.name, "expires_at": _iso(api_key.expires_at)}
+    api_key.name, api_key.expires_at = name, expires_at
+    api_key.save(update_fields=["name", "expires_at"])
+    audit_record(
+        action="api_key.updated",
+        tenant=tenant,
+        actor=actor,
+        now=now,
+        target=name,
+        previous=previous,
+        expires_at=_iso(expires_at),
+    )
+    if name != previous["name"]:
+        outbox_publish(kind="tenant.updated", tenant=tenant, now=now)
     reconcile_request(tenant=tenant, now=now)
-    return version
+
+
+def _expiry_check(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and expires_at <= now:
+        raise Refused(_("The key would have expired already: choose a later day."))
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+@transaction.atomic
+def api_key_retry(*, api_key: ApiKey, actor: User | None, now: datetime) -> None:
+    """Have the gateway asked again for a key that it refused; again does nothing."""
+    tenant = key_lock(api_key)
+    # Another version may have become primary since. This one is promoted where that place is free.
+    failed = api_key.versions.filter(status=VersionStatus.FAILED)
+    if failed.update(status=VersionStatus.PENDING, slot=KeySlot.SECONDARY, error=""):
+        audit_record(
+            action="api_key.retried", tenant=tenant, actor=actor, now=now, target=api_key.name
+        )
+        reconcile_request(tenant=tenant, now=now)
 
 
 @transaction.atomic
@@ -105,13 +181,25 @@ def api_key_revoke(*, api_key: ApiKey, actor: User | None, now: datetime) -> Non
         return
     api_key.revoked_at = now
     api_key.save(update_fields=["revoked_at"])
-    _versions_revoke(api_key=api_key, tenant=tenant, now=now)
+    versions_revoke(versions=api_key.versions.all(), tenant=tenant, now=now)
     audit_record(action="api_key.revoked", tenant=tenant, actor=actor, now=now, target=api_key.name)
     reconcile_request(tenant=tenant, now=now)
 
 
-def _versions_revoke(*, api_key: ApiKey, tenant: Tenant, now: datetime) -> None:
-    for version in api_key.versions.filter(status__in=[*LIVING, VersionStatus.FAILED]):
+def key_lock(api_key: ApiKey) -> Tenant:
+    """Lock a key's tenant and read the key afresh. Raise NotInThisState if it is revoked."""
+    tenant = Tenant.objects.select_for_update().get(pk=api_key.tenant_id)
+    api_key.refresh_from_db()
+    if api_key.revoked_at is not None:
+        raise NotInThisState(_("This key has been revoked."))
+    return tenant
+
+
+def versions_revoke(*, versions: Iterable[ApiKeyVersion], tenant: Tenant, now: datetime) -> None:
+    """Revoke those of a locked tenant's versions that have not ended, with the news of it."""
+    for version in versions:
+        if version.status not in (*LIVING, VersionStatus.FAILED):
+            continue
         version.status = VersionStatus.REVOKED
         version.revoked_at = now
         version.save(update_fields=["status", "revoked_at"])

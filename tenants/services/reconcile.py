@@ -7,6 +7,7 @@ two workers apart. The lives of a version:
 
     create disabled -> attach to the plan -> set its lease -> enable
     plan change:  disable -> detach -> attach -> set -> enable
+    rotate:       both are enabled until the old one retires (key_ends.py)
     revoke:       disable at once; detach three days after; delete after 90
 """
 
@@ -28,7 +29,7 @@ from tenants.models import (
     TenantState,
     VersionStatus,
 )
-from tenants.services import lease_writes
+from tenants.services import key_ends, lease_writes
 from tenants.services.mirrors import is_usable, mirror_apply
 from tenants.services.outbox import outbox_publish
 
@@ -97,6 +98,8 @@ def _release(tenant: Tenant, *, next_at: datetime | None, error: str) -> bool:
 
 def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     """Take every step that can be taken; return when to look again, None if all is as it should."""
+    ends_at = key_ends.keys_end(tenant=tenant, now=clock())
+    looks = [] if ends_at is None else [ends_at]
     versions = list(
         ApiKeyVersion.objects.filter(api_key__tenant=tenant)
         .exclude(status__in=[VersionStatus.DELETED, VersionStatus.FAILED])
@@ -112,7 +115,6 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
             _set_enabled(version, is_enabled=False)
         if not version.is_living:
             lease_writes.lease_close(version=version, now=clock())
-    looks: list[datetime] = []
     living = [version for version in versions if version.is_living]
     mirrors = _mirrors_ready(tenant, clock) if living else {}
     for version in living:
@@ -149,13 +151,17 @@ def _mirrors_ready(tenant: Tenant, clock: Clock) -> dict[str, GatewayPlan]:
 
 
 def _promote(version: ApiKeyVersion, versions: list[ApiKeyVersion]) -> None:
-    """Make a successor primary once its predecessor is out of the primary plan."""
+    """Make a successor primary once its predecessor is out of the primary plan.
+
+    A version that retires stays where it is: the move would refuse calls, for what ends anyway.
+    """
     primary_taken = any(
         other.slot == KeySlot.PRIMARY and other.detached_at is None
         for other in versions
         if other.pk != version.pk
     )
-    if version.slot == KeySlot.SECONDARY and not primary_taken:
+    is_staying = version.status != VersionStatus.RETIRING
+    if version.slot == KeySlot.SECONDARY and is_staying and not primary_taken:
         version.slot = KeySlot.PRIMARY
         version.save(update_fields=["slot"])
 
@@ -257,8 +263,9 @@ def _bury(version: ApiKeyVersion, now: datetime) -> list[datetime]:
 
 
 def tenants_without_period(*, now: datetime, limit: int = 500) -> list[Tenant]:
-    """Return tenants that have no entitlement for today's quota period yet."""
+    """Return tenants that have no entitlement for today's quota period yet, and are not due."""
     today = now.astimezone(UTC).date()
     opened = Entitlement.objects.filter(period_start__lte=today, period_end__gt=today)
-    waiting = Tenant.objects.exclude(pk__in=opened.values("tenant")).filter(reconcile_at=None)
+    is_not_due = Q(reconcile_at=None) | Q(reconcile_at__gt=now)
+    waiting = Tenant.objects.exclude(pk__in=opened.values("tenant")).filter(is_not_due)
     return list(waiting.exclude(state=TenantState.CLOSED)[:limit])

@@ -88,7 +88,10 @@ PAGES: Mapping[str, Row] = {
 
 # Addresses, or forms, that name something of a tenant's.
 THINGS: Mapping[str, Row] = {
+    "keys/<uuid:key_id>/edit/": {"POST": BUILDERS},
     "keys/<uuid:key_id>/rotate/": {"POST": BUILDERS},
+    "keys/<uuid:key_id>/end-old/": {"POST": BUILDERS},
+    "keys/<uuid:key_id>/retry/": {"POST": BUILDERS},
     "keys/<uuid:key_id>/revoke/": {"POST": BUILDERS},
     "billing/checkout/<uuid:order_uuid>/": {"GET": BUYERS},
     "billing/checkout/<uuid:order_uuid>/return/": LOOK,
@@ -117,7 +120,9 @@ API: Mapping[str, Row] = {
     "api/v1/uploads/": LOOK,
 }
 API_THINGS: Mapping[str, Row] = {
+    "api/v1/keys/<uuid:key_id>/": {"PUT": BUILDERS},
     "api/v1/keys/<uuid:key_id>/rotate/": {"POST": BUILDERS},
+    "api/v1/keys/<uuid:key_id>/end-old/": {"POST": BUILDERS},
     "api/v1/keys/<uuid:key_id>/revoke/": {"POST": BUILDERS},
     "api/v1/invoices/<str:number>/": LOOK,
 }

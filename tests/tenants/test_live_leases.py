@@ -48,7 +48,9 @@ def rotated_after(tenant: Tenant, call: Call, *, calls: int) -> tuple[ApiKeyVers
     settle(tenant)
     old = only_version(tenant)
     assert passes(call, value_of(old), at_most=calls) == calls
-    new = services.api_key_rotate(api_key=old.api_key, actor=None, now=timezone.now())
+    new = services.api_key_rotate(
+        api_key=old.api_key, overlap=timedelta(0), actor=None, now=timezone.now()
+    )
     settle(tenant)
     old.refresh_from_db()
     return old, new

@@ -1,6 +1,6 @@
 """Keys, leases and the gateway, with real calls through the local AWS."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -247,7 +247,9 @@ class TestSeveralKeys:
         version = only_version(tenant)
         old = value_of(version)
         assert passes(call, old, at_most=6) == 6
-        rotated = services.api_key_rotate(api_key=version.api_key, actor=None, now=timezone.now())
+        rotated = services.api_key_rotate(
+            api_key=version.api_key, overlap=timedelta(0), actor=None, now=timezone.now()
+        )
         settle(tenant)
         settle(tenant)
         assert call(old).status_code == 403
@@ -345,23 +347,3 @@ class TestFaults:
         later = timezone.now() + timedelta(minutes=1)
         reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: later)
         assert passed + passes(call, value, at_most=30) == 7
-
-
-@pytest.fixture
-def dies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Make the worker die at the next call of an operation, before or after its effect."""
-    real = gateway._call
-    armed: dict[str, str] = {}
-
-    def _call(operation: str, **parameters: object) -> dict[str, object]:
-        when = armed.pop(operation, "")
-        if when == "before":
-            raise KeyboardInterrupt
-        answer = real(operation, **parameters)  # type: ignore[arg-type]
-        if when == "after":
-            raise KeyboardInterrupt
-        return answer
-
-    monkeypatch.setattr(gateway, "_call", _call)
-    yield armed.__setitem__
-    assert not armed, "the call that was to die was never made"

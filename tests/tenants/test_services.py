@@ -1,5 +1,7 @@
 """What the services write and refuse. No gateway here: that follows by the reconciler."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -145,7 +147,9 @@ class TestKeys:
         key = version_of(tenant).api_key
         services.api_key_revoke(api_key=key, actor=None, now=timezone.now())
         with pytest.raises(NotInThisState):
-            services.api_key_rotate(api_key=key, actor=None, now=timezone.now())
+            services.api_key_rotate(
+                api_key=key, overlap=timedelta(0), actor=None, now=timezone.now()
+            )
 
 
 class TestUsagePlans:

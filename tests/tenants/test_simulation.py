@@ -138,7 +138,12 @@ class World:
                     tenant=self.tenant, name=f"key {self.now}", actor=None, now=self.now
                 )
             case "rotate":
-                services.api_key_rotate(api_key=self.rng.choice(keys), actor=None, now=self.now)
+                services.api_key_rotate(
+                    api_key=self.rng.choice(keys),
+                    overlap=timedelta(minutes=self.rng.choice([0, 30, 300])),
+                    actor=None,
+                    now=self.now,
+                )
             case "revoke" if len(keys) > 1:
                 services.api_key_revoke(api_key=self.rng.choice(keys), actor=None, now=self.now)
 

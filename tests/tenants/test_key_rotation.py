@@ -1,0 +1,288 @@
+"""Rotation with overlap and expiry, with real calls through the local AWS.
+
+The reconciler's clock is passed in: `run` stands at a moment of the test's choice.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from tenants import gateway, selectors, services
+from tenants.errors import NotInThisState, Refused
+from tenants.models import (
+    ApiKey,
+    ApiKeyVersion,
+    AuditEntry,
+    HoldReason,
+    KeySlot,
+    OutboxEvent,
+    Tenant,
+    UsageDay,
+    UsagePlan,
+    User,
+    VersionStatus,
+)
+from tenants.services import reconcile
+from tests.tenants.test_reconcile import Call, only_version, passes, sync, value_of
+from tests.tenants.test_simulation import value_of_any
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("gateway_api", "valkey"),
+]
+
+DAY = timedelta(hours=24)
+
+
+@pytest.fixture
+def tenant(alice_user: User) -> Tenant:
+    plan = UsagePlan(
+        code="small", name="Small", rate_limit=20, burst_limit=5_000, quota_limit=20,
+        is_prorated=False, advance=3,
+    )  # fmt: skip
+    now = timezone.now()
+    services.usage_plan_save(usage_plan=plan, now=now)
+    return services.tenant_create(name="Alice Corp", owner=alice_user, usage_plan=plan, now=now)
+
+
+def run(tenant: Tenant, at: datetime | None = None) -> None:
+    now = at or timezone.now()
+    assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: now)
+    tenant.refresh_from_db()
+    assert tenant.reconcile_error == ""
+
+
+def rotate(key: ApiKey, *, overlap: timedelta = DAY, now: datetime | None = None) -> ApiKeyVersion:
+    return services.api_key_rotate(
+        api_key=key, overlap=overlap, actor=None, now=now or timezone.now()
+    )
+
+
+def standing(key: ApiKey) -> list[VersionStatus]:
+    """Return where the versions stand, the oldest first."""
+    return [VersionStatus(each.status) for each in key.versions.order_by("id")]
+
+
+class TestOverlap:
+    def test_both_values_work_and_share_one_quota_until_the_old_one_retires(
+        self, tenant: Tenant, call: Call
+    ) -> None:
+        run(tenant)
+        old = only_version(tenant)
+        key, old_value = old.api_key, value_of(old)
+        assert passes(call, old_value, at_most=4) == 4
+        sync()
+        now = timezone.now()
+        new = rotate(key, now=now)
+        run(tenant)
+        new_value = value_of(new)
+        used = 4
+        for value in (old_value, new_value, old_value):
+            assert call(value).status_code == 200
+            used += 1
+        # It is due again when the old value retires, and not before.
+        assert tenant.reconcile_at == now + DAY
+        run(tenant, now + DAY - timedelta(seconds=1))
+        assert call(old_value).status_code == 200
+        used += 1
+        for minutes in (60, 61):  # late, and twice
+            run(tenant, now + DAY + timedelta(minutes=minutes))
+        assert call(old_value).status_code == 403
+        assert standing(key) == [VersionStatus.REVOKED, VersionStatus.ACTIVE]
+        assert OutboxEvent.objects.filter(kind="key.revoked").count() == 1
+        ended = AuditEntry.objects.get(action="api_key.overlap_ended")
+        assert (ended.actor, ended.target) == (None, "default")
+        sync()
+        used += passes(call, new_value, at_most=30)
+        assert used == 20  # nothing of the old value's is lost, nothing is given twice
+        # To the tenant it was one key all along.
+        sync()
+        today = timezone.now().date()
+        (day,) = selectors.usage_days(
+            tenant=tenant, start=today, end=today, api_key=key, now=timezone.now()
+        )
+        assert day.used == 20
+        assert UsageDay.objects.filter(day=today, used__gt=0).count() == 2
+
+    def test_the_successor_is_promoted_and_a_retiring_value_never_is(self, tenant: Tenant) -> None:
+        run(tenant)
+        first = only_version(tenant)
+        now = timezone.now()
+        second = services.api_key_create(tenant=tenant, name="other", actor=None, now=now)
+        run(tenant)
+        services.api_key_revoke(api_key=first.api_key, actor=None, now=now)
+        successor = rotate(second.api_key, overlap=timedelta(days=7), now=now)
+        assert successor.slot == KeySlot.SECONDARY
+        run(tenant, now)
+        buried = now + reconcile.DETACH_AFTER + timedelta(minutes=1)
+        run(tenant, buried)
+        run(tenant, buried)
+        for version, slot in ((second, KeySlot.SECONDARY), (successor, KeySlot.PRIMARY)):
+            version.refresh_from_db()
+            assert (version.slot, version.is_enabled) == (slot, True)
+            assert version.gateway_plan is not None
+            assert version.gateway_plan.slot == slot
+
+    def test_a_worker_that_dies_before_it_disables_is_made_good(
+        self, tenant: Tenant, call: Call, dies: Callable[[str, str], None]
+    ) -> None:
+        run(tenant)
+        old = only_version(tenant)
+        now = timezone.now()
+        rotate(old.api_key, now=now)
+        run(tenant)
+        dies("update_api_key", "before")
+        with pytest.raises(KeyboardInterrupt):
+            run(tenant, now + DAY)
+        assert call(value_of_any(old)).status_code == 200
+        later = now + DAY + timedelta(minutes=1)  # the claim of the dead runs out
+        assert reconcile.tenants_due(now=later) == [tenant.pk]
+        run(tenant, later)
+        assert call(value_of_any(old)).status_code == 403
+        assert AuditEntry.objects.filter(action="api_key.overlap_ended").count() == 1
+
+    def test_ended_now(self, tenant: Tenant, call: Call) -> None:
+        run(tenant)
+        old = only_version(tenant)
+        new = rotate(old.api_key)
+        run(tenant)
+        for _ in range(2):
+            services.api_key_overlap_end(api_key=old.api_key, actor=None, now=timezone.now())
+        run(tenant)
+        assert call(value_of_any(old)).status_code == 403
+        assert call(value_of(new)).status_code == 200
+        assert AuditEntry.objects.filter(action="api_key.overlap_ended").count() == 1
+
+    def test_of_several_old_values_the_newest_that_works_is_kept(self, tenant: Tenant) -> None:
+        run(tenant)
+        key = only_version(tenant).api_key
+        now = timezone.now()
+        rotate(key, now=now)
+        # The new value is not in the gateway yet: without the old one nothing would work.
+        rotate(key, now=now, overlap=timedelta(hours=1))
+        assert standing(key) == [
+            VersionStatus.RETIRING, VersionStatus.REVOKED, VersionStatus.PENDING,
+        ]  # fmt: skip
+        assert key.versions.earliest("id").retires_at == now + timedelta(hours=1)
+        run(tenant)
+        rotate(key, now=now)
+        assert standing(key) == [
+            VersionStatus.REVOKED, VersionStatus.REVOKED, VersionStatus.RETIRING,
+            VersionStatus.PENDING,
+        ]  # fmt: skip
+        rotate(key, now=now, overlap=timedelta(0))
+        assert set(standing(key)[:-1]) == {VersionStatus.REVOKED}
+
+    def test_what_is_over_is_not_enabled_again_when_a_hold_is_lifted(
+        self, tenant: Tenant, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(tenant)
+        old = only_version(tenant)
+        now = timezone.now()
+        rotate(old.api_key, now=now)
+        run(tenant)
+        services.hold_place(tenant=tenant, reason=HoldReason.OPERATOR, now=now)
+        run(tenant)
+        later = now + DAY + timedelta(minutes=1)
+        services.hold_lift(tenant=tenant, reason=HoldReason.OPERATOR, now=later)
+        enabled: list[str] = []
+        real = gateway.api_key_set_enabled
+
+        def noted(*, key_id: str, is_enabled: bool) -> None:
+            enabled.extend([key_id] * is_enabled)
+            real(key_id=key_id, is_enabled=is_enabled)
+
+        monkeypatch.setattr(gateway, "api_key_set_enabled", noted)
+        run(tenant, later)
+        old.refresh_from_db()
+        assert enabled
+        assert old.gateway_id not in enabled
+        assert call(value_of_any(old)).status_code == 403
+
+    def test_an_overlap_has_bounds_and_so_have_new_values(self, tenant: Tenant) -> None:
+        key = only_version(tenant).api_key
+        for overlap in (timedelta(days=91), timedelta(seconds=-1)):
+            with pytest.raises(Refused, match="at most"):
+                rotate(key, overlap=overlap)
+        for _ in range(29):
+            rotate(key)
+        with pytest.raises(Refused, match="within 24 hours"):
+            rotate(key)
+        assert ApiKeyVersion.objects.count() == 30
+        rotate(key, now=timezone.now() + DAY)
+
+
+class TestExpiry:
+    def test_the_key_ends_by_itself(self, tenant: Tenant, call: Call) -> None:
+        run(tenant)
+        version = only_version(tenant)
+        key, value = version.api_key, value_of(version)
+        rotate(key)
+        now = timezone.now()
+        with pytest.raises(Refused, match="expired already"):
+            expire(key, now)
+        expire(key, now + timedelta(hours=2))
+        run(tenant)
+        assert tenant.reconcile_at == now + timedelta(hours=2)
+        assert call(value).status_code == 200
+        for _ in range(2):
+            run(tenant, now + timedelta(hours=3))
+        assert call(value).status_code == 403
+        key.refresh_from_db()
+        assert key.revoked_at == now + timedelta(hours=3)
+        assert set(standing(key)) == {VersionStatus.REVOKED}
+        assert AuditEntry.objects.get(action="api_key.expired").actor is None
+        with pytest.raises(NotInThisState):
+            expire(key, None)
+
+    def test_put_off_in_time_it_works_on(self, tenant: Tenant, call: Call) -> None:
+        now = timezone.now()
+        version = services.api_key_create(
+            tenant=tenant, name="short", expires_at=now + timedelta(hours=1), actor=None, now=now
+        )
+        run(tenant)
+        expire(version.api_key, None)
+        run(tenant, now + timedelta(hours=2))
+        assert call(value_of(version)).status_code == 200
+
+
+def expire(key: ApiKey, at: datetime | None) -> None:
+    services.api_key_update(
+        api_key=key, name=key.name, expires_at=at, actor=None, now=timezone.now()
+    )
+
+
+def test_a_refused_key_is_tried_again_beside_the_primary(
+    tenant: Tenant, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> str:
+        raise gateway.GatewayRefused("create_api_key: LimitExceededException: too many keys")
+
+    first = only_version(tenant)
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway, "api_key_create", refuse)
+        run(tenant)
+    first.refresh_from_db()
+    assert (first.status, first.slot) == (VersionStatus.FAILED, KeySlot.PRIMARY)
+    assert "too many keys" in first.error
+    second = services.api_key_create(tenant=tenant, name="b", actor=None, now=timezone.now())
+    for _ in range(2):
+        services.api_key_retry(api_key=first.api_key, actor=None, now=timezone.now())
+    run(tenant)
+    assert AuditEntry.objects.filter(action="api_key.retried").count() == 1
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert {first.slot, second.slot} == {KeySlot.PRIMARY, KeySlot.SECONDARY}
+    assert call(value_of(first)).status_code == 200
+
+
+def test_a_new_period_opens_for_a_tenant_who_is_due_later(tenant: Tenant) -> None:
+    run(tenant)
+    rotate(only_version(tenant).api_key, overlap=timedelta(days=40))
+    run(tenant)
+    now = timezone.now()
+    assert tenant.reconcile_at is not None
+    assert reconcile.tenants_without_period(now=now) == []
+    assert reconcile.tenants_without_period(now=now + timedelta(days=31)) == [tenant]
