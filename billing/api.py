@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from billing import selectors
 from billing.extensions import extension_rows
 from tenants.callers import TenantView
+from tenants.scopes import Scope
 
 
 class InvoiceSerializer(serializers.Serializer[Any]):
@@ -79,6 +80,8 @@ class ExtensionSerializer(serializers.Serializer[Any]):
 
 
 class ExtensionsView(TenantView):
+    scopes = {"GET": Scope.BILLING_READ}
+
     @extend_schema(summary="List your extensions", responses=ExtensionSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List what was bought, rolled over or given on top of the plan, newest period first."""
@@ -87,6 +90,8 @@ class ExtensionsView(TenantView):
 
 
 class InvoicesView(TenantView):
+    scopes = {"GET": Scope.BILLING_READ}
+
     @extend_schema(summary="List your invoices", responses=InvoiceSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the issued invoices, newest first."""
@@ -95,6 +100,8 @@ class InvoicesView(TenantView):
 
 
 class InvoiceView(TenantView):
+    scopes = {"GET": Scope.BILLING_READ}
+
     @extend_schema(summary="Read an invoice", responses=InvoiceDetailSerializer)
     def get(self, request: Request, number: str) -> Response:
         """Return an invoice with its lines."""

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from conversions import selectors
 from conversions.models import AppliesTo, Upload, UploadState
 from tenants.callers import TenantView
+from tenants.scopes import Scope
 
 USUAL, MOST = 50, 100  # uploads of a page
 
@@ -65,6 +66,8 @@ class UploadsPageSerializer(serializers.Serializer[Any]):
 
 
 class UploadsView(TenantView):
+    scopes = {"GET": Scope.UPLOADS_READ}
+
     @extend_schema(
         summary="List and search your uploads",
         parameters=[UploadsQuerySerializer],

@@ -8,4 +8,5 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         # Web processes queue tasks too, and shared_task needs an app to queue them through.
-        from portal import celery  # noqa: F401
+        # drf-spectacular finds its extensions once they are imported.
+        from portal import celery, openapi  # noqa: F401

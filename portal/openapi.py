@@ -1,7 +1,11 @@
-"""What drf-spectacular cannot know of the management API: what every operation of it may answer."""
+"""What drf-spectacular cannot know of the management API: tokens, and what refusals look like."""
 
-from typing import Any
+from typing import Any, cast
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+
+from tenants.callers import TenantView
 from tenants.problems import MEDIA_TYPE, PROBLEMS
 
 _TEXT = {"type": "string"}
@@ -16,6 +20,7 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "detail": _TEXT,
         "code": {"type": "string", "enum": list(PROBLEMS)},
+        "scope": {"type": "string", "description": "With `scope_missing`: what the token lacks."},
         "errors": {
             "type": "array",
             "description": "With `invalid`: each field, by a JSON pointer or a parameter's name.",
@@ -32,6 +37,24 @@ PROBLEM: dict[str, Any] = {
         },
     },
 }
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers
+    """A bearer token, and which of its scopes an operation takes."""
+
+    target_class = "tenants.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token with the scope that the operation names.",
+        }
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> dict[str, list[str]]:
+        view = cast("TenantView", auto_schema.view)
+        return {self.name: [view.scopes[auto_schema.method]]}
 
 
 def problems_describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:

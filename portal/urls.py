@@ -8,6 +8,7 @@ import billing.admin_reports
 import billing.api
 import conversions.api
 import tenants.api
+import tenants.api_tokens
 from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
 from portal.views import (
@@ -23,6 +24,7 @@ from portal.views import (
     pay,
     public,
     spending,
+    tokens,
     uploads,
     webhooks,
 )
@@ -42,9 +44,11 @@ urlpatterns = [
     path("", include(pay.urlpatterns)),
     path("", include(uploads.urlpatterns)),
     path("", include(organisation.urlpatterns)),
+    path("", include(tokens.urlpatterns)),
     path("", include(webhooks.urlpatterns)),
     path("", include(docs.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
+    path("api/v1/", include(tenants.api_tokens.urlpatterns)),
     path("api/v1/", include(billing.api.urlpatterns)),
     path("api/v1/", include(conversions.api.urlpatterns)),
     re_path("^api/v1/.*/$", NothingView.as_view()),

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from tenants import selectors, services
 from tenants.callers import TenantView
 from tenants.models import ApiKey, ApiKeyVersion
-from tenants.permissions import Act
+from tenants.scopes import Scope
 
 MOST_DAYS = 400
 MOST_OVERLAP_SECONDS = int(services.MOST_OVERLAP.total_seconds())
@@ -117,6 +117,8 @@ def _new_key(version: ApiKeyVersion) -> Response:
 
 
 class KeysView(TenantView):
+    scopes = {"GET": Scope.KEYS_READ, "POST": Scope.KEYS_WRITE}
+
     @extend_schema(summary="List your keys", responses=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the keys that are not revoked, oldest first."""
@@ -129,69 +131,79 @@ class KeysView(TenantView):
     )
     def post(self, request: Request) -> Response:
         """Create a key. Its value is in this answer, and never again."""
-        member = self.member(request, Act.CHANGE_KEYS)
+        caller = self.caller(request)
         asked = KeyChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         version = services.api_key_create(
-            tenant=member.tenant, actor=member.user, now=timezone.now(), **asked.validated_data
+            tenant=caller.tenant, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
         return _new_key(version)
 
 
 class KeyView(TenantView):
+    scopes = {"PUT": Scope.KEYS_WRITE}
+
     @extend_schema(summary="Change a key", request=KeyChangeSerializer, responses=KeySerializer)
     def put(self, request: Request, key_id: uuid.UUID) -> Response:
         """Give a key another name, and say when it expires."""
-        member = self.member(request, Act.CHANGE_KEYS)
-        key = get_object_or_404(ApiKey, tenant=member.tenant, uuid=key_id)
+        caller = self.caller(request)
+        key = get_object_or_404(ApiKey, tenant=caller.tenant, uuid=key_id)
         asked = KeyChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         services.api_key_update(
-            api_key=key, actor=member.user, now=timezone.now(), **asked.validated_data
+            api_key=key, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
         return Response(KeySerializer(_key(selectors.newest_version(api_key=key))).data)
 
 
 class KeyRotateView(TenantView):
+    scopes = {"POST": Scope.KEYS_WRITE}
+
     @extend_schema(
         summary="Rotate a key", request=KeyRotateSerializer, responses={201: NewKeySerializer}
     )
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
         """Give a key a new value. The old one works on for a while; an older one stops at once."""
-        member = self.member(request, Act.CHANGE_KEYS)
-        key = get_object_or_404(ApiKey, tenant=member.tenant, uuid=key_id)
+        caller = self.caller(request)
+        key = get_object_or_404(ApiKey, tenant=caller.tenant, uuid=key_id)
         asked = KeyRotateSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         version = services.api_key_rotate(
             api_key=key,
             overlap=timedelta(seconds=asked.validated_data["overlap_seconds"]),
-            actor=member.user,
+            actor=caller.user,
             now=timezone.now(),
         )
         return _new_key(version)
 
 
 class KeyOverlapEndView(TenantView):
+    scopes = {"POST": Scope.KEYS_WRITE}
+
     @extend_schema(summary="End a key's old value", request=None, responses={204: None})
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
         """Have the value that a rotation replaced stop at once; again changes nothing."""
-        member = self.member(request, Act.CHANGE_KEYS)
-        key = get_object_or_404(ApiKey, tenant=member.tenant, uuid=key_id)
-        services.api_key_overlap_end(api_key=key, actor=member.user, now=timezone.now())
+        caller = self.caller(request)
+        key = get_object_or_404(ApiKey, tenant=caller.tenant, uuid=key_id)
+        services.api_key_overlap_end(api_key=key, actor=caller.user, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class KeyRevokeView(TenantView):
+    scopes = {"POST": Scope.KEYS_WRITE}
+
     @extend_schema(summary="Revoke a key", request=None, responses={204: None})
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
         """Revoke a key for good; again changes nothing."""
-        member = self.member(request, Act.CHANGE_KEYS)
-        key = get_object_or_404(ApiKey, tenant=member.tenant, uuid=key_id)
-        services.api_key_revoke(api_key=key, actor=member.user, now=timezone.now())
+        caller = self.caller(request)
+        key = get_object_or_404(ApiKey, tenant=caller.tenant, uuid=key_id)
+        services.api_key_revoke(api_key=key, actor=caller.user, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class UsageView(TenantView):
+    scopes = {"GET": Scope.USAGE_READ}
+
     @extend_schema(
         summary="Read your usage",
         parameters=[

@@ -1,25 +1,32 @@
-"""A key that calls the management API through the gateway, and how the portal believes it.
+"""How the portal believes who calls the management API: by a token, or a key through the gateway.
+
+A session is DRF's own matter. Tokens are looked up by their digest: how long that takes says
+nothing of a value of 256 random bits.
 
 The gateway adds two headers to what it passes on: a secret, and the id of the key it was called
 with. Both come from the integration, which overwrites what a caller sends under their names. Who
 comes straight to the portal does not know the secret.
 """
 
+import structlog
 from django.conf import settings
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
-from tenants import selectors
-from tenants.models import ApiKeyVersion
+from tenants import key_values, rates, selectors, services, token_values
+from tenants.models import ApiKeyVersion, ApiToken, User
 
 SECRET_HEADER = "X-Sekisho-Gateway"  # noqa: S105  (a header's name)
 KEY_HEADER = "X-Sekisho-Key-Id"
+CHALLENGE = 'Bearer realm="Sekisho"'  # RFC 6750
+FAILURES = rates.Rate(name="token-failures", calls=30, seconds=60)
 
 
-class GatewayCaller:
-    """Nobody in person: whose key it was is in `request.auth`."""
+class Program:
+    """Nobody in person: whose key or token it was is in `request.auth`."""
 
     is_authenticated = True
 
@@ -27,7 +34,7 @@ class GatewayCaller:
 class GatewayAuthentication(BaseAuthentication):
     """Believe the gateway's headers, for the secret's sake; refuse whoever made them up."""
 
-    def authenticate(self, request: Request) -> tuple[GatewayCaller, ApiKeyVersion] | None:
+    def authenticate(self, request: Request) -> tuple[Program, ApiKeyVersion] | None:
         """Return the key's version; None without such headers. Raise AuthenticationFailed."""
         secret, key_id = request.headers.get(SECRET_HEADER), request.headers.get(KEY_HEADER)
         if secret is None and key_id is None:
@@ -37,8 +44,50 @@ class GatewayAuthentication(BaseAuthentication):
         version = selectors.version_in_use(gateway_id=key_id or "")
         if version is None:
             raise AuthenticationFailed("This key is not known, or not any more.")
-        return GatewayCaller(), version
+        return Program(), version
 
     def authenticate_header(self, _request: Request) -> str:
         """Say how to authenticate: without it, an anonymous caller would get 403 for 401."""
-        return "Session"
+        return CHALLENGE
+
+
+class TokenAuthentication(BaseAuthentication):
+    """Believe a bearer token: a personal one while its user is a member, a machine's as such."""
+
+    def authenticate(self, request: Request) -> tuple[User | Program, ApiToken] | None:
+        """Return whom the token acts as, and the token; None without one.
+
+        Raise AuthenticationFailed for one that does not work, and Throttled for an address that
+        tried too many of those.
+        """
+        scheme, _, value = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        address = str(request.META.get("REMOTE_ADDR"))
+        if FAILURES.left(address).calls <= 0:
+            raise Throttled(FAILURES.left(address).seconds)
+        try:
+            token = _token(value.strip())
+        except AuthenticationFailed:
+            FAILURES.count(address)
+            raise
+        services.api_token_used(token=token, now=timezone.now())
+        # The audit trail has it beside the actor: a machine has none.
+        structlog.contextvars.bind_contextvars(api_token=str(token.uuid))
+        return token.user or Program(), token
+
+    def authenticate_header(self, _request: Request) -> str:
+        return CHALLENGE
+
+
+def _token(value: str) -> ApiToken:
+    if not token_values.is_well_formed(value):
+        raise AuthenticationFailed("This is not a token: look whether all of it was copied.")
+    token = selectors.api_token_by_digest(digest=key_values.digest(value))
+    if token is None:
+        raise AuthenticationFailed("This token is not known, or was revoked.")
+    if token.expires_at is not None and token.expires_at <= timezone.now():
+        raise AuthenticationFailed("This token has expired.")
+    if token.user is not None and selectors.member_of_token(token=token) is None:
+        raise AuthenticationFailed("Whose token this is does not belong to the organisation.")
+    return token

@@ -1,11 +1,14 @@
-"""Who calls the management API: a member by their session, or a key through the gateway.
+"""Who calls the management API: a member by their session, a token, or a key through the gateway.
 
-A key reads, for its own tenant, and changes nothing: its value is on servers and in browsers that
-should not be able to make more keys.
+What each may do is said in scopes (tenants/scopes.py): a session has those of its member's role, a
+personal token those of its own that the role has too, a machine's token its own. A key reads, for
+its own tenant, and changes nothing: its value is on servers and in browsers that should not be able
+to make more keys.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
@@ -14,36 +17,63 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tenants import selectors
-from tenants.models import ApiKeyVersion, Member, Tenant, User
-from tenants.permissions import Act, may
+from tenants.authentication import CHALLENGE
+from tenants.models import ApiKeyVersion, ApiToken, Member, Tenant, User
+from tenants.scopes import OF_KEYS, Scope, scopes_named, scopes_of
+
+
+class ScopeMissing(PermissionDenied):
+    """The token was not given the scope that this takes (RFC 6750, section 3.1)."""
+
+    default_code = "scope_missing"
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(f"This takes a token with the scope {scope}.")
+        self.scope = scope
+        self.auth_header = f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose things a call is about, and who it is; no member where it is a key."""
+    """Whose things a call is about, who it is, and what they may do.
+
+    There is no member where a key or a machine's token calls, and no token where a member does.
+    """
 
     tenant: Tenant
-    member: Member | None
+    scopes: frozenset[Scope]
+    member: Member | None = None
+    token: ApiToken | None = None
+
+    @property
+    def user(self) -> User | None:
+        """Who does it, for the audit trail; None for a program."""
+        return self.member.user if self.member else None
 
 
 class TenantView(APIView):
-    """A view of one tenant's: that of the calling key, or the one that the session has chosen."""
+    """A view of one tenant's: that of the key or token, or the one that the session has chosen.
+
+    `scopes` says by method what a call takes; the reference reads it, too (portal/openapi.py).
+    """
+
+    scopes: ClassVar[Mapping[str, Scope]] = {}
 
     def caller(self, request: Request) -> Caller:
-        """Return who reads. Raise Http404 for somebody without a tenant."""
-        if isinstance(request.auth, ApiKeyVersion):
-            return Caller(request.auth.api_key.tenant, None)
-        member = self._member(request)
-        return Caller(member.tenant, member)
+        """Return who calls, once it is known that they may.
 
-    def member(self, request: Request, act: Act) -> Member:
-        """Return the member who acts. Raise PermissionDenied for a key, or a role that may not."""
+        Raise Http404 for somebody without a tenant, PermissionDenied for a key that should change
+        something or a role that may not, and ScopeMissing for a token.
+        """
+        scope = self.scopes["GET" if request.method == "HEAD" else str(request.method)]
+        caller = self._caller(request)
+        if scope in caller.scopes:
+            return caller
         if isinstance(request.auth, ApiKeyVersion):
             raise PermissionDenied("A key may only read. Change this in the portal.")
-        member = self._member(request)
-        if not may(member, act):
-            raise PermissionDenied(f"The role {member.role!r} may not do this.")
-        return member
+        if caller.token and scope not in scopes_named(caller.token.scopes):
+            raise ScopeMissing(scope)
+        raise PermissionDenied("Your role in the organisation does not allow this.")
 
     _is_keys = False
 
@@ -61,7 +91,11 @@ class TenantView(APIView):
             final["Access-Control-Allow-Origin"] = "*"
         return final
 
-    def _member(self, request: Request) -> Member:
+    def _caller(self, request: Request) -> Caller:
+        if isinstance(request.auth, ApiKeyVersion):
+            return Caller(request.auth.api_key.tenant, OF_KEYS)
+        if isinstance(request.auth, ApiToken):
+            return _by_token(request.auth)
         member = None
         if isinstance(request.user, User):
             member = selectors.membership(
@@ -69,4 +103,14 @@ class TenantView(APIView):
             )
         if member is None:
             raise Http404
-        return member
+        return Caller(member.tenant, scopes_of(member), member)
+
+
+def _by_token(token: ApiToken) -> Caller:
+    scopes = scopes_named(token.scopes)
+    if token.is_machines:
+        return Caller(token.tenant, scopes, token=token)
+    member = selectors.member_of_token(token=token)
+    if member is None:  # removed since the call was authenticated
+        raise Http404
+    return Caller(token.tenant, scopes & scopes_of(member), member, token)

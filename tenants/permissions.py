@@ -12,6 +12,7 @@ class Act(StrEnum):
     CHANGE_SETTINGS = "change_settings"
     BUY = "buy"
     UPLOAD = "upload"
+    CHANGE_TOKENS = "change_tokens"  # the organisation's; a personal one is its member's own
 
 
 _MAY: dict[Act, frozenset[str]] = {
@@ -19,6 +20,7 @@ _MAY: dict[Act, frozenset[str]] = {
     Act.CHANGE_SETTINGS: frozenset({Role.OWNER, Role.ADMIN}),
     Act.BUY: frozenset({Role.OWNER, Role.ADMIN, Role.BILLING}),
     Act.UPLOAD: frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
+    Act.CHANGE_TOKENS: frozenset({Role.OWNER, Role.ADMIN}),
 }
 
 

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler, set_rollback
 
+from tenants.callers import ScopeMissing
 from tenants.errors import Refused
 
 MEDIA_TYPE = "application/problem+json"
@@ -29,6 +30,7 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "not_authenticated": (401, _("The call does not say who calls.")),
     "authentication_failed": (401, _("The credentials are not good.")),
     "permission_denied": (403, _("The caller may not do this.")),
+    "scope_missing": (403, _("The token was not given the scope.")),
     "not_found": (404, _("There is no such thing.")),
     "method_not_allowed": (405, _("This cannot be done here.")),
     "not_acceptable": (406, _("The answer is JSON, and nothing else.")),
@@ -75,7 +77,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             code = str(error.get_codes())
         else:
             code = _DJANGO[response.status_code]
-        body = problem(code, detail=response.data["detail"])
+        wanted = {"scope": error.scope} if isinstance(error, ScopeMissing) else {}
+        body = problem(code, detail=response.data["detail"], **wanted)
     return _response(body, headers=dict(response.items()))
 
 

@@ -19,6 +19,7 @@ from conversions import reference, samples
 from portal.views.access import member_of
 from tenants import selectors
 from tenants.problems import PROBLEMS
+from tenants.scopes import Scope
 from tenants.stages import api_base_url
 
 KEPT_SECONDS = 300  # how long browsers use a document without asking again
@@ -65,7 +66,8 @@ def docs(request: HttpRequest) -> HttpResponse:
 def management_docs(request: HttpRequest) -> HttpResponse:
     """The management API's reference, for the session that looks at it."""
     problems = [(code, *of) for code, of in PROBLEMS.items()]
-    return render(request, "portal/api_docs.html", {"nav": "docs", "problems": problems})
+    context = {"nav": "docs", "problems": problems, "scopes": list(Scope)}
+    return render(request, "portal/api_docs.html", context)
 
 
 def _operations(base_url: str) -> list[dict[str, Any]]:

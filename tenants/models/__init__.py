@@ -4,6 +4,7 @@ people.py      users, tenants, members, holds
 plans.py       usage plans, their mirrors in the gateway, which tenant held which plan when
 stages.py      the API's stages in the gateway
 keys.py        API keys and their versions
+tokens.py      tokens for the management API
 usage.py       usage by version, meter and UTC day
 live.py        the live meter's figures: seconds old, never billed
 quota.py       entitlements, grants, leases
@@ -19,12 +20,14 @@ from tenants.models.people import Hold, HoldReason, Member, Role, Tenant, Tenant
 from tenants.models.plans import GatewayPlan, MethodLimit, PlanSpan, QuotaPeriod, UsagePlan
 from tenants.models.quota import Entitlement, GrantKind, Lease, QuotaGrant
 from tenants.models.stages import GatewayStage
+from tenants.models.tokens import ApiToken
 from tenants.models.usage import SOLD, Meter, UsageDay, UsageRecord
 
 __all__ = [
     "SOLD",
     "ApiKey",
     "ApiKeyVersion",
+    "ApiToken",
     "AuditEntry",
     "Entitlement",
     "GatewayPlan",

@@ -45,6 +45,9 @@ from tenants.selectors.quota import current_period as current_period
 from tenants.selectors.quota import entitlement_requests as entitlement_requests
 from tenants.selectors.quota import quotas as quotas
 from tenants.selectors.quota import usage_in_period as usage_in_period
+from tenants.selectors.tokens import api_token_by_digest as api_token_by_digest
+from tenants.selectors.tokens import api_tokens as api_tokens
+from tenants.selectors.tokens import member_of_token as member_of_token
 from tenants.selectors.totals import caps_written as caps_written
 from tenants.selectors.totals import usage_read_at as usage_read_at
 from tenants.selectors.totals import usage_sums as usage_sums

@@ -26,6 +26,7 @@ from tenants.services.live import live_record
 from tenants.services.outbox import outbox_publish
 from tenants.services.quota import quota_cap_set, quota_grant
 from tenants.services.tenants import tenant_change_plan, tenant_create, tenant_update
+from tenants.services.tokens import api_token_create, api_token_revoke, api_token_used
 from tenants.services.usage import usage_record, usage_records_prune
 from tenants.services.usage_plans import usage_plan_save
 
@@ -39,6 +40,9 @@ __all__ = [
     "api_key_rotate",
     "api_key_update",
     "api_key_value_reveal",
+    "api_token_create",
+    "api_token_revoke",
+    "api_token_used",
     "audit_record",
     "grant_release",
     "hold_lift",

@@ -17,18 +17,20 @@ def audit_record(
     target: str = "",
     **data: Any,
 ) -> AuditEntry:
-    """Record one act. `actor` is None for the system itself.
+    """Record one act. `actor` is None for the system itself, and for a machine's token.
 
-    The address comes from the request's log context (portal/middleware.py); there is none in a
-    worker.
+    The address comes from the request's log context (portal/middleware.py), as does the token that
+    it was done with (tenants/authentication.py); there are none in a worker.
     """
-    address = structlog.contextvars.get_contextvars().get("address")
+    context = structlog.contextvars.get_contextvars()
+    if "api_token" in context:
+        data["api_token"] = context["api_token"]
     return AuditEntry.objects.create(
         tenant=tenant,
         actor=actor,
         action=action,
         target=target,
         data=data,
-        address=address,
+        address=context.get("address"),
         at=now,
     )

@@ -84,6 +84,7 @@ PAGES: Mapping[str, Row] = {
     "uploads/archive.zip": {"GET": TEAM, "POST": TEAM},
     "team/": LOOK,
     "settings/": {"GET": TEAM, "POST": LEADS},
+    "settings/tokens/": {"GET": TEAM, "POST": TEAM},
 }
 
 # Addresses, or forms, that name something of a tenant's.
@@ -109,6 +110,7 @@ THINGS: Mapping[str, Row] = {
     "uploads/<uuid:upload_id>/public/": {"POST": BUILDERS},
     "uploads/<uuid:upload_id>/source/": LOOK,
     "uploads/<uuid:upload_id>/variants/<int:conversion_id>/": LOOK,
+    "settings/tokens/<uuid:token_id>/revoke/": {"POST": LEADS},
     "tenants/switch/": {"POST": TEAM},
 }
 
@@ -118,6 +120,7 @@ API: Mapping[str, Row] = {
     "api/v1/extensions/": LOOK,
     "api/v1/invoices/": LOOK,
     "api/v1/uploads/": LOOK,
+    "api/v1/tokens/": {"GET": TEAM, "POST": TEAM},
 }
 API_THINGS: Mapping[str, Row] = {
     "api/v1/keys/<uuid:key_id>/": {"PUT": BUILDERS},
@@ -125,6 +128,7 @@ API_THINGS: Mapping[str, Row] = {
     "api/v1/keys/<uuid:key_id>/end-old/": {"POST": BUILDERS},
     "api/v1/keys/<uuid:key_id>/revoke/": {"POST": BUILDERS},
     "api/v1/invoices/<str:number>/": LOOK,
+    "api/v1/tokens/<uuid:token_id>/": {"DELETE": LEADS},
 }
 
 # Whether it is there is known only once it is made.

@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from unittest import mock
@@ -25,7 +25,9 @@ from billing.models import Currency, SavedCard
 from conversions import backend
 from conversions.links import Link
 from conversions.models import Conversion, ConversionState, Upload
-from tenants.models import ApiKey, Member, Role, User
+from tenants.models import ApiKey, ApiToken, Member, Role, Tenant, User
+from tenants.scopes import Scope
+from tenants.services import api_token_create
 from tests.billing.books import issued
 from tests.portal import allowed
 from tests.portal.allowed import Visitor
@@ -116,6 +118,7 @@ def things(db: None) -> Things:
     )
     return {
         "key_id": ApiKey.objects.get(tenant=tenant).uuid,
+        "token_id": machines_token(tenant, now=now).uuid,
         "order_uuid": order.uuid,
         "number": issued(tenant, 30_00, now=now).number,
         "card_id": card.pk,
@@ -132,6 +135,15 @@ def things(db: None) -> Things:
             "tenants/switch/": {"tenant": tenant.uuid},
         },
     }
+
+
+def machines_token(tenant: Tenant, *, now: datetime) -> ApiToken:
+    scopes = {Scope.KEYS_READ}
+    token, _value = api_token_create(
+        tenant=tenant, user=None, name="machine", scopes=scopes, within=scopes, days=1,
+        latest=None, actor=None, now=now,
+    )  # fmt: skip
+    return token
 
 
 def browser_of(visitor: Visitor) -> Client:

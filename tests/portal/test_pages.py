@@ -18,7 +18,7 @@ MEMBER_PAGES = (
     "/dashboard/", "/dashboard/usage/", "/dashboard/live/", "/dashboard/key/", "/keys/",
     "/usage/", "/usage.csv",
     "/billing/", "/billing/extensions/", "/billing/invoices/", "/billing/details/",
-    "/billing/invoices.csv", "/team/", "/settings/",
+    "/billing/invoices.csv", "/team/", "/settings/", "/settings/tokens/",
     "/api/v1/keys/", "/api/v1/usage/", "/api/v1/invoices/",
 )  # fmt: skip
 PUBLIC_PAGES = ("/", "/plans/", "/plans/?currency=JPY", "/docs/", "/healthz", "/accounts/login/")

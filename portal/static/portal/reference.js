@@ -69,6 +69,10 @@ SwaggerUIBundle({
     if (key) {
       request.headers["x-api-key"] = key;
     }
+    const token = document.getElementById("token-value")?.value.trim();
+    if (token) {
+      request.headers.authorization = `Bearer ${token}`;
+    }
     if (texts.csrf) {
       request.headers["x-csrftoken"] = texts.csrf;
     }

@@ -1,0 +1,60 @@
+"""What a caller of the management API can be let do: the one table of scopes.
+
+Authentication, the pages and the reference read it. A scope that changes something needs the act of
+tenants/permissions.py that the member's role allows, whose session or personal token it is.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import Member
+from tenants.permissions import Act, may
+
+
+class Scope(StrEnum):
+    """A part of the management API, for reading or for changing."""
+
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    USAGE_READ = "usage:read"
+    BILLING_READ = "billing:read"
+    UPLOADS_READ = "uploads:read"
+    TOKENS_READ = "tokens:read"
+    TOKENS_WRITE = "tokens:write"
+
+    @property
+    def label(self) -> str | Promise:
+        return _SCOPES[self][0]
+
+    @property
+    def act(self) -> Act | None:
+        """What the member's role must allow; None where every member may."""
+        return _SCOPES[self][1]
+
+
+_SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
+    Scope.KEYS_READ: (_("See the keys, never their values"), None),
+    Scope.KEYS_WRITE: (_("Create, rotate and revoke keys"), Act.CHANGE_KEYS),
+    Scope.USAGE_READ: (_("See the usage and what is left"), None),
+    Scope.BILLING_READ: (_("See invoices and extensions"), None),
+    Scope.UPLOADS_READ: (_("See and search uploads"), None),
+    Scope.TOKENS_READ: (_("See the tokens, never their values"), None),
+    Scope.TOKENS_WRITE: (_("Create tokens that can do no more than this one, and revoke"), None),
+}
+
+# What a key reads through the gateway. It is on servers and in browsers that should see no more.
+OF_KEYS = frozenset({Scope.KEYS_READ, Scope.USAGE_READ, Scope.BILLING_READ, Scope.UPLOADS_READ})
+
+
+def scopes_of(member: Member) -> frozenset[Scope]:
+    """Return what the member's role of this moment lets them do."""
+    return frozenset(scope for scope in Scope if scope.act is None or may(member, scope.act))
+
+
+def scopes_named(names: Iterable[str]) -> frozenset[Scope]:
+    """Return the scopes of these names. One that was taken out of the table opens nothing."""
+    known = {scope.value: scope for scope in Scope}
+    return frozenset(known[name] for name in names if name in known)

@@ -1,0 +1,235 @@
+"""Tokens: whom they act as, what they may do, until when, and what is kept of them."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import serializers
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from tenants import token_values
+from tenants.errors import Refused
+from tenants.models import ApiKey, ApiToken, AuditEntry, Member, Role
+from tenants.scopes import Scope, scopes_of
+from tenants.services import api_token_create, api_token_revoke
+from tests.cast import PASSWORD, Cast
+
+pytestmark = pytest.mark.django_db
+ALL = frozenset(Scope)
+
+
+def token_of(
+    cast: Cast, *scopes: Scope, user: Any = None, days: int | None = 90
+) -> tuple[ApiToken, str]:
+    """Return a token of Alice's tenant, and its value: a machine's where `user` is None."""
+    return api_token_create(
+        tenant=cast.alice_corp, user=user, name="nightly", scopes=scopes or ALL, within=ALL,
+        days=days, latest=None, actor=cast.alice, now=timezone.now(),
+    )  # fmt: skip
+
+
+def bearer(value: str) -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {value}")
+    return client
+
+
+class TestValues:
+    def test_each_is_another_and_can_be_told_from_a_slip_of_the_pen(self) -> None:
+        value = token_values.random_value()
+        assert re.fullmatch("skt_[a-z2-7]{59}", value)
+        assert value != token_values.random_value()
+        assert token_values.is_well_formed(value)
+        slips = (value[:-1], value[:20] + "9" + value[21:], value.replace("skt_", "sks_"), "", "ä")
+        assert not any(map(token_values.is_well_formed, slips))
+
+    def test_no_row_has_it(self, cast: Cast) -> None:
+        token, value = token_of(cast)
+        rows = serializers.serialize("json", [token, *AuditEntry.objects.all()])
+        assert value[4:-4] not in rows
+        assert token.last_four == value[-4:]
+
+
+class TestMachines:
+    def test_it_has_its_scopes_alone(self, cast: Cast) -> None:
+        client = bearer(token_of(cast, Scope.KEYS_READ, Scope.USAGE_READ)[1])
+        assert [key["name"] for key in client.get("/api/v1/keys/").json()] == ["default"]
+        assert client.get("/api/v1/usage/").status_code == 200
+        refused = client.post("/api/v1/keys/", {"name": "more"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+        assert refused.json()["scope"] == "keys:write"
+        assert 'error="insufficient_scope", scope="keys:write"' in refused["WWW-Authenticate"]
+        assert client.get("/api/v1/invoices/").json()["scope"] == "billing:read"
+
+    def test_it_outlives_its_maker_and_is_in_the_audit_trail(self, cast: Cast) -> None:
+        token, value = token_of(cast, Scope.KEYS_WRITE)
+        cast.alice.delete()
+        assert bearer(value).post("/api/v1/keys/", {"name": "ci"}).status_code == 201
+        entry = AuditEntry.objects.get(action="api_key.created")
+        assert (entry.actor, entry.data["api_token"]) == (None, str(token.uuid))
+
+    def test_it_reaches_no_other_tenant(self, cast: Cast) -> None:
+        theirs = ApiKey.objects.get(tenant=cast.charlie_corp)
+        client = bearer(token_of(cast)[1])
+        assert client.post(f"/api/v1/keys/{theirs.uuid}/revoke/").status_code == 404
+
+
+class TestPersonal:
+    def test_it_may_what_its_members_role_allows_at_the_moment(self, cast: Cast) -> None:
+        client = bearer(token_of(cast, user=cast.bob)[1])
+        assert client.post("/api/v1/keys/", {"name": "one"}).status_code == 201
+        assert AuditEntry.objects.get(action="api_key.created").actor == cast.bob
+        Member.objects.filter(user=cast.bob).update(role=Role.BILLING)
+        refused = client.post("/api/v1/keys/", {"name": "two"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+
+    def test_it_dies_with_the_membership_and_stays_dead(self, cast: Cast) -> None:
+        client = bearer(token_of(cast, user=cast.bob)[1])
+        Member.objects.filter(user=cast.bob).delete()
+        assert client.get("/api/v1/keys/").status_code == 401
+        Member.objects.create(
+            tenant=cast.alice_corp, user=cast.bob, role=Role.OWNER, created_at=timezone.now()
+        )
+        assert client.get("/api/v1/keys/").status_code == 401
+
+    def test_it_is_for_its_own_tenant_whatever_the_session_chose(self, cast: Cast) -> None:
+        client = bearer(token_of(cast, user=cast.alice)[1])
+        client.login(username="charlie@example.com", password=PASSWORD)
+        key = ApiKey.objects.get(tenant=cast.alice_corp)
+        assert [each["id"] for each in client.get("/api/v1/keys/").json()] == [str(key.uuid)]
+
+
+class TestEnd:
+    def test_expired_revoked_and_unknown_ones_are_refused(self, cast: Cast) -> None:
+        expired, first = token_of(cast)
+        ApiToken.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
+        revoked, second = token_of(cast)
+        api_token_revoke(token=revoked, actor=cast.alice, now=timezone.now())
+        answers = [
+            bearer(value).get("/api/v1/keys/")
+            for value in (first, second, token_values.random_value(), "skt_short", "ä", "")
+        ]
+        assert [each.json()["code"] for each in answers] == ["authentication_failed"] * 6
+        assert {each["WWW-Authenticate"] for each in answers} == {'Bearer realm="Sekisho"'}
+        assert bearer(first).get("/api/v1/none/").status_code == 401
+        assert bearer(token_of(cast, days=None)[1]).get("/api/v1/keys/").status_code == 200
+
+    def test_who_tries_too_many_has_to_wait(self, cast: Cast) -> None:
+        good = token_of(cast)[1]
+        guess = bearer(token_values.random_value())
+        codes = [guess.get("/api/v1/keys/").status_code for _ in range(31)]
+        assert codes == [401] * 30 + [429]
+        refused = bearer(good).get("/api/v1/keys/")
+        assert refused.json()["code"] == "throttled"
+        assert 0 < int(refused["Retry-After"]) <= 60
+        elsewhere = bearer(good).get("/api/v1/keys/", REMOTE_ADDR="192.0.2.7")
+        assert elsewhere.status_code == 200
+
+    def test_the_day_of_the_last_use_is_written_once(
+        self, cast: Cast, django_assert_num_queries: Any
+    ) -> None:
+        token, value = token_of(cast)
+        bearer(value).get("/api/v1/none/")
+        token.refresh_from_db()
+        assert token.last_used_on == timezone.now().date()
+        with django_assert_num_queries(1):
+            bearer(value).get("/api/v1/none/")
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"name": " "},
+            {"name": "x" * 61},
+            {"scopes": []},
+            {"within": [Scope.KEYS_READ]},
+            {"days": 366},
+            {"latest": timezone.now()},
+            {"days": None, "latest": timezone.now() + timedelta(days=9)},
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, cast: Cast, wrong: dict[str, Any]) -> None:
+        right: dict[str, Any] = {
+            "tenant": cast.alice_corp, "user": None, "name": "x", "scopes": [Scope.USAGE_READ],
+            "within": ALL, "days": 1, "latest": None, "actor": cast.alice, "now": timezone.now(),
+        }  # fmt: skip
+        with pytest.raises(Refused):
+            api_token_create(**(right | wrong))
+
+
+class TestApi:
+    def test_a_token_makes_none_that_can_more(self, cast: Cast) -> None:
+        client = bearer(token_of(cast, Scope.TOKENS_WRITE, Scope.USAGE_READ, days=30)[1])
+        asked = {"name": "child", "scopes": ["usage:read"], "machine": True, "expires_in_days": 7}
+        made = client.post("/api/v1/tokens/", asked)
+        assert made.status_code == 201
+        assert made["Cache-Control"] == "no-store"
+        assert bearer(made.json()["value"]).get("/api/v1/usage/").status_code == 200
+        for more in (
+            {"scopes": ["keys:write"]},
+            {"expires_in_days": 31},
+            {"expires_in_days": None},
+            {"machine": False},
+        ):
+            refused = client.post("/api/v1/tokens/", {**asked, **more})
+            assert refused.status_code in {403, 409}, more
+        assert client.post("/api/v1/tokens/", {**asked, "scopes": ["all"]}).status_code == 400
+
+    def test_a_role_that_may_not_makes_and_revokes_its_own_alone(self, cast: Cast) -> None:
+        bob = APIClient()
+        bob.force_login(cast.bob)
+        machines, value = token_of(cast)
+        assert bob.delete(f"/api/v1/tokens/{machines.uuid}/").status_code == 403
+        asked = {"name": "mine", "scopes": ["keys:write"]}
+        assert bob.post("/api/v1/tokens/", {**asked, "machine": True}).status_code == 403
+        mine = bob.post("/api/v1/tokens/", asked).json()
+        listed = bob.get("/api/v1/tokens/").json()
+        assert [(each["id"], each["user"]) for each in listed] == [
+            (mine["id"], "bob@example.com"),
+            (str(machines.uuid), None),
+        ]
+        assert not any("value" in each for each in listed)
+        # A machine's token is over machines' alone.
+        assert bearer(value).delete(f"/api/v1/tokens/{mine['id']}/").status_code == 403
+        for _ in range(2):
+            assert bob.delete(f"/api/v1/tokens/{mine['id']}/").status_code == 204
+        assert bearer(mine["value"]).get("/api/v1/keys/").status_code == 401
+
+
+class TestPage:
+    def test_a_value_is_shown_once(self, cast: Cast) -> None:
+        client = Client()
+        client.force_login(cast.alice)
+        empty = client.get("/settings/tokens/")
+        assert "curl -H" in empty.content.decode()
+        made = client.post(
+            "/settings/tokens/",
+            {"name": "ci", "kind": "machine", "scopes": ["keys:read"], "expiry": "never"},
+        )
+        value = re.search(r"skt_[a-z2-7]{59}", made.content.decode())
+        assert (made.status_code, "no-store" in made["Cache-Control"]) == (201, True)
+        assert value is not None
+        assert bearer(value[0]).get("/api/v1/keys/").status_code == 200
+        page = client.get("/settings/tokens/").content.decode()
+        assert "keys:read" in page
+        assert value[0] not in page
+        token = ApiToken.objects.get()
+        assert (token.user, token.expires_at) == (None, None)
+        assert client.post(f"/settings/tokens/{token.uuid}/revoke/").status_code == 302
+        assert bearer(value[0]).get("/api/v1/keys/").status_code == 401
+
+    def test_a_role_is_offered_what_it_may(self, cast: Cast) -> None:
+        Member.objects.filter(user=cast.bob).update(role=Role.BILLING)
+        client = Client()
+        client.force_login(cast.bob)
+        asked = {"name": "x", "kind": "machine", "scopes": ["keys:read"], "expiry": "30"}
+        assert client.post("/settings/tokens/", asked | {"scopes": "keys:write"}).status_code == 400
+        assert client.post("/settings/tokens/", asked).status_code == 201
+        assert ApiToken.objects.get().user == cast.bob  # no machine's, whatever was sent
+
+
+def test_every_scope_is_some_roles(cast: Cast) -> None:
+    assert scopes_of(Member.objects.get(user=cast.alice)) == ALL
+    assert Scope.KEYS_WRITE not in scopes_of(Member(role=Role.BILLING))
