@@ -10,7 +10,8 @@ PY := $(VENV)/bin/python
 # What the settings ask for where nothing is started: linters import them, and never connect.
 CHECKED := env ENV_FILE=/dev/null DATABASE_URL=sqlite://:memory: \
 	SECRET_KEY=nobody-signs-anything-with-this-key-it-is-for-checks-0123456789 \
-	API_KEY_SECRET=for-checks-only GATEWAY_SECRET=for-checks-only-too STRIPE_SECRET_KEY=sk_test_checks \
+	API_KEY_SECRET=for-checks-only GATEWAY_SECRET=for-checks-only-too \
+	WEBHOOK_SIGNING_SECRET=for-checks-only STRIPE_SECRET_KEY=sk_test_checks \
 	STRIPE_WEBHOOK_SECRET=whsec_checks SITE_URL=https://portal.example.com \
 	ALLOWED_HOSTS=portal.example.com
 

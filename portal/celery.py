@@ -1,7 +1,8 @@
 """The Celery app: its queues, who receives which news, and the whole beat schedule.
 
-Two workers run these: one for the `gateway` queues, with a single process so that the control
-plane's rate limit is met in one place, and one for the rest. `gateway_urgent` is for what a tenant
+Three workers run these: one for the `gateway` queues, with a single process so that the control
+plane's rate limit is met in one place, one of threads for `webhooks`, which waits for tenants'
+servers, and one for the rest. `gateway_urgent` is for what a tenant
 waits for and is always emptied first. The schedule is copied to django-celery-beat's tables at
 `seed`, where an operator may change it.
 """
@@ -27,12 +28,13 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     task_default_queue="default",
-    task_queues=[Queue(name) for name in ("default", *GATEWAY_QUEUES)],
+    task_queues=[Queue(name) for name in ("default", "webhooks", *GATEWAY_QUEUES)],
     task_routes={
         "tenants.tasks.tenant_reconcile": {"queue": "gateway_urgent"},
         "tenants.tasks.usage_plan_mirror": {"queue": "gateway_urgent"},
         "tenants.tasks.mirrors_sweep": {"queue": "gateway"},
         "tenants.tasks.usage_sync": {"queue": "gateway"},
+        "tenants.tasks.webhooks_deliver": {"queue": "webhooks"},
     },
     broker_connection_retry_on_startup=True,
     # A web page must not wait for a broker that is away: what it asked for is in its rows.
@@ -50,13 +52,15 @@ app.conf.update(
 )
 app.autodiscover_tasks(["portal", "tenants", "billing", "conversions"])
 
+WEBHOOKS = "tenants.tasks.webhook_announce"
+
 # kind of news -> the tasks that receive it, each as task(event id, tenant id, payload)
 RECEIVERS: dict[str, list[str]] = {
-    "key.active": ["conversions.tasks.key_publish"],
-    "key.revoked": ["conversions.tasks.key_publish"],
+    "key.active": ["conversions.tasks.key_publish", WEBHOOKS],
+    "key.revoked": ["conversions.tasks.key_publish", WEBHOOKS],
     "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
     "quota.changed": ["conversions.tasks.tenant_publish"],
-    "tenant.updated": ["conversions.tasks.tenant_publish"],
+    "tenant.updated": ["conversions.tasks.tenant_publish", WEBHOOKS],
 }
 
 # name -> (task, seconds between runs)
@@ -93,6 +97,8 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "go on with re-makings": ("conversions.tasks.remakes_sweep", settings.SWEEP_SECONDS),
     "compare live figures": ("tenants.tasks.live_compare", 3600),
     "forget old live figures": ("tenants.tasks.live_prune", 3600),
+    "send webhooks": ("tenants.tasks.webhooks_sweep", settings.SWEEP_SECONDS),
+    "forget old webhooks": ("tenants.tasks.webhooks_prune", 24 * 3600),
     "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),
     "forget old news": ("portal.tasks.outbox_prune", 24 * 3600),
 }

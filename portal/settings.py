@@ -5,6 +5,7 @@ sets real environment variables, which win. docs/settings.md explains each one; 
 that page with what this module reads. A missing or wrong variable stops the start and is named.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,23 @@ LIVE_MARGIN_SECONDS = env.int("LIVE_MARGIN_SECONDS", 300)
 # How long one worker may hold a tenant's gateway state before another takes over: longer than one
 # gateway call with its time-outs, shorter than a tenant's patience.
 GATEWAY_CLAIM_SECONDS = env.int("GATEWAY_CLAIM_SECONDS", 30)
+
+# --- Webhooks to tenants ---
+
+
+def _are_networks(texts: list[str]) -> None:
+    for text in texts:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+
+# The endpoints' secrets are derived from it; another value changes every one of them.
+WEBHOOK_SIGNING_SECRET = env.str("WEBHOOK_SIGNING_SECRET")
+# Which networks webhooks may reach though they are private; plain http reaches only these.
+_networks: list[str] = env.list("WEBHOOK_ALLOWED_NETWORKS", [], validate=_are_networks) or []
+WEBHOOK_ALLOWED_NETWORKS = [ip_network(each) for each in _networks]
 
 # --- Payments ---
 

@@ -13,6 +13,7 @@ class Act(StrEnum):
     BUY = "buy"
     UPLOAD = "upload"
     CHANGE_TOKENS = "change_tokens"  # the organisation's; a personal one is its member's own
+    CHANGE_WEBHOOKS = "change_webhooks"
 
 
 _MAY: dict[Act, frozenset[str]] = {
@@ -21,6 +22,7 @@ _MAY: dict[Act, frozenset[str]] = {
     Act.BUY: frozenset({Role.OWNER, Role.ADMIN, Role.BILLING}),
     Act.UPLOAD: frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
     Act.CHANGE_TOKENS: frozenset({Role.OWNER, Role.ADMIN}),
+    Act.CHANGE_WEBHOOKS: frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
 }
 
 

@@ -1,11 +1,22 @@
 """Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
 
+from typing import Any
+
 from celery import shared_task
 from django.utils import timezone
 
-from tenants import gateway, queue
+from tenants import gateway, queue, selectors
 from tenants.models import GatewayPlan, UsagePlan
-from tenants.services import closing, live, mirrors, reconcile, reconciling, usage
+from tenants.services import (
+    closing,
+    live,
+    mirrors,
+    reconcile,
+    reconciling,
+    usage,
+    webhook_delivery,
+    webhook_events,
+)
 from tenants.services import live_compare as comparing
 
 
@@ -79,3 +90,29 @@ def live_compare() -> None:
 def live_prune() -> None:
     """Forget live figures that are no longer needed."""
     live.live_prune(now=timezone.now())
+
+
+@shared_task
+def webhook_announce(news_id: int, _tenant_id: int | None, _payload: dict[str, Any]) -> None:
+    """Tell a tenant's webhook endpoints a piece of news."""
+    webhook_events.webhook_announce(news_id=news_id, now=timezone.now())
+
+
+@shared_task
+def webhooks_deliver(endpoint_id: int) -> None:
+    """Send what is due to one endpoint; what does not fit into a run goes to the queue's end."""
+    if webhook_delivery.endpoint_deliver(endpoint_id=endpoint_id, clock=timezone.now):
+        queue.send("tenants.tasks.webhooks_deliver", endpoint_id, queue="webhooks")
+
+
+@shared_task
+def webhooks_sweep() -> None:
+    """Queue every endpoint that something is due for: a retry, or what a crash left."""
+    for endpoint_id in selectors.webhook_endpoints_due(now=timezone.now()):
+        queue.send("tenants.tasks.webhooks_deliver", endpoint_id, queue="webhooks")
+
+
+@shared_task
+def webhooks_prune() -> None:
+    """Forget old webhook events."""
+    webhook_events.webhooks_prune(now=timezone.now())

@@ -46,7 +46,7 @@ from tests.services import (
     pointed_at_payments,
 )
 
-QUEUES = (*GATEWAY_QUEUES, "default")
+QUEUES = (*GATEWAY_QUEUES, "default", "webhooks")
 
 # How long an example takes, or is drawn, says something about the machine and nothing about us.
 hypothesis_settings.register_profile(

@@ -29,6 +29,8 @@ os.environ.update(
     SECRET_KEY="tests-only",
     API_KEY_SECRET="tests-only",
     GATEWAY_SECRET="tests-only-gateway-secret",
+    WEBHOOK_SIGNING_SECRET="tests-only",
+    WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
     STRIPE_SECRET_KEY=STRIPE_TEST_SECRET_KEY or "sk_test_tests",
     STRIPE_WEBHOOK_SECRET="whsec_tests",
     EMAIL_URL="memory:",

@@ -23,6 +23,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(50),
     "API_KEY_SECRET": lambda: secrets.token_urlsafe(32),
     "GATEWAY_SECRET": lambda: secrets.token_urlsafe(32),
+    "WEBHOOK_SIGNING_SECRET": lambda: secrets.token_urlsafe(32),
     "STRIPE_SECRET_KEY": lambda: f"sk_test_{secrets.token_hex(24)}",
     "STRIPE_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(32)}",
     "OPERATOR_PASSWORD": lambda: secrets.token_urlsafe(12),
@@ -42,6 +43,7 @@ DEFAULTS = {
     "LIVE_MARGIN_SECONDS": "1",
     "GATEWAY_CLAIM_SECONDS": "5",
     "BACKEND_PACKAGE": "code",
+    "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
 }
 
 

@@ -20,7 +20,12 @@ from portal.supervisor.environment import HOST, Ports, environment_write
 from portal.supervisor.lock import lock_take
 from portal.supervisor.processes import BASE_DIR, Child, Keeper, NotReady, Program
 
-WORKERS = {"gateway": ("gateway_urgent,gateway", 1), "default": ("default", 2)}
+# name -> (queues, pool, how many at once)
+WORKERS = {
+    "gateway": ("gateway_urgent,gateway", "prefork", 1),
+    "default": ("default", "prefork", 2),
+    "webhooks": ("webhooks", "threads", 8),
+}
 UP_SECONDS = 180
 
 Say = Callable[[str], None]
@@ -194,11 +199,11 @@ class Stack:
                 [
                     *("celery", "--app", "portal.celery", "worker", "--loglevel", "INFO"),
                     *("--hostname", f"{name}@sekisho"),
-                    *("--queues", queues, "--concurrency", processes),
+                    *("--queues", queues, "--pool", pool, "--concurrency", at_once),
                 ],
                 self._worker_answers(f"{name}@sekisho"),
             )
-            for name, (queues, processes) in WORKERS.items()
+            for name, (queues, pool, at_once) in WORKERS.items()
         ]
 
     def _worker_answers(self, hostname: str) -> Callable[[], bool]:

@@ -9,6 +9,7 @@ usage.py       usage by version, meter and UTC day
 live.py        the live meter's figures: seconds old, never billed
 quota.py       entitlements, grants, leases
 outbox.py      news for the apps above, and what has been done with it
+webhooks.py    webhooks to tenants: endpoints, events, deliveries, attempts
 audit.py       who did what, when, from where
 """
 
@@ -22,6 +23,14 @@ from tenants.models.quota import Entitlement, GrantKind, Lease, QuotaGrant
 from tenants.models.stages import GatewayStage
 from tenants.models.tokens import ApiToken
 from tenants.models.usage import SOLD, Meter, UsageDay, UsageRecord
+from tenants.models.webhooks import (
+    DeliveryState,
+    DisabledReason,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 
 __all__ = [
     "SOLD",
@@ -29,6 +38,8 @@ __all__ = [
     "ApiKeyVersion",
     "ApiToken",
     "AuditEntry",
+    "DeliveryState",
+    "DisabledReason",
     "Entitlement",
     "GatewayPlan",
     "GatewayStage",
@@ -55,4 +66,8 @@ __all__ = [
     "UsageRecord",
     "User",
     "VersionStatus",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]

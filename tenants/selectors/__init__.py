@@ -51,6 +51,10 @@ from tenants.selectors.tokens import member_of_token as member_of_token
 from tenants.selectors.totals import caps_written as caps_written
 from tenants.selectors.totals import usage_read_at as usage_read_at
 from tenants.selectors.totals import usage_sums as usage_sums
+from tenants.selectors.webhooks import webhook_deliveries as webhook_deliveries
+from tenants.selectors.webhooks import webhook_deliveries_page as webhook_deliveries_page
+from tenants.selectors.webhooks import webhook_endpoints as webhook_endpoints
+from tenants.selectors.webhooks import webhook_endpoints_due as webhook_endpoints_due
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Each function is keyword-only, named entity_action, and is one short transaction that locks, checks
 and then acts. None of them talks to the gateway but those in `reconcile`, `mirrors` and `usage`,
-which workers alone call.
+nor to anybody else but those in `webhook_delivery`, which workers alone call.
 """
 
 from tenants.services.api_keys import (
@@ -29,6 +29,20 @@ from tenants.services.tenants import tenant_change_plan, tenant_create, tenant_u
 from tenants.services.tokens import api_token_create, api_token_revoke, api_token_used
 from tenants.services.usage import usage_record, usage_records_prune
 from tenants.services.usage_plans import usage_plan_save
+from tenants.services.webhook_events import (
+    webhook_replay,
+    webhook_replay_failed,
+    webhook_test_send,
+)
+from tenants.services.webhooks import (
+    webhook_endpoint_create,
+    webhook_endpoint_delete,
+    webhook_endpoint_disable,
+    webhook_endpoint_enable,
+    webhook_endpoint_update,
+    webhook_secret_reveal,
+    webhook_secret_rotate,
+)
 
 __all__ = [
     "MOST_OVERLAP",
@@ -60,4 +74,14 @@ __all__ = [
     "usage_plan_save",
     "usage_record",
     "usage_records_prune",
+    "webhook_endpoint_create",
+    "webhook_endpoint_delete",
+    "webhook_endpoint_disable",
+    "webhook_endpoint_enable",
+    "webhook_endpoint_update",
+    "webhook_replay",
+    "webhook_replay_failed",
+    "webhook_secret_reveal",
+    "webhook_secret_rotate",
+    "webhook_test_send",
 ]

@@ -1,0 +1,45 @@
+"""A tenant's webhook endpoints and what was sent to them, and whose turn it is."""
+
+import uuid
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from tenants.models import DeliveryState, Tenant, WebhookDelivery, WebhookEndpoint
+
+
+def webhook_endpoints(*, tenant: Tenant) -> QuerySet[WebhookEndpoint]:
+    """Return a tenant's endpoints, oldest first."""
+    return WebhookEndpoint.objects.filter(tenant=tenant).select_related("tenant").order_by("id")
+
+
+def webhook_deliveries(*, tenant: Tenant) -> QuerySet[WebhookDelivery]:
+    """Return what was and is to be sent to a tenant's endpoints, newest first."""
+    deliveries = WebhookDelivery.objects.filter(endpoint__tenant=tenant)
+    return deliveries.select_related("event", "endpoint").order_by("-id")
+
+
+def webhook_deliveries_page(
+    *, endpoint: WebhookEndpoint, state: str, before: uuid.UUID | None, count: int
+) -> tuple[list[WebhookDelivery], WebhookDelivery | None]:
+    """Return up to `count` of an endpoint's deliveries older than `before`, newest first, and the
+    one that the next page begins before; None where there is no next page.
+
+    `state` is one of DeliveryState, or empty for all.
+    """
+    deliveries = endpoint.deliveries.select_related("event").order_by("-id")
+    if state:
+        deliveries = deliveries.filter(state=state)
+    if before:
+        oldest = endpoint.deliveries.filter(uuid=before).values_list("pk", flat=True).first()
+        deliveries = deliveries.filter(pk__lt=oldest or 0)
+    found = list(deliveries[: count + 1])
+    return found[:count], found[count - 1] if len(found) > count else None
+
+
+def webhook_endpoints_due(*, now: datetime) -> list[int]:
+    """Return the ids of the endpoints that wait for a worker."""
+    due = WebhookDelivery.objects.filter(
+        state=DeliveryState.PENDING, next_attempt_at__lte=now, endpoint__disabled_at=None
+    ).exclude(endpoint__claimed_until__gt=now)
+    return list(due.order_by("endpoint").values_list("endpoint", flat=True).distinct())

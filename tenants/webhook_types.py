@@ -1,0 +1,83 @@
+"""The events that tenants may hear of, each with an example: the one list for services and pages.
+
+An app tells of its own by `register` when it is ready (apps.py). A type is the news of the same
+kind in the outbox, which portal/celery.py must have relayed to `tenants.tasks.webhook_announce`.
+Data carries ids and what anybody in the tenant may see, never a secret.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import ApiKeyVersion, OutboxEvent
+
+Data = dict[str, Any]
+
+TEST = "webhook.test"
+
+
+def _payload(news: OutboxEvent) -> Data:
+    payload: Data = news.payload
+    return payload
+
+
+@dataclass(frozen=True)
+class EventType:
+    """A type's name, what it says, the data of one, and how the data is made of the news."""
+
+    name: str
+    label: str | Promise
+    example: Data
+    data: Callable[[OutboxEvent], Data] = _payload
+
+
+_TYPES: dict[str, EventType] = {}
+
+
+def register(*types: EventType) -> None:
+    """Add types. The same name again replaces the first."""
+    _TYPES.update({each.name: each for each in types})
+
+
+def event_types() -> list[EventType]:
+    """Return all types, by name."""
+    return sorted(_TYPES.values(), key=lambda each: each.name)
+
+
+def event_type(name: str) -> EventType | None:
+    """Return the type of that name, None where nobody may hear of such news."""
+    return _TYPES.get(name)
+
+
+def _key(news: OutboxEvent) -> Data:
+    version = ApiKeyVersion.objects.select_related("api_key").get(pk=news.payload["version"])
+    key = version.api_key
+    return {"id": str(key.uuid), "name": key.name, "last_four": version.last_four}
+
+
+def _tenant(news: OutboxEvent) -> Data:
+    tenant = news.tenant
+    if tenant is None:
+        raise ValueError(f"{news} is about no tenant.")
+    return {"id": str(tenant.uuid), "name": tenant.name, "language": tenant.language}
+
+
+_UUID = "4f0c9e0b-7c55-4f4a-9a51-2d1d3c1b8e55"
+_KEY = {"id": _UUID, "name": "production", "last_four": "q7xa"}
+
+register(
+    EventType("key.active", _("A key's value works at the gateway."), _KEY, _key),
+    EventType("key.revoked", _("A key's value was revoked or replaced."), _KEY, _key),
+    EventType(
+        "tenant.updated",
+        _("The organisation's name or language was changed."),
+        {"id": _UUID, "name": "Alice Corp", "language": "en"},
+        _tenant,
+    ),
+    EventType(
+        TEST, _("Somebody sent a test event, to one endpoint."), {"message": "This is a test."}
+    ),
+)
