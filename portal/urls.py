@@ -26,6 +26,8 @@ from portal.views import (
     spending,
     tokens,
     uploads,
+    webhook_endpoints,
+    webhook_log,
     webhooks,
 )
 from portal.views.api import NothingView
@@ -45,6 +47,8 @@ urlpatterns = [
     path("", include(uploads.urlpatterns)),
     path("", include(organisation.urlpatterns)),
     path("", include(tokens.urlpatterns)),
+    path("", include(webhook_endpoints.urlpatterns)),
+    path("", include(webhook_log.urlpatterns)),
     path("", include(webhooks.urlpatterns)),
     path("", include(docs.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),

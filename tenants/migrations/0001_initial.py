@@ -556,7 +556,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='ID')),
-                ('state', models.CharField(choices=[('pending', 'pending'), ('succeeded', 'succeeded'), ('failed', 'failed')], default='pending', max_length=9, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'under way'), ('succeeded', 'succeeded'), ('failed', 'failed')], default='pending', max_length=9, verbose_name='state')),
                 ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
                 ('next_attempt_at', models.DateTimeField(null=True, verbose_name='next attempt at')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),

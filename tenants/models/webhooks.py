@@ -99,7 +99,7 @@ class WebhookEvent(models.Model):
 class DeliveryState(models.TextChoices):
     """Where the telling of an event to an endpoint stands."""
 
-    PENDING = "pending", _("pending")
+    PENDING = "pending", _("under way")
     SUCCEEDED = "succeeded", _("succeeded")
     FAILED = "failed", _("failed")
 

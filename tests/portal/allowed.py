@@ -85,6 +85,9 @@ PAGES: Mapping[str, Row] = {
     "team/": LOOK,
     "settings/": {"GET": TEAM, "POST": LEADS},
     "settings/tokens/": {"GET": TEAM, "POST": TEAM},
+    "settings/webhooks/": LOOK,
+    "settings/webhooks/events/": LOOK,
+    "settings/webhooks/create/": {"GET": BUILDERS, "POST": BUILDERS},
 }
 
 # Addresses, or forms, that name something of a tenant's.
@@ -111,6 +114,17 @@ THINGS: Mapping[str, Row] = {
     "uploads/<uuid:upload_id>/source/": LOOK,
     "uploads/<uuid:upload_id>/variants/<int:conversion_id>/": LOOK,
     "settings/tokens/<uuid:token_id>/revoke/": {"POST": LEADS},
+    "settings/webhooks/<uuid:endpoint_id>/": LOOK,
+    "settings/webhooks/<uuid:endpoint_id>/edit/": {"GET": BUILDERS, "POST": BUILDERS},
+    "settings/webhooks/<uuid:endpoint_id>/disable/": {"POST": BUILDERS},
+    "settings/webhooks/<uuid:endpoint_id>/enable/": {"POST": BUILDERS},
+    "settings/webhooks/<uuid:endpoint_id>/delete/": {"POST": BUILDERS},
+    "settings/webhooks/<uuid:endpoint_id>/rotate/": {"POST": BUILDERS},
+    "settings/webhooks/<uuid:endpoint_id>/test/": {"POST": BUILDERS},
+    "settings/webhooks/<uuid:endpoint_id>/replay/": {"POST": BUILDERS},
+    "settings/webhooks/deliveries/<uuid:delivery_id>/": LOOK,
+    "settings/webhooks/deliveries/<uuid:delivery_id>/state/": LOOK,
+    "settings/webhooks/deliveries/<uuid:delivery_id>/replay/": {"POST": BUILDERS},
     "tenants/switch/": {"POST": TEAM},
 }
 

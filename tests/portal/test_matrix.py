@@ -25,9 +25,9 @@ from billing.models import Currency, SavedCard
 from conversions import backend
 from conversions.links import Link
 from conversions.models import Conversion, ConversionState, Upload
-from tenants.models import ApiKey, ApiToken, Member, Role, Tenant, User
+from tenants.models import ApiKey, ApiToken, Member, Role, Tenant, User, WebhookEndpoint
 from tenants.scopes import Scope
-from tenants.services import api_token_create
+from tenants.services import api_token_create, webhook_test_send
 from tests.billing.books import issued
 from tests.portal import allowed
 from tests.portal.allowed import Visitor
@@ -102,11 +102,12 @@ def things(db: None) -> Things:
         customer=tenant.customer, stripe_id="pm_1", brand="visa", last_four="4242", exp_month=1,
         exp_year=2030, saved_at=now,
     )  # fmt: skip
+    owner = tenant.members.get(role=Role.OWNER).user
     order = billing.services.extension_order(
         tenant=tenant,
         pack_code="extra-100",
         token="t",
-        actor=tenant.members.get(role=Role.OWNER).user,
+        actor=owner,
         now=now,
     )
     upload = Upload.objects.create(
@@ -116,7 +117,12 @@ def things(db: None) -> Things:
     conversion = Conversion.objects.create(
         upload=upload, preset_code="thumb", preset_version=1, state=ConversionState.DONE, key="k"
     )
+    endpoint = WebhookEndpoint.objects.create(
+        tenant=tenant, url="https://hooks.example.com/", created_at=now
+    )
     return {
+        "endpoint_id": endpoint.uuid,
+        "delivery_id": webhook_test_send(endpoint=endpoint, actor=owner, now=now).uuid,
         "key_id": ApiKey.objects.get(tenant=tenant).uuid,
         "token_id": machines_token(tenant, now=now).uuid,
         "order_uuid": order.uuid,

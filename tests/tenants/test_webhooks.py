@@ -1,6 +1,7 @@
 """Webhooks to tenants, to a server that verifies them: what it is sent, when, and how often."""
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -491,3 +492,9 @@ def test_what_an_endpoint_may_not_be(cast: Cast) -> None:
         endpoint_of(cast, f"https://hooks.example.com/{n}")
     with pytest.raises(Refused):
         endpoint_of(cast, "https://hooks.example.com/")
+
+
+def test_the_documentation_lists_the_types(settings: Any) -> None:
+    table = (settings.BASE_DIR / "docs" / "webhooks.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| `([a-z_.]+)` \|", table, re.MULTILINE))
+    assert listed == {each.name for each in webhook_types.event_types()}
