@@ -65,6 +65,7 @@ RECEIVERS: dict[str, list[str]] = {
 
 # name -> (task, seconds between runs)
 SCHEDULE: dict[str, tuple[str, int]] = {
+    "send mails to people": ("tenants.tasks.mails_sweep", settings.SWEEP_SECONDS),
     "sync usage": ("tenants.tasks.usage_sync_all", settings.USAGE_SYNC_SECONDS),
     "sweep tenants": ("tenants.tasks.tenants_sweep", settings.SWEEP_SECONDS),
     "sweep usage plans": ("tenants.tasks.mirrors_sweep", settings.SWEEP_SECONDS),

@@ -1,7 +1,9 @@
 """Forms of the website."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
 from django.conf import settings
@@ -18,7 +20,7 @@ import billing.services
 from billing.models import TaxDetails
 from billing.tax_numbers import countries, tax_id_checked
 from tenants.errors import Refused
-from tenants.models import SOLD, ApiKey, Meter, Tenant, User
+from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
 
 
 class SignupForm(AllauthSignupForm):
@@ -68,6 +70,34 @@ class SignupForm(AllauthSignupForm):
             address = reverse("billing-checkout", args=[signed_up.order.uuid])
             request.checkout_url = address  # type: ignore[attr-defined]
         return user
+
+
+class InvitedSignupForm(AllauthSignupForm):
+    """Sign up by an invitation: its address is settled, and there is an organisation already."""
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].initial, self.fields["email"].disabled = email, True
+
+    def validate_unique_email(self, value: str) -> str:
+        """Say that an address has an account, which others are not told: it is the reader's."""
+        email: str = super().validate_unique_email(value)
+        if self.account_already_exists:
+            raise get_adapter().validation_error("email_taken")
+        return email
+
+
+class InvitationForm(forms.Form):
+    """Whom to invite, and as what: one of `roles`."""
+
+    email = forms.EmailField(
+        label=_("Email address"), widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
+    role = forms.ChoiceField(label=_("Role"), initial=Role.DEVELOPER)
+
+    def __init__(self, *args: Any, roles: Sequence[Role], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = [(role.value, capfirst(role.label)) for role in roles]  # type: ignore[attr-defined]  # of any field
 
 
 class UsageRangeForm(forms.Form):

@@ -1,15 +1,17 @@
 """Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
 
+from contextlib import suppress
 from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
 
 from tenants import gateway, queue, selectors
-from tenants.models import GatewayPlan, UsagePlan
+from tenants.models import GatewayPlan, Mail, UsagePlan
 from tenants.services import (
     closing,
     live,
+    mails,
     mirrors,
     reconcile,
     reconciling,
@@ -116,3 +118,17 @@ def webhooks_sweep() -> None:
 def webhooks_prune() -> None:
     """Forget old webhook events."""
     webhook_events.webhooks_prune(now=timezone.now())
+
+
+@shared_task
+def mail_send(mail_pk: int) -> None:
+    """Send one mail; a failure is noted, and the sweep tries again."""
+    with suppress(OSError):
+        mails.mail_send(mail=Mail.objects.get(pk=mail_pk), now=timezone.now())
+
+
+@shared_task
+def mails_sweep() -> None:
+    """Queue the mails that were not sent."""
+    for mail in mails.mails_waiting(now=timezone.now()):
+        queue.send("tenants.tasks.mail_send", mail.pk, queue="default")

@@ -1,4 +1,4 @@
-"""The organisation: its members, its settings, and which one of several a user works for."""
+"""The organisation: its settings, and which one of several a user works for."""
 
 import uuid
 
@@ -8,19 +8,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.forms import TenantSettingsForm
 from portal.views.access import SESSION_KEY, TenantRequest, demand, tenant_required
 from tenants import selectors, services
 from tenants.permissions import Act
-
-
-@require_safe
-@tenant_required
-def team(request: TenantRequest) -> HttpResponse:
-    members = request.member.tenant.members.select_related("user")
-    return render(request, "portal/team.html", {"nav": "team", "members": members})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,7 +55,6 @@ def tenant_switch(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("team/", team, name="team"),
     path("settings/", settings_page, name="settings"),
     path("tenants/switch/", tenant_switch, name="tenant-switch"),
 ]

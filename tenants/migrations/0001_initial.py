@@ -648,4 +648,58 @@ class Migration(migrations.Migration):
             model_name='webhookdelivery',
             constraint=models.UniqueConstraint(fields=('event', 'endpoint'), name='delivery_once_per_endpoint'),
         ),
+        migrations.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('email', models.EmailField(max_length=254, verbose_name='email address')),
+                ('role', models.CharField(choices=[('owner', 'owner'), ('admin', 'admin'), ('developer', 'developer'), ('billing', 'billing')], max_length=9, verbose_name='role')),
+                ('state', models.CharField(choices=[('open', 'not answered'), ('accepted', 'accepted'), ('declined', 'turned down'), ('withdrawn', 'withdrawn')], default='open', max_length=9, verbose_name='state')),
+                ('token_digest', models.CharField(editable=False, max_length=64, unique=True)),
+                ('sendings', models.PositiveSmallIntegerField(default=1, verbose_name='times sent')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('expires_at', models.DateTimeField(verbose_name='expires at')),
+                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended at')),
+                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='invited by')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='tenants.tenant', verbose_name='tenant')),
+            ],
+            options={
+                'verbose_name': 'invitation',
+                'verbose_name_plural': 'invitations',
+                'ordering': ['created_at', 'id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Mail',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=40, verbose_name='kind')),
+                ('to', models.EmailField(max_length=254, verbose_name='to')),
+                ('context', models.JSONField(default=dict, verbose_name='context')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed at')),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
+                ('error', models.CharField(blank=True, max_length=300, verbose_name='error')),
+                ('invitation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='mails', to='tenants.invitation', verbose_name='invitation')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mails', to='tenants.tenant', verbose_name='tenant')),
+            ],
+            options={
+                'verbose_name': 'mail',
+                'verbose_name_plural': 'mails',
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='invitation',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('tenant', 'email'), name='invitation_open_once'),
+        ),
+        migrations.AddIndex(
+            model_name='mail',
+            index=models.Index(condition=models.Q(('sent_at', None)), fields=['created_at'], name='mail_unsent'),
+        ),
+        migrations.AddIndex(
+            model_name='mail',
+            index=models.Index(fields=['tenant', 'created_at'], name='mail_of_tenant'),
+        ),
     ]

@@ -10,12 +10,16 @@ live.py        the live meter's figures: seconds old, never billed
 quota.py       entitlements, grants, leases
 outbox.py      news for the apps above, and what has been done with it
 webhooks.py    webhooks to tenants: endpoints, events, deliveries, attempts
+invitations.py  invitations into a tenant, by mail
+mails.py       mails to people, about their place in a tenant
 audit.py       who did what, when, from where
 """
 
 from tenants.models.audit import AuditEntry
+from tenants.models.invitations import Invitation, InvitationState
 from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
 from tenants.models.live import LiveDay, LiveMeter, LiveMinute
+from tenants.models.mails import Mail
 from tenants.models.outbox import OutboxEvent
 from tenants.models.people import Hold, HoldReason, Member, Role, Tenant, TenantState, User
 from tenants.models.plans import GatewayPlan, MethodLimit, PlanSpan, QuotaPeriod, UsagePlan
@@ -46,11 +50,14 @@ __all__ = [
     "GrantKind",
     "Hold",
     "HoldReason",
+    "Invitation",
+    "InvitationState",
     "KeySlot",
     "Lease",
     "LiveDay",
     "LiveMeter",
     "LiveMinute",
+    "Mail",
     "Member",
     "Meter",
     "MethodLimit",

@@ -24,6 +24,10 @@ from tenants.selectors.grants import GrantState as GrantState
 from tenants.selectors.grants import grant_rows as grant_rows
 from tenants.selectors.grants import granted_left as granted_left
 from tenants.selectors.grants import grants_in_order as grants_in_order
+from tenants.selectors.invitations import Standing as Standing
+from tenants.selectors.invitations import invitation_by_token as invitation_by_token
+from tenants.selectors.invitations import invitations_open as invitations_open
+from tenants.selectors.invitations import standing as standing
 from tenants.selectors.keys import api_keys as api_keys
 from tenants.selectors.keys import last_used as last_used
 from tenants.selectors.keys import newest_version as newest_version

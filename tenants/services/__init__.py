@@ -21,8 +21,21 @@ from tenants.services.grants import (
     quota_grant_withdraw,
 )
 from tenants.services.holds import hold_lift, hold_place
+from tenants.services.invitations import (
+    invitation_accept,
+    invitation_create,
+    invitation_decline,
+    invitation_resend,
+    invitation_withdraw,
+)
 from tenants.services.key_rotation import MOST_OVERLAP, api_key_overlap_end, api_key_rotate
 from tenants.services.live import live_record
+from tenants.services.members import (
+    member_change_role,
+    member_leave,
+    member_remove,
+    ownership_transfer,
+)
 from tenants.services.outbox import outbox_publish
 from tenants.services.quota import quota_cap_set, quota_grant
 from tenants.services.tenants import tenant_change_plan, tenant_create, tenant_update
@@ -61,8 +74,17 @@ __all__ = [
     "grant_release",
     "hold_lift",
     "hold_place",
+    "invitation_accept",
+    "invitation_create",
+    "invitation_decline",
+    "invitation_resend",
+    "invitation_withdraw",
     "live_record",
+    "member_change_role",
+    "member_leave",
+    "member_remove",
     "outbox_publish",
+    "ownership_transfer",
     "quota_cap_set",
     "quota_grant",
     "quota_grant_restore",

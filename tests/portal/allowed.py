@@ -38,6 +38,7 @@ Roles = frozenset[str]
 Row = Mapping[str, Roles]
 
 TEAM: Roles = frozenset(Role.values)
+OWNER: Roles = frozenset({Role.OWNER})
 LEADS: Roles = frozenset({Role.OWNER, Role.ADMIN})
 BUILDERS: Roles = frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER})
 BUYERS: Roles = frozenset({Role.OWNER, Role.ADMIN, Role.BILLING})
@@ -53,6 +54,10 @@ PUBLIC: Mapping[str, frozenset[str]] = {
         ),
         frozenset({"GET"}),
     ),
+    "invitations/<str:invitation_token>/": frozenset({"GET"}),
+    "invitations/<str:invitation_token>/join/": frozenset({"GET", "POST"}),
+    "invitations/<str:invitation_token>/accept/": frozenset({"POST"}),
+    "invitations/<str:invitation_token>/decline/": frozenset({"POST"}),
     "webhooks/stripe/": frozenset({"POST"}),
 }  # fmt: skip
 
@@ -83,6 +88,8 @@ PAGES: Mapping[str, Row] = {
     "uploads/create/": {"POST": BUILDERS},
     "uploads/archive.zip": {"GET": TEAM, "POST": TEAM},
     "team/": LOOK,
+    "team/invite/": {"POST": LEADS},
+    "team/leave/": {"POST": TEAM},
     "settings/": {"GET": TEAM, "POST": LEADS},
     "settings/tokens/": {"GET": TEAM, "POST": TEAM},
     "settings/webhooks/": LOOK,
@@ -125,6 +132,11 @@ THINGS: Mapping[str, Row] = {
     "settings/webhooks/deliveries/<uuid:delivery_id>/": LOOK,
     "settings/webhooks/deliveries/<uuid:delivery_id>/state/": LOOK,
     "settings/webhooks/deliveries/<uuid:delivery_id>/replay/": {"POST": BUILDERS},
+    "team/invitations/<uuid:invitation_id>/resend/": {"POST": LEADS},
+    "team/invitations/<uuid:invitation_id>/withdraw/": {"POST": LEADS},
+    "team/members/<int:member_id>/role/": {"POST": LEADS},
+    "team/members/<int:member_id>/remove/": {"POST": LEADS},
+    "team/members/<int:member_id>/transfer/": {"POST": OWNER},
     "tenants/switch/": {"POST": TEAM},
 }
 

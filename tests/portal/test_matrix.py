@@ -21,10 +21,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 import billing.services
+import tenants.services
 from billing.models import Currency, SavedCard
 from conversions import backend
 from conversions.links import Link
 from conversions.models import Conversion, ConversionState, Upload
+from tenants.invitation_tokens import token_of
 from tenants.models import ApiKey, ApiToken, Member, Role, Tenant, User, WebhookEndpoint
 from tenants.scopes import Scope
 from tenants.services import api_token_create, webhook_test_send
@@ -120,7 +122,13 @@ def things(db: None) -> Things:
     endpoint = WebhookEndpoint.objects.create(
         tenant=tenant, url="https://hooks.example.com/", created_at=now
     )
+    invitation = tenants.services.invitation_create(
+        tenant=tenant, email="dave@example.com", role=Role.BILLING, actor=owner, now=now
+    )
     return {
+        "invitation_id": invitation.uuid,
+        "invitation_token": token_of(invitation_uuid=invitation.uuid, sendings=1),
+        "member_id": tenant.members.get(role=Role.DEVELOPER).pk,
         "endpoint_id": endpoint.uuid,
         "delivery_id": webhook_test_send(endpoint=endpoint, actor=owner, now=now).uuid,
         "key_id": ApiKey.objects.get(tenant=tenant).uuid,

@@ -1,0 +1,131 @@
+"""Members: change a role, remove, leave, hand the tenant over.
+
+Who acts, and on whom, is read again under the tenant's lock: two owners who demote each other at
+once leave one.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from tenants.errors import Refused
+from tenants.models import Member, Role, Tenant, User
+from tenants.permissions import Act, may, roles_given_by
+from tenants.services.audit import audit_record
+from tenants.services.mails import mail_add
+
+
+@transaction.atomic
+def member_change_role(*, member: Member, role: str, actor: User, now: datetime) -> Member:
+    """Give a member another role; the same again does nothing.
+
+    Raise Refused where the actor may not give the one or take the other, or no owner would be left.
+    """
+    tenant = tenant_locked(member.tenant)
+    acting, member = member_acting(tenant, actor), _current(member)
+    given = roles_given_by(acting)
+    if member.role not in given or role not in given:
+        raise Refused(_("Your role may not do this."))
+    if member.role == role:
+        return member
+    _demand_another_owner(member)
+    previous, member.role = member.role, role
+    member.save(update_fields=["role"])
+    audit_record(
+        action="member.role_changed", tenant=tenant, actor=actor, now=now,
+        target=member.user.email, previous=previous, role=role,
+    )  # fmt: skip
+    _tell(member, "role_changed", by=actor, now=now)
+    return member
+
+
+@transaction.atomic
+def member_remove(*, member: Member, actor: User, now: datetime) -> None:
+    """Take a member out. Raise Refused where the actor may not, or no owner would be left."""
+    tenant = tenant_locked(member.tenant)
+    acting, member = member_acting(tenant, actor), _current(member)
+    if member.role not in roles_given_by(acting):
+        raise Refused(_("Your role may not do this."))
+    _demand_another_owner(member)
+    _end(member, "member.removed", actor=actor, now=now)
+    _tell(member, "removed", by=actor, now=now)
+
+
+@transaction.atomic
+def member_leave(*, member: Member, now: datetime) -> None:
+    """Take a member out by their own wish. Raise Refused for the last owner."""
+    tenant_locked(member.tenant)
+    member = _current(member)
+    _demand_another_owner(member)
+    _end(member, "member.left", actor=member.user, now=now)
+
+
+@transaction.atomic
+def ownership_transfer(*, member: Member, actor: User, now: datetime) -> None:
+    """Make a member the owner in the place of the actor, who becomes an admin.
+
+    Raise Refused where the actor is no owner, or the member is one already.
+    """
+    tenant = tenant_locked(member.tenant)
+    acting, member = member_acting(tenant, actor), _current(member)
+    if not may(acting, Act.TRANSFER):
+        raise Refused(_("Your role may not do this."))
+    if member.role == Role.OWNER:
+        raise Refused(_("%(email)s is an owner already.") % {"email": member.user.email})
+    member.role, acting.role = Role.OWNER, Role.ADMIN
+    member.save(update_fields=["role"])
+    acting.save(update_fields=["role"])
+    audit_record(
+        action="tenant.transferred", tenant=tenant, actor=actor, now=now, target=member.user.email
+    )
+    for to in (member.user.email, actor.email):
+        mail_add(
+            tenant=tenant, kind="transferred", to=to, now=now,
+            owner=member.user.email, previous=actor.email,
+        )  # fmt: skip
+
+
+def tenant_locked(tenant: Tenant) -> Tenant:
+    """Return the tenant as it is, with its members for this transaction alone to change."""
+    return Tenant.objects.select_for_update().get(pk=tenant.pk)
+
+
+def member_acting(tenant: Tenant, user: User) -> Member:
+    """Return the membership by which a user acts. Raise Refused for somebody who has left."""
+    member = Member.objects.filter(tenant=tenant, user=user).first()
+    if member is None:
+        raise Refused(_("You are not a member any more."))
+    return member
+
+
+def _current(member: Member) -> Member:
+    found = Member.objects.select_related("user", "tenant").filter(pk=member.pk).first()
+    if found is None:
+        raise Refused(_("This person is not a member any more."))
+    return found
+
+
+def _demand_another_owner(member: Member) -> None:
+    if member.role != Role.OWNER:
+        return
+    owners = Member.objects.filter(tenant=member.tenant, role=Role.OWNER)
+    if not owners.exclude(pk=member.pk).exists():
+        raise Refused(_("An organisation needs an owner. Make somebody else one first."))
+
+
+def _end(member: Member, action: str, *, actor: User, now: datetime) -> None:
+    audit_record(
+        action=action, tenant=member.tenant, actor=actor, now=now, target=member.user.email,
+        role=member.role,
+    )  # fmt: skip
+    Member.objects.filter(pk=member.pk).delete()
+
+
+def _tell(member: Member, kind: str, *, by: User, now: datetime) -> None:
+    """Write to a member what somebody else did with their place."""
+    if member.user_id != by.pk:
+        mail_add(
+            tenant=member.tenant, kind=kind, to=member.user.email, now=now,
+            role=member.role, by=by.email,
+        )  # fmt: skip
