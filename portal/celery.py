@@ -2,9 +2,9 @@
 
 Three workers run these: one for the `gateway` queues, with a single process so that the control
 plane's rate limit is met in one place, one of threads for `webhooks`, which waits for tenants'
-servers, and one for the rest. `gateway_urgent` is for what a tenant
-waits for and is always emptied first. The schedule is copied to django-celery-beat's tables at
-`seed`, where an operator may change it.
+servers, and one for the rest. `gateway_stop` is for keys that are revoked, and emptied first,
+however many sign up; then `gateway_urgent`, for what a tenant waits for. The schedule is copied to
+django-celery-beat's tables at `seed`, where an operator may change it.
 """
 
 import os
@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 from django.conf import settings
 
-GATEWAY_QUEUES = ("gateway_urgent", "gateway")
+GATEWAY_QUEUES = ("gateway_stop", "gateway_urgent", "gateway")
 
 app = Celery("sekisho")
 app.conf.update(

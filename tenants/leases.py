@@ -207,11 +207,14 @@ class Claim:
     """A living version's part in the sharing.
 
     `needs` says that it has run dry, or is new: that something has to move towards it.
+    `used_of_late` is what it was seen to use since its lease was last written, in requests (None:
+    it is new).
     """
 
     ceiling: int
     most_used: int
     needs: bool
+    used_of_late: int | None = None
 
 
 def shares(
@@ -221,7 +224,7 @@ def shares(
 
     `entitlement` is without what versions that are gone have used. What is free goes to whoever
     needs it, else to the first. Where somebody needs and nothing is free, all that is unused is
-    shared evenly; so nothing is written where nothing has to move. The advance is lent only to
+    shared by use; so nothing is written where nothing has to move. The advance is lent only to
     versions that would have nothing otherwise, never to a tenant's only one, and no more of it
     than is `uncertain` (what all versions, those gone included, may have used but were not seen
     to), because that is what comes back as usage settles.
@@ -233,7 +236,7 @@ def shares(
     free = entitlement - sum(targets.values())
     if free < 0 or (needy and free < len(needy)):
         targets = {key: claim.most_used for key, claim in claims.items()}
-        _spread(targets, list(claims), entitlement - sum(targets.values()))
+        _spread_by_use(targets, claims, entitlement - sum(targets.values()))
     else:
         _spread(targets, needy or list(claims)[:1], free)
     if len(claims) > 1:
@@ -241,6 +244,26 @@ def shares(
         lent = min(advance, uncertain)
         _spread(targets, empty, entitlement + lent - sum(targets.values()))
     return targets
+
+
+def _spread_by_use(targets: dict[int, int], claims: Mapping[int, Claim], free: int) -> None:
+    """Add `free` requests to all targets: nine tenths by use of late, the rest evenly.
+
+    So a key in use soon has nearly all, in few moves, and one that is not can begin. A new one
+    counts as much as the others do on average.
+    """
+    known = [each.used_of_late for each in claims.values() if each.used_of_late is not None]
+    average = sum(known) // len(known) if known else 0
+    weights = {
+        key: average if claim.used_of_late is None else claim.used_of_late
+        for key, claim in claims.items()
+    }
+    by_use = max(free, 0) * 9 // 10
+    for key, weight in weights.items():
+        given = by_use * weight // max(sum(weights.values()), 1)
+        targets[key] += given
+        free -= given
+    _spread(targets, sorted(claims, key=lambda key: not claims[key].needs), free)
 
 
 def _spread(targets: dict[int, int], keys: Sequence[int], free: int) -> None:

@@ -22,7 +22,7 @@ from portal.supervisor.processes import BASE_DIR, Child, Keeper, NotReady, Progr
 
 # name -> (queues, pool, how many at once)
 WORKERS = {
-    "gateway": ("gateway_urgent,gateway", "prefork", 1),
+    "gateway": ("gateway_stop,gateway_urgent,gateway", "prefork", 1),
     "default": ("default", "prefork", 2),
     "webhooks": ("webhooks", "threads", 8),
 }

@@ -18,7 +18,7 @@ from tenants.errors import NotInThisState, Refused
 from tenants.models import ApiKey, ApiKeyVersion, KeySlot, Tenant, User, VersionStatus
 from tenants.services.audit import audit_record
 from tenants.services.outbox import outbox_publish
-from tenants.services.reconciling import reconcile_request
+from tenants.services.reconciling import STOP, reconcile_request
 
 FIRST_KEY_NAME = "default"
 # A version stays in the gateway for 90 days after it ended, and an account has 10,000 keys at most.
@@ -183,7 +183,7 @@ def api_key_revoke(*, api_key: ApiKey, actor: User | None, now: datetime) -> Non
     api_key.save(update_fields=["revoked_at"])
     versions_revoke(versions=api_key.versions.all(), tenant=tenant, now=now)
     audit_record(action="api_key.revoked", tenant=tenant, actor=actor, now=now, target=api_key.name)
-    reconcile_request(tenant=tenant, now=now)
+    reconcile_request(tenant=tenant, now=now, lane=STOP)
 
 
 def key_lock(api_key: ApiKey) -> Tenant:

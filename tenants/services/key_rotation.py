@@ -13,7 +13,7 @@ from tenants.errors import Refused
 from tenants.models import ApiKey, ApiKeyVersion, User, VersionStatus
 from tenants.services.api_keys import key_lock, version_create, versions_revoke
 from tenants.services.audit import audit_record
-from tenants.services.reconciling import reconcile_request
+from tenants.services.reconciling import STOP, reconcile_request
 
 MOST_OVERLAP = timedelta(days=90)
 
@@ -52,7 +52,7 @@ def api_key_rotate(
         target=api_key.name,
         overlap_seconds=int(overlap.total_seconds()),
     )
-    reconcile_request(tenant=tenant, now=now)
+    reconcile_request(tenant=tenant, now=now, lane=STOP)
     return version
 
 
@@ -67,4 +67,4 @@ def api_key_overlap_end(*, api_key: ApiKey, actor: User | None, now: datetime) -
     audit_record(
         action="api_key.overlap_ended", tenant=tenant, actor=actor, now=now, target=api_key.name
     )
-    reconcile_request(tenant=tenant, now=now)
+    reconcile_request(tenant=tenant, now=now, lane=STOP)

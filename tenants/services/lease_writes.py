@@ -298,6 +298,11 @@ def _claim(lease: Lease, now: datetime) -> leases.Claim:
         ceiling=position.ceiling,
         most_used=leases.used_at_most(position, rules(), now),
         needs=leases.is_dry(position) or (position.opened_at is None and position.limit <= 1),
+        used_of_late=(
+            None
+            if position.opened_at is None
+            else max(position.seen_used - position.written_seen, 0)
+        ),
     )
 
 

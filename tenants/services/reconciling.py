@@ -7,6 +7,7 @@ from django.db.models import F
 from tenants import queue
 from tenants.models import Tenant
 
+STOP = "gateway_stop"  # what must not wait for anybody
 URGENT = "gateway_urgent"  # what a tenant waits for
 ROUTINE = "gateway"
 

@@ -198,8 +198,18 @@ class TestShares:
         assert leases.shares(100, 20, 0, claims) == {1: 70, 2: 30}
 
     def test_a_key_in_use_is_not_starved_while_another_holds_what_it_does_not_use(self) -> None:
-        claims = {1: Claim(50, 50, needs=True), 2: Claim(50, 0, needs=False)}
-        assert leases.shares(100, 20, 0, claims) == {1: 75, 2: 25}
+        claims = {1: Claim(50, 50, True, used_of_late=50), 2: Claim(50, 0, False, used_of_late=0)}
+        assert leases.shares(100, 20, 0, claims) == {1: 98, 2: 2}
+        last = {1: Claim(1, 0, False, used_of_late=0), 2: Claim(99, 99, True, used_of_late=9)}
+        assert leases.shares(100, 20, 0, last) == {1: 0, 2: 100}
+
+    def test_keys_in_use_share_what_is_unused_by_their_use(self) -> None:
+        claims = {
+            1: Claim(400, 400, True, used_of_late=400),
+            2: Claim(500, 100, False, used_of_late=100),
+            3: Claim(100, 0, True),  # a new one, which counts as one of them
+        }
+        assert leases.shares(1_000, 20, 0, claims) == {1: 400 + 258, 2: 100 + 76, 3: 166}
 
     def test_the_advance_is_lent_only_to_a_key_that_would_have_nothing(self) -> None:
         claims = {1: Claim(100, 100, needs=False), 2: Claim(1, 0, needs=True)}
@@ -216,10 +226,11 @@ class TestShares:
         claims=st.dictionaries(
             st.integers(0, 5),
             st.builds(
-                lambda used, spare, needs: Claim(used + spare, used, needs),
+                lambda used, spare, needs, late: Claim(used + spare, used, needs, late),
                 st.integers(0, 3_000),
                 st.integers(0, 3_000),
                 st.booleans(),
+                st.none() | st.integers(0, 3_000),
             ),
             min_size=1,
         ),

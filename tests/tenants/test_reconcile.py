@@ -8,7 +8,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from tenants import gateway, selectors, services
+from tenants import gateway, selectors, services, tasks
 from tenants.errors import NotInThisState
 from tenants.models import (
     ApiKeyVersion,
@@ -26,6 +26,7 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.services import reconcile, usage
+from tests.conftest import RunTasks
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -207,6 +208,36 @@ class TestStops:
         settle(tenant)
         assert call(value).status_code == 403
 
+    def test_a_revocation_is_the_first_thing_that_workers_do(
+        self, tenant: Tenant, call: Call, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run_tasks()
+        version = only_version(tenant)
+        value = value_of(version)
+        other = services.api_key_create(tenant=tenant, name="b", actor=None, now=timezone.now())
+        owner = User.objects.get()
+        for name in ("They", "sign", "up"):
+            services.tenant_create(
+                name=name, owner=owner, usage_plan=tenant.usage_plan, now=timezone.now()
+            )
+        tasks.usage_sync_all()
+        assert call(value).status_code == 200
+        services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
+        called: list[tuple[str, int]] = []
+        real = gateway._call
+
+        def noted(operation: str, **parameters: object) -> dict[str, object]:
+            answer = real(operation, **parameters)  # type: ignore[arg-type]
+            called.append((operation, call(value).status_code))
+            return answer
+
+        monkeypatch.setattr(gateway, "_call", noted)
+        names = run_tasks()
+        assert called[0] == ("update_api_key", 403)
+        assert {"tenants.tasks.tenant_reconcile", "tenants.tasks.usage_sync"} <= {*names}
+        other.refresh_from_db()
+        assert other.status == VersionStatus.ACTIVE
+
     def test_a_hold_stops_and_its_end_resumes(self, tenant: Tenant, call: Call) -> None:
         settle(tenant)
         value = value_of(only_version(tenant))
@@ -241,6 +272,38 @@ class TestSeveralKeys:
             sync()
             settle(tenant)
         assert used == 10
+
+    def test_a_key_in_use_is_not_starved_and_nothing_is_written_where_nothing_moves(
+        self, tenant: Tenant, plan: UsagePlan, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written: list[int] = []
+        real = gateway.usage_set_remaining
+
+        def noted(*, plan_id: str, key_id: str, remaining: int) -> None:
+            written.append(remaining)
+            real(plan_id=plan_id, key_id=key_id, remaining=remaining)
+
+        monkeypatch.setattr(gateway, "usage_set_remaining", noted)
+        plan.quota_limit = 100
+        services.usage_plan_save(usage_plan=plan, now=timezone.now())
+        settle(tenant)
+        sync()
+        busy = services.api_key_create(tenant=tenant, name="busy", actor=None, now=timezone.now())
+        settle(tenant)
+        value = value_of(busy)
+        assert len(written) == 2  # half of it moved
+        used, rounds = 0, [30, 10, 200, 200, 200]
+        moves = []
+        for at_most in rounds:
+            before = len(written)
+            used += passes(call, value, at_most=at_most)
+            sync()
+            settle(tenant)
+            moves.append(len(written) - before)
+        # None while it has some of its half left; then nearly all at once, and the last of it.
+        assert moves[:2] == [0, 0]
+        assert moves[2:4] == [2, 2]
+        assert used == 100
 
     def test_rotating_hands_out_no_fresh_quota(self, tenant: Tenant, call: Call) -> None:
         settle(tenant)
