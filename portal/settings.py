@@ -320,6 +320,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "tenants.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -333,6 +334,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.openapi.problems_describe",
     ],
+    "COMPONENT_SPLIT_REQUEST": True,  # what may be sent is narrower than what is answered
     "SERVE_INCLUDE_SCHEMA": False,
     # Nobody calls with the gateway's headers.
     "AUTHENTICATION_WHITELIST": [

@@ -11,7 +11,7 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -66,9 +66,9 @@ class KeyRotateSerializer(serializers.Serializer[Any]):
 class UsageQuerySerializer(serializers.Serializer[Any]):
     """UTC days, both included; the current period by default."""
 
-    start = serializers.DateField(required=False)
-    end = serializers.DateField(required=False)
-    key = serializers.UUIDField(required=False)
+    start = serializers.DateField(required=False, help_text="First UTC day, YYYY-MM-DD.")
+    end = serializers.DateField(required=False, help_text="Last UTC day, YYYY-MM-DD.")
+    key = serializers.UUIDField(required=False, help_text="A key's id; all keys without it.")
 
 
 class UsageDaySerializer(serializers.Serializer[Any]):
@@ -206,11 +206,7 @@ class UsageView(TenantView):
 
     @extend_schema(
         summary="Read your usage",
-        parameters=[
-            OpenApiParameter("start", type=str, description="First UTC day, YYYY-MM-DD."),
-            OpenApiParameter("end", type=str, description="Last UTC day, YYYY-MM-DD."),
-            OpenApiParameter("key", type=str, description="A key's id; all keys without it."),
-        ],
+        parameters=[UsageQuerySerializer],
         responses=UsageSerializer,
     )
     def get(self, request: Request) -> Response:

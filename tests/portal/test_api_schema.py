@@ -1,0 +1,67 @@
+"""The management API answers as its OpenAPI document says, whatever is sent; and that has no gaps.
+
+The calls follow from the document, valid ones and wrong ones, and go to the portal in this process.
+"""
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.management import call_command
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from schemathesis.specs.openapi import checks
+
+from portal.wsgi import application
+from tenants.scopes import Scope
+from tests.cast import Cast
+from tests.tenants.test_tokens import token_of
+
+EXAMPLES = 5  # of each operation
+
+schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))  # type: ignore[no-untyped-call]  # it has no types
+schema.app = application
+
+
+@pytest.fixture
+def _one_connection() -> Iterator[None]:
+    """Keep the test's connection over requests, as Django's test client does."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+def test_the_document_is_made_without_a_warning() -> None:
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
+
+
+@pytest.fixture
+def token(cast: Cast) -> str:
+    """The value of a token that may do everything."""
+    return token_of(cast, *Scope)[1]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_one_connection")
+@schema.parametrize()
+@hypothesis_settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_as_the_document_says(case: schemathesis.Case[Any], token: str) -> None:
+    case.call_and_validate(
+        headers={"Authorization": f"Bearer {token}"},
+        # A schema cannot say all: an end comes after its start, a name is more than spaces.
+        excluded_checks=[checks.positive_data_acceptance],
+    )
