@@ -100,6 +100,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "forget old live figures": ("tenants.tasks.live_prune", 3600),
     "send webhooks": ("tenants.tasks.webhooks_sweep", settings.SWEEP_SECONDS),
     "forget old webhooks": ("tenants.tasks.webhooks_prune", 24 * 3600),
+    "forget idempotent calls": ("tenants.tasks.idempotent_calls_prune", 3600),
     "relay news": ("portal.tasks.outbox_relay", settings.SWEEP_SECONDS),
     "forget old news": ("portal.tasks.outbox_prune", 24 * 3600),
 }

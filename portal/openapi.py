@@ -4,7 +4,9 @@ from typing import Any, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import SAFE_METHODS
 
+from tenants import idempotency
 from tenants.callers import TenantView
 from tenants.problems import MEDIA_TYPE, PROBLEMS
 
@@ -39,6 +41,17 @@ PROBLEM: dict[str, Any] = {
 }
 
 
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": idempotency.HEADER,
+    "description": (
+        "Of your choosing, for example a UUID. The same call again within 24 hours does nothing"
+        " again and is answered the same, but for what is shown once."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+
+
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers
     """A bearer token, and which of its scopes an operation takes."""
 
@@ -57,12 +70,17 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {self.name: [view.scopes[auto_schema.method]]}
 
 
-def problems_describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Give every operation the one answer that all refusals have; a hook of drf-spectacular's."""
+def operations_complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Give every operation what all have; a hook of drf-spectacular's.
+
+    That is the one answer of all refusals, and the Idempotency-Key where something is changed.
+    """
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for verbs in result["paths"].values():
-        for operation in verbs.values():
+        for verb, operation in verbs.items():
+            if verb.upper() not in SAFE_METHODS:
+                operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
             refused = {"description": "The call was refused.", "content": content}
             operation["responses"]["default"] = refused
     return result

@@ -332,7 +332,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "portal.openapi.problems_describe",
+        "portal.openapi.operations_complete",
     ],
     "COMPONENT_SPLIT_REQUEST": True,  # what may be sent is narrower than what is answered
     "SERVE_INCLUDE_SCHEMA": False,

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from tenants import selectors
 from tenants.authentication import CHALLENGE
+from tenants.idempotency import answered_once, key_of
 from tenants.models import ApiKeyVersion, ApiToken, Member, Tenant, User
 from tenants.scopes import OF_KEYS, Scope, scopes_named, scopes_of
 
@@ -44,6 +45,13 @@ class Caller:
     scopes: frozenset[Scope]
     member: Member | None = None
     token: ApiToken | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells this caller from the tenant's others. Keys, which change nothing, are one."""
+        if self.token:
+            return f"token-{self.token.pk}"
+        return f"user-{self.member.user_id}" if self.member else "key"
 
     @property
     def user(self) -> User | None:
@@ -74,6 +82,26 @@ class TenantView(APIView):
         if caller.token and scope not in scopes_named(caller.token.scopes):
             raise ScopeMissing(scope)
         raise PermissionDenied("Your role in the organisation does not allow this.")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Have a call with an Idempotency-Key answered once, by whichever method it is for."""
+        super().initial(request, *args, **kwargs)
+        key = key_of(request)
+        name = str(request.method).lower()
+        if key is not None and request.method in self.scopes:
+            caller = self.caller(request)  # who may not is refused, whatever was answered before
+            handler = getattr(self, name)
+
+            def once(request: Request, *args: Any, **kwargs: Any) -> Response:
+                return answered_once(
+                    tenant=caller.tenant,
+                    caller=caller.name,
+                    key=key,
+                    request=request,
+                    handler=lambda: handler(request, *args, **kwargs),
+                )
+
+            setattr(self, name, once)
 
     _is_keys = False
 

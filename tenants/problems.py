@@ -27,6 +27,7 @@ MEDIA_TYPE = "application/problem+json"
 PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "invalid": (400, _("Something that was sent is missing or wrong.")),
     "parse_error": (400, _("The body cannot be read.")),
+    "idempotency_key_invalid": (400, _("The Idempotency-Key is none.")),
     "not_authenticated": (401, _("The call does not say who calls.")),
     "authentication_failed": (401, _("The credentials are not good.")),
     "permission_denied": (403, _("The caller may not do this.")),
@@ -36,7 +37,9 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "not_acceptable": (406, _("The answer is JSON, and nothing else.")),
     "refused": (409, _("Something stands in the way.")),
     "not_in_this_state": (409, _("The state of the thing does not allow it.")),
+    "idempotency_key_in_use": (409, _("The same call is under way.")),
     "unsupported_media_type": (415, _("The body is in no form that is read here.")),
+    "idempotency_key_reused": (422, _("The Idempotency-Key was for another call.")),
     "throttled": (429, _("Too many calls.")),
     "error": (500, _("Something went wrong on our side.")),
 }

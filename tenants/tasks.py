@@ -10,6 +10,7 @@ from tenants import gateway, queue, selectors
 from tenants.models import GatewayPlan, Mail, UsagePlan
 from tenants.services import (
     closing,
+    idempotency,
     live,
     mails,
     mirrors,
@@ -132,3 +133,9 @@ def mails_sweep() -> None:
     """Queue the mails that were not sent."""
     for mail in mails.mails_waiting(now=timezone.now()):
         queue.send("tenants.tasks.mail_send", mail.pk, queue="default")
+
+
+@shared_task
+def idempotent_calls_prune() -> None:
+    """Forget the calls of the management API that need not be recognised any more."""
+    idempotency.idempotent_calls_prune(now=timezone.now())

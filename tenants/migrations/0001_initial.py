@@ -375,6 +375,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='IdempotentCall',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('caller', models.CharField(max_length=40, verbose_name='caller')),
+                ('key', models.CharField(max_length=255, verbose_name='key')),
+                ('fingerprint', models.CharField(max_length=64)),
+                ('status', models.PositiveSmallIntegerField(verbose_name='status')),
+                ('body', models.JSONField(null=True, verbose_name='answer')),
+                ('called_at', models.DateTimeField(db_index=True, verbose_name='called at')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant', verbose_name='tenant')),
+            ],
+            options={
+                'verbose_name': 'idempotent call',
+                'verbose_name_plural': 'idempotent calls',
+                'constraints': [models.UniqueConstraint(fields=('tenant', 'caller', 'key'), name='idempotent_call_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='AuditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

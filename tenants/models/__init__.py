@@ -5,6 +5,7 @@ plans.py       usage plans, their mirrors in the gateway, which tenant held whic
 stages.py      the API's stages in the gateway
 keys.py        API keys and their versions
 tokens.py      tokens for the management API
+idempotency.py calls of the management API that are made once
 usage.py       usage by version, meter and UTC day
 live.py        the live meter's figures: seconds old, never billed
 quota.py       entitlements, grants, leases
@@ -16,6 +17,7 @@ audit.py       who did what, when, from where
 """
 
 from tenants.models.audit import AuditEntry
+from tenants.models.idempotency import IdempotentCall
 from tenants.models.invitations import Invitation, InvitationState
 from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
 from tenants.models.live import LiveDay, LiveMeter, LiveMinute
@@ -50,6 +52,7 @@ __all__ = [
     "GrantKind",
     "Hold",
     "HoldReason",
+    "IdempotentCall",
     "Invitation",
     "InvitationState",
     "KeySlot",
