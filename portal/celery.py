@@ -57,6 +57,8 @@ WEBHOOKS = "tenants.tasks.webhook_announce"
 # kind of news -> the tasks that receive it, each as task(event id, tenant id, payload)
 RECEIVERS: dict[str, list[str]] = {
     "key.active": ["conversions.tasks.key_publish", WEBHOOKS],
+    "key.updated": ["conversions.tasks.key_publish"],
+    "key.expires": [WEBHOOKS],
     "key.revoked": ["conversions.tasks.key_publish", WEBHOOKS],
     "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
     "quota.changed": ["conversions.tasks.tenant_publish"],
@@ -68,6 +70,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "send mails to people": ("tenants.tasks.mails_sweep", settings.SWEEP_SECONDS),
     "sync usage": ("tenants.tasks.usage_sync_all", settings.USAGE_SYNC_SECONDS),
     "sweep tenants": ("tenants.tasks.tenants_sweep", settings.SWEEP_SECONDS),
+    "tell of keys that expire": ("tenants.tasks.keys_tell", 600),
     "sweep usage plans": ("tenants.tasks.mirrors_sweep", settings.SWEEP_SECONDS),
     "open quota periods": ("tenants.tasks.periods_open", 60),
     "close quota periods": ("tenants.tasks.periods_close", 60),

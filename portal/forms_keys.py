@@ -27,7 +27,7 @@ class ApiKeyForm(forms.Form):
     last_day = forms.DateField(
         label=_("Last day (UTC)"),
         required=False,
-        help_text=_("The key expires when this day ends."),
+        help_text=_("The key expires when it is over. We send an email 7 days and 1 day before."),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 

@@ -11,6 +11,7 @@ from tenants.models import GatewayPlan, Mail, UsagePlan
 from tenants.services import (
     closing,
     idempotency,
+    key_ends,
     live,
     mails,
     mirrors,
@@ -27,6 +28,12 @@ from tenants.services import live_compare as comparing
 def tenant_reconcile(tenant_id: int) -> None:
     """Make the gateway what this tenant's rows say."""
     reconcile.tenant_reconcile(tenant_id=tenant_id, clock=timezone.now)
+
+
+@shared_task
+def keys_tell() -> None:
+    """Tell people of the keys that expire soon."""
+    key_ends.keys_tell(now=timezone.now())
 
 
 @shared_task

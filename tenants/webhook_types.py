@@ -58,6 +58,10 @@ def _key(news: OutboxEvent) -> Data:
     return {"id": str(key.uuid), "name": key.name, "last_four": version.last_four}
 
 
+def _expiring_key(news: OutboxEvent) -> Data:
+    return {**_key(news), "expires_at": news.payload["expires_at"]}
+
+
 def _tenant(news: OutboxEvent) -> Data:
     tenant = news.tenant
     if tenant is None:
@@ -70,6 +74,12 @@ _KEY = {"id": _UUID, "name": "production", "last_four": "q7xa"}
 
 register(
     EventType("key.active", _("A key's value works at the gateway."), _KEY, _key),
+    EventType(
+        "key.expires",
+        _("A key expires within 7 days, or within 1 day."),
+        {**_KEY, "expires_at": "2026-12-01T00:00:00+00:00"},
+        _expiring_key,
+    ),
     EventType("key.revoked", _("A key's value was revoked or replaced."), _KEY, _key),
     EventType(
         "tenant.updated",

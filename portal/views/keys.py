@@ -6,7 +6,7 @@ Between the POST and that page the value is nowhere: the page derives it, and no
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -22,6 +22,7 @@ from portal.forms_keys import ApiKeyForm, KeyRotateForm
 from portal.views.access import TenantRequest, demand, tenant_required
 from tenants import selectors, services
 from tenants.errors import Refused
+from tenants.expiry import last_day
 from tenants.models import ApiKey, ApiKeyVersion, Tenant
 from tenants.permissions import Act, may
 
@@ -32,7 +33,7 @@ def _rows(tenant: Tenant, now: datetime) -> list[dict[str, Any]]:
     for key in selectors.api_keys(tenant=tenant):
         newest, *olds = selectors.versions_standing(api_key=key)
         days = [last_used[each.pk] for each in key.versions.all() if each.pk in last_used]
-        last_day = _last_day(key)
+        until = last_day(key.expires_at) if key.expires_at else None
         rows.append(
             {
                 "id": key.uuid,
@@ -43,24 +44,17 @@ def _rows(tenant: Tenant, now: datetime) -> list[dict[str, Any]]:
                 "created_at": newest.created_at,
                 "created_by": key.created_by,
                 "last_used": max(days, default=None),
-                "last_day": last_day,
+                "last_day": until,
                 "error": newest.error,
                 "old": olds[0] if olds else None,
                 "old_last_used": last_used.get(olds[0].pk) if olds else None,
                 "edit_form": ApiKeyForm(
-                    auto_id=f"edit-{key.uuid}-%s", initial={"name": key.name, "last_day": last_day}
+                    auto_id=f"edit-{key.uuid}-%s", initial={"name": key.name, "last_day": until}
                 ),
                 "rotate_form": KeyRotateForm(auto_id=f"rotate-{key.uuid}-%s", now=now),
             }
         )
     return rows
-
-
-def _last_day(key: ApiKey) -> date | None:
-    """Return the last UTC day on which a key works; None: it does not expire."""
-    if key.expires_at is None:
-        return None
-    return (key.expires_at - timedelta.resolution).astimezone(UTC).date()
 
 
 def value_to_show(request: TenantRequest) -> tuple[ApiKeyVersion | None, str | None]:
@@ -149,12 +143,12 @@ def key_edit(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         asked = form.cleaned_data
         # A moment within the day, as the API takes it, stays unless the day is another.
-        is_same_day = asked["last_day"] == _last_day(key)
+        until = last_day(key.expires_at) if key.expires_at else None
         with _told(request):
             services.api_key_update(
                 api_key=key,
                 name=asked["name"],
-                expires_at=key.expires_at if is_same_day else asked["expires_at"],
+                expires_at=key.expires_at if asked["last_day"] == until else asked["expires_at"],
                 actor=request.user,
                 now=timezone.now(),
             )

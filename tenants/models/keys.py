@@ -13,7 +13,10 @@ from tenants.models.people import Tenant
 
 
 class ApiKey(models.Model):
-    """A tenant's name for a key, e.g. "production". It lives on when its versions rotate."""
+    """A tenant's name for a key, e.g. "production". It lives on when its versions rotate.
+
+    `told_days` is how many days before it expires people were last told so (tenants/expiry.py).
+    """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
@@ -22,7 +25,8 @@ class ApiKey(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(_("created at"))
-    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True, db_index=True)
+    told_days = models.PositiveSmallIntegerField(null=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
 
     class Meta:

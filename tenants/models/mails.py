@@ -1,4 +1,4 @@
-"""Mails to people, about their place in a tenant."""
+"""Mails to people, about their place in a tenant and what they look after there."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

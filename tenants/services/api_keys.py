@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from tenants import key_values
 from tenants.errors import NotInThisState, Refused
+from tenants.expiry import told_days
 from tenants.models import ApiKey, ApiKeyVersion, KeySlot, Tenant, User, VersionStatus
 from tenants.services.audit import audit_record
 from tenants.services.outbox import outbox_publish
@@ -94,7 +95,12 @@ def api_key_create(
             % {"count": most}
         )
     api_key = ApiKey.objects.create(
-        tenant=tenant, name=name, created_by=actor, created_at=now, expires_at=expires_at
+        tenant=tenant,
+        name=name,
+        created_by=actor,
+        created_at=now,
+        expires_at=expires_at,
+        told_days=told_days(expires_at, now),
     )
     version = version_create(api_key=api_key, now=now)
     audit_record(action="api_key.created", tenant=tenant, actor=actor, now=now, target=name)
@@ -135,7 +141,8 @@ def api_key_update(
         _expiry_check(expires_at, now)
     previous = {"name": api_key.name, "expires_at": _iso(api_key.expires_at)}
     api_key.name, api_key.expires_at = name, expires_at
-    api_key.save(update_fields=["name", "expires_at"])
+    api_key.told_days = told_days(expires_at, now)  # whoever sets it knows
+    api_key.save(update_fields=["name", "expires_at", "told_days"])
     audit_record(
         action="api_key.updated",
         tenant=tenant,
@@ -145,8 +152,8 @@ def api_key_update(
         previous=previous,
         expires_at=_iso(expires_at),
     )
-    if name != previous["name"]:
-        outbox_publish(kind="tenant.updated", tenant=tenant, now=now)
+    for version in api_key.versions.filter(status__in=LIVING):
+        outbox_publish(kind="key.updated", tenant=tenant, now=now, version=version.pk)
     reconcile_request(tenant=tenant, now=now)
 
 

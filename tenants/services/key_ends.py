@@ -1,17 +1,27 @@
-"""What ends by itself: the old value of a rotated key, and a key at its expiry.
+"""What ends by itself: the old value of a rotated key, and a key at its expiry, of which people
+are told in time.
 
 Whoever sets such an end asks for a run of the reconciler, which ends what has had its time before
 it looks at anything else, so that nothing over is ever enabled, and is due again at the next end.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction
 from django.db.models import Min, QuerySet
+from django.utils.formats import date_format
+from django.utils.translation import override
 
-from tenants.models import ApiKey, ApiKeyVersion, Tenant, VersionStatus
+from tenants.expiry import TOLD_BEFORE, last_day, told_days
+from tenants.models import ApiKey, ApiKeyVersion, Member, Tenant, VersionStatus
+from tenants.permissions import Act, may
 from tenants.services.api_keys import versions_revoke
 from tenants.services.audit import audit_record
+from tenants.services.mails import mail_add
+from tenants.services.outbox import outbox_publish
+
+log = structlog.get_logger(__name__)
 
 
 def keys_end(*, tenant: Tenant, now: datetime) -> datetime | None:
@@ -51,3 +61,50 @@ def _next_end(tenant: Tenant) -> datetime | None:
 
 def _retiring(tenant: Tenant) -> QuerySet[ApiKeyVersion]:
     return ApiKeyVersion.objects.filter(api_key__tenant=tenant, status=VersionStatus.RETIRING)
+
+
+def keys_tell(*, now: datetime) -> int:
+    """Mail to those who may change keys that one expires, 7 days and 1 day before, once each, with
+    the news of it; return of how many keys.
+
+    Safe to run late: a day that is over is left out. One tenant's failure stops no other's.
+    """
+    told = 0
+    soon = ApiKey.objects.filter(
+        revoked_at=None, expires_at__gt=now, expires_at__lte=now + timedelta(days=max(TOLD_BEFORE))
+    )
+    for key in soon.select_related("tenant").order_by("expires_at"):
+        if told_days(key.expires_at, now) == key.told_days:
+            continue
+        try:
+            told += _tell(key, now)
+        except Exception:
+            log.exception("key.not_told_of", api_key=key.pk)
+    return told
+
+
+@transaction.atomic
+def _tell(key: ApiKey, now: datetime) -> bool:
+    tenant = Tenant.objects.select_for_update().get(pk=key.tenant_id)
+    key.refresh_from_db()
+    days = told_days(key.expires_at, now)
+    if key.revoked_at or key.expires_at is None or days in (None, key.told_days):
+        return False
+    key.told_days = days
+    key.save(update_fields=["told_days"])
+    outbox_publish(
+        kind="key.expires",
+        tenant=tenant,
+        now=now,
+        version=key.versions.latest("pk").pk,
+        expires_at=key.expires_at.isoformat(),
+    )
+    with override(tenant.language):
+        day = date_format(last_day(key.expires_at), "DATE_FORMAT")
+    for member in Member.objects.filter(tenant=tenant).select_related("user").order_by("pk"):
+        if may(member, Act.CHANGE_KEYS):
+            mail_add(
+                tenant=tenant, kind="key_expires", to=member.user.email, now=now,
+                page="keys", name=key.name, day=day,
+            )  # fmt: skip
+    return True

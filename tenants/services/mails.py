@@ -94,9 +94,10 @@ def message(mail: Mail) -> EmailMultiAlternatives:
 
 
 def _path(mail: Mail) -> str:
-    """Return where a mail leads: an invitation's by the token of its last sending."""
+    """Return where a mail leads: to the page that it names, an invitation's by the token of its
+    last sending."""
     invitation = mail.invitation
     if invitation is None:
-        return reverse("dashboard")
+        return reverse(mail.context.get("page", "dashboard"))
     token = token_of(invitation_uuid=invitation.uuid, sendings=invitation.sendings)
     return reverse("invitation", args=[token])

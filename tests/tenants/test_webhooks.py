@@ -144,8 +144,9 @@ def test_every_type_is_relayed_and_has_data_like_its_example(cast: Cast) -> None
     types = {each.name: each for each in webhook_types.event_types()}
     assert relayed == set(types) - {webhook_types.TEST}
     version = cast.alice_corp.api_keys.get().versions.get()
-    for name in ("key.active", "key.revoked", "tenant.updated"):
-        news = OutboxEvent(kind=name, tenant=cast.alice_corp, payload={"version": version.pk})
+    payload = {"version": version.pk, "expires_at": "2026-12-01T00:00:00+00:00"}
+    for name in ("key.active", "key.expires", "key.revoked", "tenant.updated"):
+        news = OutboxEvent(kind=name, tenant=cast.alice_corp, payload=payload)
         assert set(types[name].data(news)) == set(types[name].example)
 
 
