@@ -8,6 +8,7 @@ from allauth.account.views import SignupView
 from django.http import HttpRequest
 from django.urls import reverse
 
+from portal import sign_up_modes
 from tenants.models import User
 
 
@@ -18,6 +19,9 @@ class AccountAdapter(DefaultAccountAdapter):
         """Return where a new owner goes: to checkout for a paid plan, else to the dashboard."""
         checkout_url: str | None = getattr(request, "checkout_url", None)
         return checkout_url or reverse("dashboard")
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return not sign_up_modes.is_closed()
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:
         user.language = getattr(request, "LANGUAGE_CODE", "en")

@@ -19,6 +19,7 @@ import billing.selectors
 import billing.services
 from billing.models import TaxDetails
 from billing.tax_numbers import countries, tax_id_checked
+from portal import sign_up_modes
 from tenants.errors import Refused
 from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
 
@@ -45,6 +46,13 @@ class SignupForm(AllauthSignupForm):
         plans = billing.selectors.plan_choices()
         self.fields["plan"].choices = plans
         self.fields["currency"].choices = billing.selectors.currency_choices()
+
+    def clean_email(self) -> str:
+        if not sign_up_modes.may_sign_up(self.cleaned_data["email"]):
+            text = _("Sign up with an address at %(domains)s, or ask a team there to invite you.")
+            raise ValidationError(text, params={"domains": ", ".join(sign_up_modes.domains())})
+        email: str = super().clean_email()
+        return email
 
     def clean_organization(self) -> str:
         name = " ".join(self.cleaned_data["organization"].split())

@@ -138,6 +138,27 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", "mandatory")
+
+
+def _is_proven(mode: str) -> None:
+    if mode.startswith("domain:") and ACCOUNT_EMAIL_VERIFICATION != "mandatory":
+        raise ValidationError("By domain it takes EMAIL_VERIFICATION=mandatory: anybody can type")
+
+
+# portal/sign_up_modes.py says what they mean.
+SIGN_UP_MODE = env.str(
+    "SIGN_UP_MODE",
+    "open",
+    validate=[
+        validate.Regexp(
+            r"(open|invitation|domain:([a-z0-9-]+\.)+[a-z0-9-]+(,([a-z0-9-]+\.)+[a-z0-9-]+)*)\Z",
+            error="It must be open, invitation, or domain: and mail domains, as domain:example.com",
+        ),
+        _is_proven,
+    ],
+)
+# Nothing tells who has an account: a form says the same of any address, and mail says the rest.
+ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _https else "http"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
@@ -149,6 +170,7 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
 SECURE_REFERRER_POLICY = "same-origin"
 if env.bool("BEHIND_PROXY", False):
+    ALLAUTH_TRUSTED_PROXY_COUNT = 1  # else its rate limits would take all visitors for one
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 

@@ -37,10 +37,10 @@ _MAY: dict[Act, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class ActRow:
-    """An act in words, and for each role in `Role`'s order whether it may."""
+    """An act in words, and of each role, in words, whether it may."""
 
     label: str
-    may: Sequence[bool]
+    roles: Sequence[tuple[str, bool]]
 
 
 def may(member: Member, act: Act) -> bool:
@@ -62,4 +62,7 @@ def roles_given_by(member: Member) -> list[Role]:
 
 def table() -> list[ActRow]:
     """Return the table as people read it."""
-    return [ActRow(str(act.label), [role in _MAY[act] for role in Role]) for act in Act]
+    return [
+        ActRow(str(act.label), [(str(role.label), role in _MAY[act]) for role in Role])
+        for act in Act
+    ]

@@ -98,3 +98,17 @@ def test_credentials_in_the_file_reach_boto3(tmp_path: Path) -> None:
     )
 
     assert printed.stdout.strip() == "from-the-file"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"SIGN_UP_MODE": "closed"},
+        {"SIGN_UP_MODE": "domain:example.com", "EMAIL_VERIFICATION": "optional"},
+    ],
+)
+def test_a_sign_up_mode_that_means_nothing_stops_the_start(wrong: dict[str, str]) -> None:
+    refused = start(**SOMETHING | wrong)
+
+    assert refused.returncode != 0
+    assert "'SIGN_UP_MODE'" in refused.stderr

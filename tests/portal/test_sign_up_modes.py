@@ -1,0 +1,111 @@
+"""Who may sign up, and that neither sign-up nor login nor reset tells who has an account."""
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+import billing.services
+from tenants.models import User
+from tests.cast import PASSWORD, Cast
+from tests.portal.test_invitation_pages import invite, text
+
+FORM = {
+    "password1": PASSWORD, "password2": PASSWORD, "organization": "New Corp", "plan": "free",
+}  # fmt: skip
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cast(cast: Cast) -> Cast:
+    billing.services.seed(now=timezone.now())
+    return cast
+
+
+@pytest.fixture(autouse=True)
+def verified_by_mail(settings: Any) -> None:
+    """As in production."""
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+
+
+def sign_up(email: str) -> Any:
+    return Client().post("/accounts/signup/", {**FORM, "email": email})
+
+
+class TestModes:
+    def test_by_invitation_nobody_signs_up_but_who_is_invited(
+        self, cast: Cast, settings: Any
+    ) -> None:
+        settings.SIGN_UP_MODE = "invitation"
+        assert "by invitation here" in text(Client().get("/accounts/signup/"))
+        assert "by invitation here" in text(sign_up("dave@example.com"))
+        assert not User.objects.filter(email="dave@example.com").exists()
+        Client().post(f"{invite(cast)}join/", FORM)
+        assert User.objects.filter(email="dave@example.com").exists()
+
+    def test_by_domain_it_is_the_whole_domain(self, cast: Cast, settings: Any) -> None:
+        settings.SIGN_UP_MODE = "domain:example.org,example.net"
+        for email in ("d@example.com", "d@sub.example.org", "d@notexample.org"):
+            refused = sign_up(email)
+            assert "an address at example.org, example.net" in text(refused)
+        assert not User.objects.filter(email__startswith="d@").exists()
+        assert sign_up("D@Example.NET").status_code == 302
+        assert User.objects.filter(email="d@example.net").exists()
+        Client().post(f"{invite(cast)}join/", FORM)  # from example.com
+        assert User.objects.filter(email="dave@example.com").exists()
+
+
+class TestNobodyLearnsWhoHasAnAccount:
+    def test_at_sign_up_only_the_mail_differs(self, cast: Cast) -> None:
+        new, known = sign_up("dave@example.com"), sign_up("Alice@example.com")
+        assert new.status_code == known.status_code == 302
+        assert new["Location"] == known["Location"]
+        to_new, to_known = mail.outbox
+        assert "confirm" in to_new.subject.lower()
+        assert to_known.to == ["alice@example.com"]
+        assert "already exists" in to_known.subject.lower()
+        assert User.objects.filter(email__iexact="alice@example.com").count() == 1
+
+    def test_at_login(self, cast: Cast) -> None:
+        said = {
+            str(answer.context["form"].errors)
+            for answer in (
+                Client().post("/accounts/login/", {"login": email, "password": "wrong"})
+                for email in ("alice@example.com", "nobody@example.com")
+            )
+        }
+        assert len(said) == 1
+
+    def test_at_reset(self, cast: Cast) -> None:
+        known, unknown = (
+            Client().post("/accounts/password/reset/", {"email": email})
+            for email in ("alice@example.com", "nobody@example.com")
+        )
+        assert known.status_code == unknown.status_code == 302
+        assert known["Location"] == unknown["Location"]
+        assert [each.to for each in mail.outbox] == [["alice@example.com"], ["nobody@example.com"]]
+
+
+class TestLimits:
+    def test_guessing_a_password_ends_after_five(self, cast: Cast) -> None:
+        client = Client()
+        for _ in range(5):
+            client.post("/accounts/login/", {"login": "alice@example.com", "password": "wrong"})
+        form = {"login": "alice@example.com", "password": PASSWORD}
+        refused = client.post("/accounts/login/", form)
+        assert "Too many failed login attempts" in text(refused)
+        elsewhere = Client(REMOTE_ADDR="203.0.113.9").post("/accounts/login/", form)
+        assert "Too many failed login attempts" in text(elsewhere)
+
+    def test_resets_of_an_address_are_few(self, cast: Cast) -> None:
+        answers = [
+            Client(REMOTE_ADDR=f"203.0.113.{n}").post(
+                "/accounts/password/reset/", {"email": "alice@example.com"}
+            )
+            for n in range(6)
+        ]
+        assert [each.status_code for each in answers] == [302] * 5 + [429]
+        assert len(mail.outbox) == 5
