@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from billing import selectors
 from billing.extensions import extension_rows
 from tenants.callers import TenantView
+from tenants.pagination import PageQuerySerializer, page_of
 from tenants.scopes import Scope
 
 
@@ -92,11 +93,16 @@ class ExtensionsView(TenantView):
 class InvoicesView(TenantView):
     scopes = {"GET": Scope.BILLING_READ}
 
-    @extend_schema(summary="List your invoices", responses=InvoiceSerializer(many=True))
+    @extend_schema(
+        summary="List your invoices",
+        parameters=[PageQuerySerializer],
+        responses=InvoiceSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
-        """List the issued invoices, newest first."""
+        """List the issued invoices, newest first; the Link header leads to older ones."""
         invoices = selectors.invoices(tenant=self.caller(request).tenant)
-        return Response(InvoiceSerializer(invoices, many=True).data)
+        page, headers = page_of(invoices, at="issued_at", request=request)
+        return Response(InvoiceSerializer(page, many=True).data, headers=headers)
 
 
 class InvoiceView(TenantView):

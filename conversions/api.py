@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from conversions import selectors
 from conversions.models import AppliesTo, Upload, UploadState
 from tenants.callers import TenantView
+from tenants.pagination import next_link
 from tenants.scopes import Scope
 
 USUAL, MOST = 50, 100  # uploads of a page
@@ -94,7 +95,9 @@ class UploadsView(TenantView):
             "uploads": [_upload(each, kept_until.get(each.pk)) for each in page.uploads],
             "next_cursor": str(page.older) if page.older else None,
         }
-        return Response(UploadsPageSerializer(body).data)
+        older = {**request.query_params.dict(), "cursor": str(page.older)}
+        headers = next_link(older) if page.older else {}
+        return Response(UploadsPageSerializer(body).data, headers=headers)
 
 
 def _upload(upload: Upload, kept_until: datetime | None) -> dict[str, Any]:

@@ -334,6 +334,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 
 # --- The management API ---
 
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 600)
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.http import Http404
-from rest_framework.exceptions import PermissionDenied
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
+from rest_framework.exceptions import PermissionDenied, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tenants import selectors
+from tenants import rates, selectors
 from tenants.authentication import CHALLENGE
 from tenants.idempotency import answered_once, key_of
 from tenants.models import ApiKeyVersion, ApiToken, Member, Tenant, User
@@ -59,10 +62,12 @@ class Caller:
         return self.member.user if self.member else None
 
 
+@method_decorator(conditional_page, name="dispatch")
 class TenantView(APIView):
     """A view of one tenant's: that of the key or token, or the one that the session has chosen.
 
     `scopes` says by method what a call takes; the reference reads it, too (portal/openapi.py).
+    Whatever is read has an ETag.
     """
 
     scopes: ClassVar[Mapping[str, Scope]] = {}
@@ -104,6 +109,20 @@ class TenantView(APIView):
             setattr(self, name, once)
 
     _is_keys = False
+    _left: rates.Left | None = None
+
+    def check_throttles(self, request: Request) -> None:
+        """Count the call of a token or a user; how fast keys call is the gateway's matter.
+
+        Raise Throttled for one too many.
+        """
+        if self._is_keys:
+            return
+        whom = request.auth if isinstance(request.auth, ApiToken) else request.user
+        rate = rates.Rate("api", calls=settings.API_CALLS_PER_MINUTE, seconds=60)
+        self._left = rate.count(f"{type(whom).__name__}-{whom.pk}")
+        if self._left.calls < 0:
+            raise Throttled(self._left.seconds)
 
     def perform_authentication(self, request: Request) -> None:
         """Note who called. To ask later could raise anew, where nothing turns it into an answer."""
@@ -113,10 +132,17 @@ class TenantView(APIView):
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
-        """Let pages of any origin read what a key reads: a proxy integration adds no headers."""
+        """Let pages of any origin read what a key reads: a proxy integration adds no headers.
+
+        Others are told how many calls they have left.
+        """
         final = super().finalize_response(request, response, *args, **kwargs)
         if self._is_keys:
             final["Access-Control-Allow-Origin"] = "*"
+        if self._left:
+            final["RateLimit-Limit"] = settings.API_CALLS_PER_MINUTE
+            final["RateLimit-Remaining"] = max(self._left.calls, 0)
+            final["RateLimit-Reset"] = self._left.seconds
         return final
 
     def _caller(self, request: Request) -> Caller:

@@ -1,11 +1,14 @@
 """Idempotency-Key: once done, once only, whoever dies and however often it comes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 from unittest import mock
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.utils import timezone
 from redis.exceptions import ConnectionError as CacheAway
 from rest_framework.test import APIClient
@@ -126,3 +129,24 @@ def test_what_is_no_key_is_refused_and_reading_needs_none(cast: Cast, alice: API
         assert create(alice, key).json()["code"] == "idempotency_key_invalid"
     assert alice.get("/api/v1/keys/", headers={"Idempotency-Key": "x" * 256}).status_code == 200
     assert not IdempotentCall.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_the_database_lets_one_act(cast: Cast) -> None:
+    """Where the cache is away, and keeps nobody out."""
+    value = token_of(cast, user=cast.alice)[1]
+    together = Barrier(2)
+
+    def send() -> Any:
+        together.wait()
+        try:
+            return create(bearer(value), "a")
+        finally:
+            connection.close()
+
+    add = "django.core.cache.backends.redis.RedisCache.add"  # each thread has its own
+    with mock.patch(add, side_effect=CacheAway), ThreadPoolExecutor() as pool:
+        answers = [each.result() for each in [pool.submit(send) for _ in range(2)]]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len({answer.json()["id"] for answer in answers}) == keys_of(cast) == 1
+    assert [answer.get("Idempotent-Replayed") for answer in answers].count("true") == 1
