@@ -5,7 +5,8 @@ things are not found. The reading part is sold through the gateway, too (tenants
 """
 
 import uuid
-from datetime import UTC, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -37,7 +38,9 @@ class KeySerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
     last_four = serializers.CharField()
     created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(source="api_key.expires_at", allow_null=True)
+    created_by = serializers.CharField(allow_null=True)
+    last_used = serializers.DateField(allow_null=True, help_text="The last UTC day of use.")
+    expires_at = serializers.DateTimeField(allow_null=True)
     old_last_four = serializers.CharField(allow_null=True)
     old_retires_at = serializers.DateTimeField(allow_null=True)
 
@@ -95,24 +98,28 @@ class UsageSerializer(serializers.Serializer[Any]):
     days = UsageDaySerializer(many=True)
 
 
-def _key(version: ApiKeyVersion, **extra: Any) -> dict[str, Any]:
-    _, *olds = selectors.versions_standing(api_key=version.api_key)
+def _key(version: ApiKeyVersion, *, last_used: Mapping[int, date], **extra: Any) -> dict[str, Any]:
+    key = version.api_key
+    old = selectors.retiring_version(api_key=key)
     return {
-        "api_key": version.api_key,
-        "uuid": version.api_key.uuid,
-        "name": version.api_key.name,
+        "uuid": key.uuid,
+        "name": key.name,
         "status": version.status,
         "last_four": version.last_four,
         "created_at": version.created_at,
-        "old_last_four": olds[0].last_four if olds else None,
-        "old_retires_at": olds[0].retires_at if olds else None,
+        "created_by": key.created_by.email if key.created_by else None,
+        "last_used": selectors.key_last_used(api_key=key, last_used=last_used),
+        "expires_at": key.expires_at,
+        "old_last_four": old.last_four if old else None,
+        "old_retires_at": old.retires_at if old else None,
         **extra,
     }
 
 
 def _new_key(version: ApiKeyVersion) -> Response:
     value = services.api_key_value_reveal(version=version, now=timezone.now())
-    body = NewKeySerializer(_key(version, value=value)).data
+    last_used = selectors.last_used(tenant=version.api_key.tenant)
+    body = NewKeySerializer(_key(version, last_used=last_used, value=value)).data
     return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
 
@@ -122,8 +129,12 @@ class KeysView(TenantView):
     @extend_schema(summary="List your keys", responses=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the keys that are not revoked, oldest first."""
-        keys = selectors.api_keys(tenant=self.caller(request).tenant)
-        rows = [_key(selectors.newest_version(api_key=key)) for key in keys]
+        tenant = self.caller(request).tenant
+        last_used = selectors.last_used(tenant=tenant)
+        rows = [
+            _key(selectors.newest_version(api_key=key), last_used=last_used)
+            for key in selectors.api_keys(tenant=tenant)
+        ]
         return Response(KeySerializer(rows, many=True).data)
 
     @extend_schema(
@@ -153,7 +164,9 @@ class KeyView(TenantView):
         services.api_key_update(
             api_key=key, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
-        return Response(KeySerializer(_key(selectors.newest_version(api_key=key))).data)
+        last_used = selectors.last_used(tenant=key.tenant)
+        newest = selectors.newest_version(api_key=key)
+        return Response(KeySerializer(_key(newest, last_used=last_used)).data)
 
 
 class KeyRotateView(TenantView):

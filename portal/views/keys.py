@@ -31,8 +31,8 @@ def _rows(tenant: Tenant, now: datetime) -> list[dict[str, Any]]:
     last_used = selectors.last_used(tenant=tenant)
     rows = []
     for key in selectors.api_keys(tenant=tenant):
-        newest, *olds = selectors.versions_standing(api_key=key)
-        days = [last_used[each.pk] for each in key.versions.all() if each.pk in last_used]
+        newest = selectors.newest_version(api_key=key)
+        old = selectors.retiring_version(api_key=key)
         until = last_day(key.expires_at) if key.expires_at else None
         rows.append(
             {
@@ -43,11 +43,11 @@ def _rows(tenant: Tenant, now: datetime) -> list[dict[str, Any]]:
                 "last_four": newest.last_four,
                 "created_at": newest.created_at,
                 "created_by": key.created_by,
-                "last_used": max(days, default=None),
+                "last_used": selectors.key_last_used(api_key=key, last_used=last_used),
                 "last_day": until,
                 "error": newest.error,
-                "old": olds[0] if olds else None,
-                "old_last_used": last_used.get(olds[0].pk) if olds else None,
+                "old": old,
+                "old_last_used": last_used.get(old.pk) if old else None,
                 "edit_form": ApiKeyForm(
                     auto_id=f"edit-{key.uuid}-%s", initial={"name": key.name, "last_day": until}
                 ),

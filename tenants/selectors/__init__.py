@@ -29,11 +29,12 @@ from tenants.selectors.invitations import invitation_by_token as invitation_by_t
 from tenants.selectors.invitations import invitations_open as invitations_open
 from tenants.selectors.invitations import standing as standing
 from tenants.selectors.keys import api_keys as api_keys
+from tenants.selectors.keys import key_last_used as key_last_used
 from tenants.selectors.keys import last_used as last_used
 from tenants.selectors.keys import newest_version as newest_version
+from tenants.selectors.keys import retiring_version as retiring_version
 from tenants.selectors.keys import version_in_use as version_in_use
 from tenants.selectors.keys import version_unrevealed as version_unrevealed
-from tenants.selectors.keys import versions_standing as versions_standing
 from tenants.selectors.limited import limited_requests as limited_requests
 from tenants.selectors.limited import paid_by_use as paid_by_use
 from tenants.selectors.limited import quota_under as quota_under

@@ -1,5 +1,6 @@
 """A tenant's API keys and their versions."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from django.db.models import Max, QuerySet
@@ -40,15 +41,19 @@ def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:
     )
 
 
-def versions_standing(*, api_key: ApiKey) -> list[ApiKeyVersion]:
-    """Return a key's versions that have not ended, those that the gateway refused included, the
-    newest first."""
-    ended = (VersionStatus.REVOKED, VersionStatus.DELETED)
-    standing = [each for each in api_key.versions.all() if each.status not in ended]
-    return sorted(standing, key=lambda version: version.pk, reverse=True)
+def retiring_version(*, api_key: ApiKey) -> ApiKeyVersion | None:
+    """Return the version that works on after a rotation, if one does."""
+    retiring = (each for each in api_key.versions.all() if each.status == VersionStatus.RETIRING)
+    return next(retiring, None)
 
 
 def last_used(*, tenant: Tenant) -> dict[int, date]:
     """Return the last UTC day on which each version was used, by the version's id."""
     used = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS, used__gt=0)
     return dict(used.order_by().values_list("version").annotate(last=Max("day")))
+
+
+def key_last_used(*, api_key: ApiKey, last_used: Mapping[int, date]) -> date | None:
+    """Return the last UTC day on which any of a key's versions was used, given each one's."""
+    days = (last_used.get(version.pk) for version in api_key.versions.all())
+    return max((day for day in days if day), default=None)

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tenants.models import ApiKey, UsagePlan, VersionStatus
+from tenants.models import ApiKey, Meter, UsageDay, UsagePlan, VersionStatus
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,19 @@ def test_a_rotated_key_shows_both_values_until_the_old_one_ends(alice: Client, k
     assert f"…{old.last_four}" in shown.partition('data-testid="old-value"')[2]
     (listed,) = alice.get("/api/v1/keys/").json()
     assert listed["old_last_four"] == old.last_four
+    assert (listed["created_by"], listed["last_used"]) == ("alice@example.com", None)
+    day = timezone.now().date()
+    UsageDay.objects.create(
+        tenant=key.tenant,
+        version=old,
+        meter=Meter.REQUESTS,
+        day=day,
+        used=1,
+        read_at=timezone.now(),
+    )
+    assert alice.get("/api/v1/keys/").json()[0]["last_used"] == day.isoformat()
+    (row,) = alice.get("/keys/").context["keys"]
+    assert (row["last_used"], row["old_last_used"]) == (day, day)
     alice.post(f"/keys/{key.uuid}/end-old/")
     assert 'data-testid="old-value"' not in alice.get("/keys/").content.decode()
     assert alice.get("/api/v1/keys/").json()[0]["old_last_four"] is None

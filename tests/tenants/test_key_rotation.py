@@ -24,7 +24,8 @@ from tenants.models import (
     User,
     VersionStatus,
 )
-from tenants.services import reconcile
+from tenants.services import key_ends, reconcile
+from tests.billing.races import at_once
 from tests.tenants.test_reconcile import Call, only_version, passes, sync, value_of
 from tests.tenants.test_simulation import value_of_any
 
@@ -286,3 +287,35 @@ def test_a_new_period_opens_for_a_tenant_who_is_due_later(tenant: Tenant) -> Non
     assert tenant.reconcile_at is not None
     assert reconcile.tenants_without_period(now=now) == []
     assert reconcile.tenants_without_period(now=now + timedelta(days=31)) == [tenant]
+
+
+class TestAtOnce:
+    def test_two_who_want_the_last_key_get_one(self, tenant: Tenant) -> None:
+        UsagePlan.objects.update(most_keys=2)
+
+        def create(name: str) -> Callable[[], object]:
+            return lambda: services.api_key_create(
+                tenant=tenant, name=name, actor=None, now=timezone.now()
+            )
+
+        outcomes = at_once(create("a"), create("b"))
+        assert sorted(isinstance(outcome, Refused) for outcome in outcomes) == [False, True]
+        assert ApiKey.objects.count() == 2
+
+    def test_an_old_value_that_two_end_ends_once_and_one_of_two_rotations_is_kept(
+        self, tenant: Tenant
+    ) -> None:
+        run(tenant)
+        key = only_version(tenant).api_key
+        at_once(lambda: rotate(key), lambda: rotate(ApiKey.objects.get(pk=key.pk)))
+        assert standing(key) == [
+            VersionStatus.RETIRING, VersionStatus.REVOKED, VersionStatus.PENDING,
+        ]  # fmt: skip
+        later = timezone.now() + 2 * DAY
+
+        def end() -> object:
+            return services.api_key_overlap_end(api_key=key, actor=None, now=later)
+
+        at_once(end, lambda: key_ends.keys_end(tenant=tenant, now=later))
+        assert AuditEntry.objects.filter(action="api_key.overlap_ended").count() == 1
+        assert standing(key)[0] == VersionStatus.REVOKED
