@@ -51,6 +51,7 @@ def _page(request: TenantRequest, form: InvitationForm, *, status: int = 200) ->
         "acts": table(),
         "invitations": invitations,
         "form": form,
+        "is_last_owner": selectors.is_last_owner(member=request.member),
     }
     return render(request, "portal/team.html", context, status=status)
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from tenants.errors import Refused
 from tenants.models import Member, Role, Tenant, User
 from tenants.permissions import Act, may, roles_given_by
+from tenants.selectors.members import is_last_owner
 from tenants.services.audit import audit_record
 from tenants.services.mails import mail_add
 
@@ -107,10 +108,7 @@ def _current(member: Member) -> Member:
 
 
 def _demand_another_owner(member: Member) -> None:
-    if member.role != Role.OWNER:
-        return
-    owners = Member.objects.filter(tenant=member.tenant, role=Role.OWNER)
-    if not owners.exclude(pk=member.pk).exists():
+    if is_last_owner(member=member):
         raise Refused(_("An organisation needs an owner. Make somebody else one first."))
 
 

@@ -192,3 +192,9 @@ class TestTeam:
         page = alice.post(asked["Location"], {"password": PASSWORD}, follow=True)
         assert "bob@example.com is the owner now." in text(page)
         assert Member.objects.get(user=cast.alice).role == Role.ADMIN
+
+
+def test_only_the_last_owner_is_not_offered_to_leave(cast: Cast) -> None:
+    why = "An organisation needs an owner"
+    assert why in text(signed_in(cast.alice).get("/team/"))
+    assert why not in text(signed_in(cast.bob).get("/team/"))
