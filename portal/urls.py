@@ -8,6 +8,7 @@ import billing.admin_reports
 import billing.api
 import conversions.api
 import tenants.api
+import tenants.api_team
 import tenants.api_tokens
 from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
@@ -56,6 +57,7 @@ urlpatterns = [
     path("", include(webhooks.urlpatterns)),
     path("", include(docs.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
+    path("api/v1/", include(tenants.api_team.urlpatterns)),
     path("api/v1/", include(tenants.api_tokens.urlpatterns)),
     path("api/v1/", include(billing.api.urlpatterns)),
     path("api/v1/", include(conversions.api.urlpatterns)),

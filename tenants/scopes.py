@@ -22,6 +22,8 @@ class Scope(StrEnum):
     USAGE_READ = "usage:read"
     BILLING_READ = "billing:read"
     UPLOADS_READ = "uploads:read"
+    TEAM_READ = "team:read"
+    TEAM_WRITE = "team:write"
     TOKENS_READ = "tokens:read"
     TOKENS_WRITE = "tokens:write"
 
@@ -41,6 +43,8 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
     Scope.USAGE_READ: (_("See the usage and what is left"), None),
     Scope.BILLING_READ: (_("See invoices and extensions"), None),
     Scope.UPLOADS_READ: (_("See and search uploads"), None),
+    Scope.TEAM_READ: (_("See the members and who is invited"), None),
+    Scope.TEAM_WRITE: (_("Invite people, change their roles, remove them"), Act.MANAGE_MEMBERS),
     Scope.TOKENS_READ: (_("See the tokens, never their values"), None),
     Scope.TOKENS_WRITE: (_("Create tokens that can do no more than this one, and revoke"), None),
 }

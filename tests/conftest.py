@@ -18,6 +18,7 @@ from typing import Protocol
 import httpx
 import pytest
 import redis
+import structlog
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
@@ -130,6 +131,13 @@ def _english_again() -> Iterator[None]:
     """Leave no language from one test to the next: the test client keeps its last page's."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _no_request_any_more() -> Iterator[None]:
+    """Leave no request's context to the next test, whose audit entries would have it."""
+    yield
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(autouse=True)

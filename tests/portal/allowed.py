@@ -143,12 +143,16 @@ THINGS: Mapping[str, Row] = {
 API: Mapping[str, Row] = {
     "api/v1/keys/": {"GET": TEAM, "POST": BUILDERS},
     "api/v1/usage/": LOOK,
+    "api/v1/members/": LOOK,
+    "api/v1/invitations/": {"GET": TEAM, "POST": LEADS},
     "api/v1/extensions/": LOOK,
     "api/v1/invoices/": LOOK,
     "api/v1/uploads/": LOOK,
     "api/v1/tokens/": {"GET": TEAM, "POST": TEAM},
 }
 API_THINGS: Mapping[str, Row] = {
+    "api/v1/members/<int:member_id>/": {"PATCH": LEADS, "DELETE": LEADS},
+    "api/v1/invitations/<uuid:invitation_id>/": {"DELETE": LEADS},
     "api/v1/keys/<uuid:key_id>/": {"PUT": BUILDERS},
     "api/v1/keys/<uuid:key_id>/rotate/": {"POST": BUILDERS},
     "api/v1/keys/<uuid:key_id>/end-old/": {"POST": BUILDERS},

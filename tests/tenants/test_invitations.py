@@ -14,7 +14,7 @@ from tenants.invitation_tokens import token_of
 from tenants.models import AuditEntry, Invitation, Mail, Member, Role, Tenant, User
 from tenants.selectors import Standing, invitation_by_token, standing
 from tenants.services.invitations import LIFETIME, MOST_OPEN, MOST_SENT
-from tenants.services.mails import mail_send, mails_waiting, message
+from tenants.services.mails import mail_add, mail_send, mails_waiting, message
 from tests.billing.races import at_once
 from tests.cast import Cast
 
@@ -187,3 +187,17 @@ def test_of_two_who_accept_at_once_one_joins(cast: Cast, tenant: Tenant) -> None
     outcomes = at_once(lambda: accept(user=dave), lambda: accept(user=cast.charlie))
     assert sum(isinstance(each, Refused) for each in outcomes) == 1
     assert tenant.members.count() == 3
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_mail_about_members_says_what_it_is_about(tenant: Tenant, language: str) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(language=language)
+    for kind in ("joined", "role_changed", "removed", "transferred"):
+        mail = mail_add(
+            tenant=tenant, kind=kind, to=DAVE, now=NOW, role=Role.ADMIN, by=DAVE, who=DAVE,
+            owner=DAVE, previous=DAVE,
+        )  # fmt: skip
+        made = message(mail)
+        assert "Alice Corp" in made.subject
+        assert DAVE in made.body
+        assert made.subject.isascii() == (language == "en")

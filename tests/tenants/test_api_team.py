@@ -1,0 +1,76 @@
+"""The team by the management API: what the pages do, for people; machines only look."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tenants.models import Invitation, InvitationState, Mail, Member, Role
+from tenants.scopes import Scope
+from tenants.services import api_token_create
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Client:
+    client = Client()
+    client.force_login(cast.alice)
+    return client
+
+
+def call(client: Client, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    address = f"/api/v1/{path}"
+    return client.generic(
+        method, address, "" if body is None else body, "application/json", headers=headers
+    )
+
+
+def test_members_are_listed_changed_and_removed(cast: Cast, alice: Client) -> None:
+    owner, bob = call(alice, "GET", "members/").json()
+    assert (owner["user"], owner["role"]) == ("alice@example.com", "owner")
+    path = f"members/{bob['id']}/"
+    assert call(alice, "PATCH", path, '{"role": "billing"}').json()["role"] == "billing"
+    assert call(alice, "PATCH", path, '{"role": "emperor"}').status_code == 400
+    refused = call(alice, "PATCH", f"members/{owner['id']}/", '{"role": "admin"}')
+    assert (refused.status_code, refused.json()["code"]) == (409, "refused")
+    assert "needs an owner" in refused.json()["detail"]
+    assert call(alice, "DELETE", path).status_code == 204
+    assert call(alice, "DELETE", path).status_code == 404
+    assert Member.objects.filter(tenant=cast.alice_corp).count() == 1
+
+
+def test_invitations_are_sent_listed_and_withdrawn(cast: Cast, alice: Client) -> None:
+    body = '{"email": "Dave@example.com", "role": "developer"}'
+    sent = call(alice, "POST", "invitations/", body)
+    assert sent.status_code == 201
+    assert call(alice, "POST", "invitations/", body).status_code == 409
+    assert Mail.objects.get().to == "dave@example.com"
+    (listed,) = call(alice, "GET", "invitations/").json()
+    assert listed == sent.json()
+    assert listed["invited_by"] == "alice@example.com"
+    assert "token" not in str(listed)
+    path = f"invitations/{listed['id']}/"
+    assert call(alice, "DELETE", path).status_code == 204
+    assert call(alice, "DELETE", path).status_code == 409
+    assert Invitation.objects.get().state == InvitationState.WITHDRAWN
+
+
+def test_a_machine_looks_and_changes_nobody(cast: Cast) -> None:
+    _token, value = api_token_create(
+        tenant=cast.alice_corp, user=None, name="ci",
+        scopes={Scope.TEAM_READ, Scope.TEAM_WRITE}, within=frozenset(Scope), days=1, latest=None,
+        actor=cast.alice, now=timezone.now(),
+    )  # fmt: skip
+    bearer = {"Authorization": f"Bearer {value}"}
+    _owner, bob = call(Client(), "GET", "members/", **bearer).json()
+    for method, path, body in (
+        ("PATCH", f"members/{bob['id']}/", '{"role": "owner"}'),
+        ("DELETE", f"members/{bob['id']}/", None),
+        ("POST", "invitations/", '{"email": "dave@example.com", "role": "owner"}'),
+    ):
+        assert call(Client(), method, path, body, **bearer).status_code == 403
+    assert Member.objects.get(user=cast.bob).role == Role.DEVELOPER
+    assert not Invitation.objects.exists()
