@@ -191,7 +191,7 @@ def test_of_two_who_accept_at_once_one_joins(cast: Cast, tenant: Tenant) -> None
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_mail_about_members_says_what_it_is_about(tenant: Tenant, language: str) -> None:
-    Tenant.objects.filter(pk=tenant.pk).update(language=language)
+    tenant.language = language
     for kind in ("joined", "role_changed", "removed", "transferred"):
         mail = mail_add(
             tenant=tenant, kind=kind, to=DAVE, now=NOW, role=Role.ADMIN, by=DAVE, who=DAVE,
