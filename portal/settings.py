@@ -358,6 +358,7 @@ SPECTACULAR_SETTINGS = {
         "portal.openapi.operations_complete",
     ],
     "COMPONENT_SPLIT_REQUEST": True,  # what may be sent is narrower than what is answered
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     # Nobody calls with the gateway's headers.
     "AUTHENTICATION_WHITELIST": [

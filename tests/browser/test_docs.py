@@ -1,5 +1,6 @@
 """The docs pages in a browser: real calls through the real gateway, and what people see of them."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -107,3 +108,24 @@ def test_the_management_api_is_called_as_who_is_signed_in(
     expect(answer.locator(".response-col_status")).to_have_text("201")
     expect(answer).to_contain_text("by the docs")
     axe(page)
+
+
+def test_a_token_is_made_on_its_page_and_tried_on_the_references(
+    page: Page, axe: Callable[[Page], None]
+) -> None:
+    sign_up(page, organization="Token Works")
+    expect(page.locator("#key-state")).to_be_visible()
+    page.goto("/settings/tokens/")
+    axe(page)
+    page.get_by_label("Name").fill("nightly")
+    page.get_by_label("See the usage and what is left").check()
+    page.get_by_role("button", name="Create token").click()
+    value = page.get_by_test_id("token-value").inner_text()
+    axe(page)
+    page.goto("/api/docs/")
+    page.get_by_label("Token", exact=True).fill(value)
+    page.get_by_role("button", name="GET /api/v1/keys/ List your keys", exact=True).click()
+    page.get_by_role("button", name="Execute").click()
+    answer = page.locator(".live-responses-table tbody")
+    expect(answer.locator(".response-col_status")).to_have_text(re.compile("403"))
+    expect(page.locator(".advice")).to_have_text(re.compile("keys:read"))
