@@ -27,15 +27,6 @@ class Rate:
     calls: int
     seconds: int
 
-    def left(self, whom: str) -> Left:
-        """Return what is left, without taking of it."""
-        key, seconds = self._window(whom)
-        try:
-            used = cache.get(key, 0)
-        except RedisError:
-            used = 0
-        return Left(self.calls - used, seconds)
-
     def count(self, whom: str) -> Left:
         """Take one call; return what is left after it, which is negative where it was too many."""
         key, seconds = self._window(whom)

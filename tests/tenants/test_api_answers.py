@@ -85,8 +85,5 @@ def test_a_key_is_the_gateways_to_count(cast: Cast) -> None:
 
 @override_settings(API_CALLS_PER_MINUTE=1)
 def test_without_a_cache_nobody_is_refused(caller: APIClient) -> None:
-    with (
-        mock.patch.object(cache, "add", side_effect=CacheAway),
-        mock.patch.object(cache, "get", side_effect=CacheAway),
-    ):
+    with mock.patch.object(cache, "add", side_effect=CacheAway):
         assert [caller.get("/api/v1/keys/").status_code for _ in range(2)] == [200, 200]
