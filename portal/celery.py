@@ -99,6 +99,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "sweep uploads": ("conversions.tasks.uploads_sweep", 60),
     "let old files go": ("conversions.tasks.retention_sweep", 3600),
     "go on with re-makings": ("conversions.tasks.remakes_sweep", settings.SWEEP_SECONDS),
+    "follow refusals": ("tenants.tasks.refusals_follow", settings.LIVE_POLL_SECONDS),
     "compare live figures": ("tenants.tasks.live_compare", 3600),
     "forget old live figures": ("tenants.tasks.live_prune", 3600),
     "send webhooks": ("tenants.tasks.webhooks_sweep", settings.SWEEP_SECONDS),

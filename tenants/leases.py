@@ -240,7 +240,12 @@ def shares(
     else:
         _spread(targets, needy or list(claims)[:1], free)
     if len(claims) > 1:
-        empty = [key for key in needy if targets[key] <= claims[key].most_used]
+        # Those to whom it is lent already need nothing now, and would have nothing without it.
+        empty = [
+            key
+            for key, claim in claims.items()
+            if targets[key] <= claim.most_used and (claim.needs or claim.ceiling > claim.most_used)
+        ]
         lent = min(advance, uncertain)
         _spread(targets, empty, entitlement + lent - sum(targets.values()))
     return targets

@@ -17,6 +17,7 @@ from tenants.services import (
     mirrors,
     reconcile,
     reconciling,
+    refusals,
     usage,
     webhook_delivery,
     webhook_events,
@@ -88,6 +89,14 @@ def usage_sync(mirror_id: int) -> None:
     usage.usage_sync(mirror=mirror, now=now)
     for tenant in usage.tenants_to_reconcile_after_sync(mirror=mirror, now=now):
         reconciling.reconcile_request(tenant=tenant, now=now, lane=reconciling.ROUTINE)
+
+
+@shared_task
+def refusals_follow() -> None:
+    """Have the tenants looked at whose keys are refused although another has something left."""
+    now = timezone.now()
+    for tenant in refusals.tenants_refused(now=now):
+        reconciling.reconcile_request(tenant=tenant, now=now)
 
 
 @shared_task

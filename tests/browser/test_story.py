@@ -116,15 +116,28 @@ def test_a_tenant_signs_up_runs_dry_and_buys_more(
         axe(page)
 
 
-def test_a_key_is_created_and_revoked(visit: Visit, axe: Check, caller: Caller) -> None:
+def test_a_key_is_created_rotated_and_revoked(visit: Visit, axe: Check, caller: Caller) -> None:
     page = visit()
     sign_up(page, organization="Keys Ltd")
     page.goto("/keys/")
-    page.locator("[name=name]").fill("production")
+    page.locator("#id_name").fill("production")
     page.get_by_role("button", name="Create").click()
     value = page.get_by_test_id("api-key-value").inner_text()
     axe(page)
     calls_until_known(caller, value)
+
+    page.get_by_role("button", name="Rotate production").click()
+    axe(page)
+    page.get_by_role("button", name="Rotate key").click()
+    new = page.get_by_test_id("api-key-value").inner_text()
+    calls_until_known(caller, new)
+    assert caller.answer(value) == "200"
+    axe(page)
+    page.get_by_role("button", name="End now production").click()
+    page.locator("dialog[open]").get_by_role("button", name="End now").click()
+    expect(page.get_by_test_id("old-value")).to_have_count(0)
+    wait_for("the old value's end", lambda: caller.answer(value), FORBIDDEN, seconds=PATIENCE)
+    value = new
 
     page.get_by_role("button", name="Revoke production").click()
     axe(page)

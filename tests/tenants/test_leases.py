@@ -215,6 +215,11 @@ class TestShares:
         claims = {1: Claim(100, 100, needs=False), 2: Claim(1, 0, needs=True)}
         assert leases.shares(100, 20, 60, claims) == {1: 100, 2: 20}
 
+    def test_it_is_not_taken_back_before_usage_settles(self) -> None:
+        claims = {1: Claim(100, 100, needs=False), 2: Claim(20, 0, needs=False)}
+        assert leases.shares(100, 20, 60, claims) == {1: 100, 2: 20}
+        assert leases.shares(100, 20, 0, claims) == {1: 100, 2: 0}
+
     def test_the_advance_is_not_lent_where_nothing_can_come_back(self) -> None:
         claims = {1: Claim(100, 100, needs=True), 2: Claim(1, 0, needs=True)}
         assert leases.shares(100, 20, 0, claims) == {1: 100, 2: 0}

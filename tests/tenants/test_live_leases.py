@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from portal.local.aws.server import LocalAWS
 from tenants import services
 from tenants.live import LiveCounts
 from tenants.models import ApiKeyVersion, GatewayStage, Lease, LiveDay, MethodLimit, Tenant
-from tenants.services import lease_writes
+from tenants.services import lease_writes, reconcile, refusals
 from tests.tenants.test_reconcile import (
     Call,
     only_version,
@@ -132,3 +133,31 @@ def test_what_methods_of_their_own_limit_may_be_sent_besides(tenant: Tenant, cal
     services.usage_plan_save(usage_plan=tenant.usage_plan, method_limits=[jobs], now=timezone.now())
     after = lease_writes._position(Lease.objects.get(pk=lease.pk))
     assert (after.rate - before.rate, after.burst - before.burst) == (7, 9)
+
+
+def test_a_refused_key_is_given_in_seconds_what_another_leaves(tenant: Tenant, call: Call) -> None:
+    settle(tenant)
+    first, now = only_version(tenant), timezone.now()
+    count(first, 0, up_to=now)
+    busy = services.api_key_create(tenant=tenant, name="busy", actor=None, now=now)
+    settle(tenant)
+    busy.refresh_from_db()
+    half = passes(call, value_of(busy), at_most=30)
+    assert half < 10
+    minute = timezone.now().replace(second=0, microsecond=0)
+    # The next minute's refusals, for this one has begun already when the key was last read.
+    at = minute + timedelta(minutes=1, seconds=5)
+    refused = LiveCounts(
+        busy.gateway_id, minute + timedelta(minutes=1), "GET /v1/ping", requests=half,
+        quota_refused=1,
+    )  # fmt: skip
+    assert refusals.tenants_refused(now=at) == []
+    services.live_record(
+        counts=[refused], newest_at=at, read_to=at, complete_since=LONG_AGO, now=at
+    )
+    assert refusals.tenants_refused(now=at) == [tenant]
+    assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: at)
+    assert passes(call, value_of(busy), at_most=30) >= 4
+    assert refusals.tenants_refused(now=at) == []  # answered
+    Lease.objects.update(seen_at=None, seen_used=F("limit_requests"))
+    assert refusals.tenants_refused(now=at) == []  # nobody has anything left
