@@ -5,3 +5,6 @@ from django.utils.translation import gettext_lazy as _
 class ConversionsConfig(AppConfig):
     name = "conversions"
     verbose_name = _("Conversions")
+
+    def ready(self) -> None:
+        from conversions import webhook_types  # noqa: F401  (it registers them)

@@ -56,13 +56,21 @@ WEBHOOKS = "tenants.tasks.webhook_announce"
 
 # kind of news -> the tasks that receive it, each as task(event id, tenant id, payload)
 RECEIVERS: dict[str, list[str]] = {
+    "key.created": [WEBHOOKS],
+    "key.rotated": [WEBHOOKS],
     "key.active": ["conversions.tasks.key_publish", WEBHOOKS],
-    "key.updated": ["conversions.tasks.key_publish"],
+    "key.updated": ["conversions.tasks.key_publish", WEBHOOKS],
     "key.expires": [WEBHOOKS],
     "key.revoked": ["conversions.tasks.key_publish", WEBHOOKS],
     "tenant.plan_changed": ["conversions.tasks.tenant_publish"],
-    "quota.changed": ["conversions.tasks.tenant_publish"],
     "tenant.updated": ["conversions.tasks.tenant_publish", WEBHOOKS],
+    "quota.changed": ["conversions.tasks.tenant_publish"],
+    "extension.granted": [WEBHOOKS],
+    "invoice.issued": [WEBHOOKS],
+    "invoice.paid": [WEBHOOKS],
+    "payment.failed": [WEBHOOKS],
+    "subscription.changed": [WEBHOOKS],
+    "upload.finished": [WEBHOOKS],
 }
 
 # name -> (task, seconds between runs)

@@ -1,7 +1,8 @@
 """The events that tenants may hear of, each with an example: the one list for services and pages.
 
-An app tells of its own by `register` when it is ready (apps.py). A type is the news of the same
-kind in the outbox, which portal/celery.py must have relayed to `tenants.tasks.webhook_announce`.
+An app registers its own in a module of this name, which is imported when it is ready (apps.py).
+A type is the news of the same kind in the outbox, which portal/celery.py must have relayed to
+`tenants.tasks.webhook_announce`.
 Data carries ids and what anybody in the tenant may see, never a secret.
 """
 
@@ -55,7 +56,13 @@ def event_type(name: str) -> EventType | None:
 def _key(news: OutboxEvent) -> Data:
     version = ApiKeyVersion.objects.select_related("api_key").get(pk=news.payload["version"])
     key = version.api_key
-    return {"id": str(key.uuid), "name": key.name, "last_four": version.last_four}
+    expires_at = None if key.expires_at is None else key.expires_at.isoformat()
+    return {
+        "id": str(key.uuid),
+        "name": key.name,
+        "last_four": version.last_four,
+        "expires_at": expires_at,
+    }
 
 
 def _expiring_key(news: OutboxEvent) -> Data:
@@ -70,9 +77,12 @@ def _tenant(news: OutboxEvent) -> Data:
 
 
 _UUID = "4f0c9e0b-7c55-4f4a-9a51-2d1d3c1b8e55"
-_KEY = {"id": _UUID, "name": "production", "last_four": "q7xa"}
+_KEY = {"id": _UUID, "name": "production", "last_four": "q7xa", "expires_at": None}
 
 register(
+    EventType("key.created", _("Somebody created a key."), _KEY, _key),
+    EventType("key.updated", _("Somebody changed a key's name or expiry; for each of its values that work."), _KEY, _key),
+    EventType("key.rotated", _("A key has a new value."), _KEY, _key),
     EventType("key.active", _("A key's value works at the gateway."), _KEY, _key),
     EventType(
         "key.expires",
@@ -80,7 +90,12 @@ register(
         {**_KEY, "expires_at": "2026-12-01T00:00:00+00:00"},
         _expiring_key,
     ),
-    EventType("key.revoked", _("A key's value was revoked or replaced."), _KEY, _key),
+    EventType("key.revoked", _("A key's value works no more."), _KEY, _key),
+    EventType(
+        "extension.granted",
+        _("A quota extension was added to a period (UTC days, both included)."),
+        {"requests": 1000, "period_start": "2026-11-01", "period_end": "2026-11-30"},
+    ),
     EventType(
         "tenant.updated",
         _("The organisation's name or language was changed."),

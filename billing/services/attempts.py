@@ -17,6 +17,7 @@ from billing.payments import Card, CheckoutState, IntentState
 from billing.services.cards import card_keep
 from billing.services.credit import attempt_next
 from billing.services.locks import invoice_locked
+from billing.services.news import payment_failed_tell
 from billing.services.notices import notice_add
 from billing.services.receipts import payment_received
 
@@ -141,6 +142,8 @@ def attempt_note(
         invoice.save(update_fields=["note"])
         if state == PaymentState.NEEDS_ACTION:
             _ask_cardholder(payment, invoice, now)
+        elif payment.failure_code:  # nobody declined one that we gave up ourselves
+            payment_failed_tell(payment=payment, invoice=invoice, now=now)
     return state
 
 

@@ -25,6 +25,7 @@ from billing.models import (
     Subscription,
 )
 from billing.services.ledger import invoices_post
+from billing.services.news import invoices_tell
 from billing.services.numbers import numbers_take
 from billing.services.taxes import tax_rows
 from billing.sql import rows_insert
@@ -85,6 +86,7 @@ def invoices_issue(*, drafts: Sequence[Draft], now: datetime) -> list[Invoice]:
         row for each in drafted for row in tax_rows(invoice=each.invoice, taxes=each.taxes)
     )
     invoices_post(invoices=invoices, now=now)
+    invoices_tell(kind="invoice.issued", invoices=invoices, now=now)
     return invoices
 
 

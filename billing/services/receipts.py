@@ -6,6 +6,7 @@ from billing.models import Invoice, InvoiceState, Payment
 from billing.services.cases import case_close
 from billing.services.ledger import payment_post
 from billing.services.loose_attempts import attempts_let_go
+from billing.services.news import invoices_tell
 from billing.services.set_offs import losses_set_off
 
 
@@ -33,5 +34,6 @@ def invoice_close(*, invoice: Invoice, now: datetime) -> Invoice:
         invoice.state, invoice.paid_at, invoice.note = InvoiceState.PAID, now, ""
         invoice.save(update_fields=["state", "paid_at", "note"])
         case_close(invoice=invoice, now=now)
+        invoices_tell(kind="invoice.paid", invoices=[invoice], now=now)
     attempts_let_go(invoice=invoice)
     return invoice

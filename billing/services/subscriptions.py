@@ -16,6 +16,7 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.services.caps import cap_follow
+from billing.services.news import subscription_tell
 from tenants import queue
 from tenants.models import Tenant, User
 
@@ -49,6 +50,7 @@ def subscription_switch(
         tenant=ends.tenant, usage_plan=begins.plan.usage_plan, on=on, actor=actor, now=now
     )
     cap_follow(tenant=ends.tenant, now=now, begins_on=on)  # a price alone is no news of the plan
+    subscription_tell(subscription=begins, now=now)
     return begins
 
 

@@ -10,6 +10,7 @@ An upload is done once every expected variant is there, and has failed once no o
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from conversions.models import (
@@ -21,6 +22,7 @@ from conversions.models import (
     UploadState,
 )
 from conversions.names import variant_of
+from tenants.services import webhook_tell
 
 Variant = tuple[str, int]  # a preset's code and version
 
@@ -94,7 +96,10 @@ def refused(upload: Upload, *, plan: int | None, error: UploadError, now: dateti
 def failed(upload: Upload, error: UploadError, now: datetime) -> None:
     """Note that an upload failed as a whole. Of one that is done it is a late report."""
     if upload.state != UploadState.DONE:
+        is_news = upload.state != UploadState.FAILED
         upload.state, upload.error_code, upload.finished_at = UploadState.FAILED, error, now
+        if is_news:
+            _finished_tell(upload, now)
         waiting = upload.conversions.filter(state=ConversionState.WAITING)
         waiting.update(state=ConversionState.FAILED)
 
@@ -107,12 +112,14 @@ def restarted(upload: Upload) -> None:
     missing.update(state=ConversionState.WAITING, error_code="")
 
 
+@transaction.atomic
 def given_up(uploads: QuerySet[Upload], now: datetime) -> None:
     """Wait no longer for what is missing of these uploads."""
-    Conversion.objects.filter(upload__in=uploads, state=ConversionState.WAITING).update(
-        state=ConversionState.FAILED, error_code=ConversionError.STOPPED
-    )
-    uploads.update(state=UploadState.FAILED, error_code=UploadError.GAVE_UP, finished_at=now)
+    for upload in uploads.select_for_update(of=("self",)):
+        waiting = upload.conversions.filter(state=ConversionState.WAITING)
+        waiting.update(state=ConversionState.FAILED, error_code=ConversionError.STOPPED)
+        failed(upload, UploadError.GAVE_UP, now)
+        upload.save(update_fields=["state", "error_code", "finished_at"])
 
 
 def settle(upload: Upload, now: datetime) -> None:
@@ -123,9 +130,22 @@ def settle(upload: Upload, now: datetime) -> None:
     if states <= {ConversionState.DONE}:
         if upload.state != UploadState.DONE:
             upload.state, upload.error_code, upload.finished_at = UploadState.DONE, "", now
+            _finished_tell(upload, now)
     elif upload.state == UploadState.PROCESSING and ConversionState.WAITING not in states:
         upload.state, upload.finished_at = UploadState.FAILED, now
         upload.error_code = UploadError.GAVE_UP
+        _finished_tell(upload, now)
+
+
+def _finished_tell(upload: Upload, now: datetime) -> None:
+    """Have the tenant's webhooks hear of it (conversions/webhook_types.py)."""
+    told = {
+        "id": str(upload.uuid),
+        "filename": upload.filename,
+        "state": upload.state,
+        "error": upload.error_code,
+    }
+    webhook_tell(kind="upload.finished", about=[(upload.tenant, told)], now=now)
 
 
 def _rows(upload: Upload) -> dict[Variant, Conversion]:

@@ -61,6 +61,7 @@ from tenants.selectors.webhooks import webhook_deliveries as webhook_deliveries
 from tenants.selectors.webhooks import webhook_deliveries_page as webhook_deliveries_page
 from tenants.selectors.webhooks import webhook_endpoints as webhook_endpoints
 from tenants.selectors.webhooks import webhook_endpoints_due as webhook_endpoints_due
+from tenants.selectors.webhooks import webhook_listeners as webhook_listeners
 
 
 @dataclass(frozen=True)

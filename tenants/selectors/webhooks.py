@@ -1,10 +1,12 @@
 """A tenant's webhook endpoints and what was sent to them, and whose turn it is."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import QuerySet
 
+from tenants.ids import Ids
 from tenants.models import DeliveryState, Tenant, WebhookDelivery, WebhookEndpoint
 
 
@@ -43,3 +45,9 @@ def webhook_endpoints_due(*, now: datetime) -> list[int]:
         state=DeliveryState.PENDING, next_attempt_at__lte=now, endpoint__disabled_at=None
     ).exclude(endpoint__claimed_until__gt=now)
     return list(due.order_by("endpoint").values_list("endpoint", flat=True).distinct())
+
+
+def webhook_listeners(*, event_type: str, tenant_ids: Iterable[int]) -> set[int]:
+    """Return which of these tenants have an active endpoint that wants events of this type."""
+    active = WebhookEndpoint.objects.filter(disabled_at=None, tenant_id__in=Ids(tenant_ids))
+    return {endpoint.tenant_id for endpoint in active if endpoint.wants(event_type)}

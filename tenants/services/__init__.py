@@ -45,6 +45,7 @@ from tenants.services.usage_plans import usage_plan_save
 from tenants.services.webhook_events import (
     webhook_replay,
     webhook_replay_failed,
+    webhook_tell,
     webhook_test_send,
 )
 from tenants.services.webhooks import (
@@ -105,5 +106,6 @@ __all__ = [
     "webhook_replay_failed",
     "webhook_secret_reveal",
     "webhook_secret_rotate",
+    "webhook_tell",
     "webhook_test_send",
 ]

@@ -20,6 +20,7 @@ from tenants.models import ApiKey, ApiKeyVersion, KeySlot, Tenant, User, Version
 from tenants.services.audit import audit_record
 from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import STOP, reconcile_request
+from tenants.services.webhook_events import webhook_tell
 
 FIRST_KEY_NAME = "default"
 # A version stays in the gateway for 90 days after it ended, and an account has 10,000 keys at most.
@@ -104,6 +105,7 @@ def api_key_create(
     )
     version = version_create(api_key=api_key, now=now)
     audit_record(action="api_key.created", tenant=tenant, actor=actor, now=now, target=name)
+    webhook_tell(kind="key.created", about=[(tenant, {"version": version.pk})], now=now)
     reconcile_request(tenant=tenant, now=now)
     return version
 

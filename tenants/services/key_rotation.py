@@ -14,6 +14,7 @@ from tenants.models import ApiKey, ApiKeyVersion, User, VersionStatus
 from tenants.services.api_keys import key_lock, version_create, versions_revoke
 from tenants.services.audit import audit_record
 from tenants.services.reconciling import STOP, reconcile_request
+from tenants.services.webhook_events import webhook_tell
 
 MOST_OVERLAP = timedelta(days=90)
 
@@ -52,6 +53,7 @@ def api_key_rotate(
         target=api_key.name,
         overlap_seconds=int(overlap.total_seconds()),
     )
+    webhook_tell(kind="key.rotated", about=[(tenant, {"version": version.pk})], now=now)
     reconcile_request(tenant=tenant, now=now, lane=STOP)
     return version
 

@@ -5,7 +5,7 @@ event only after the broker took all of its tasks, so a crash repeats some: rece
 idempotent. A beat sweep relays what a lost broker left.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,18 @@ def outbox_publish(
     event = OutboxEvent.objects.create(kind=kind, tenant=tenant, payload=payload, created_at=now)
     queue.on_commit("portal.tasks.outbox_relay", queue="default")
     return event
+
+
+def outbox_publish_all(
+    *, kind: str, about: Iterable[tuple[int, dict[str, Any]]], now: datetime
+) -> None:
+    """Write an event for each tenant's id and payload, and have them relayed likewise."""
+    events = OutboxEvent.objects.bulk_create(
+        OutboxEvent(kind=kind, tenant_id=tenant_id, payload=payload, created_at=now)
+        for tenant_id, payload in about
+    )
+    if events:
+        queue.on_commit("portal.tasks.outbox_relay", queue="default")
 
 
 def outbox_relay(

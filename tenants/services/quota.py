@@ -1,6 +1,6 @@
 """Entitlements, grants and caps: what a tenant may use in a period. Rules: docs/quota.md."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -19,6 +19,7 @@ from tenants.periods import period_of
 from tenants.services.audit import audit_record
 from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import reconcile_request
+from tenants.services.webhook_events import webhook_tell
 
 
 def entitlement_ensure(*, tenant: Tenant, now: datetime) -> Entitlement:
@@ -107,6 +108,13 @@ def quota_grant(
         action="quota.granted", tenant=tenant, now=now, target=source, requests=requests, kind=kind
     )
     outbox_publish(kind="quota.changed", tenant=tenant, now=now)
+    if kind == GrantKind.EXTENSION:
+        told = {
+            "requests": requests,
+            "period_start": period_start.isoformat(),
+            "period_end": (entitlement.period_end - timedelta(days=1)).isoformat(),
+        }
+        webhook_tell(kind="extension.granted", about=[(tenant, told)], now=now)
     reconcile_request(tenant=tenant, now=now)
     return grant
 

@@ -1,25 +1,40 @@
 """What webhook endpoints are told: news of the outbox, test events, and what is told again."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from tenants import queue
+from tenants import queue, selectors
 from tenants.errors import NotInThisState
 from tenants.models import (
     DeliveryState,
     OutboxEvent,
+    Tenant,
     User,
     WebhookDelivery,
     WebhookEndpoint,
     WebhookEvent,
 )
 from tenants.services.audit import audit_record
+from tenants.services.outbox import outbox_publish_all
 from tenants.services.webhooks import endpoint_locked
-from tenants.webhook_types import TEST, event_type
+from tenants.webhook_types import TEST, Data, event_type
 
 KEEP = timedelta(days=30)
+
+
+def webhook_tell(*, kind: str, about: Sequence[tuple[Tenant, Data]], now: datetime) -> None:
+    """Write news that nobody but webhooks hears of, for the tenants among these that listen.
+
+    Part of the transaction of what happened. Most tenants have no endpoint, and cost no row.
+    """
+    listeners = selectors.webhook_listeners(
+        event_type=kind, tenant_ids=[tenant.pk for tenant, _data in about]
+    )
+    news = ((tenant.pk, data) for tenant, data in about if tenant.pk in listeners)
+    outbox_publish_all(kind=kind, about=news, now=now)
 
 
 @transaction.atomic

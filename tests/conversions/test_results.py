@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from conversions import services
 from conversions.models import Upload, UploadError, UploadState
-from tenants.models import ApiKeyVersion, Meter, UsageDay, UsageRecord
+from tenants.models import ApiKeyVersion, Meter, OutboxEvent, UsageDay, UsageRecord
+from tenants.services import webhook_endpoint_create
 from tests.cast import Cast
 from tests.conversions.reports import (
     NAMES,
@@ -54,6 +55,25 @@ def test_it_is_done_when_every_expected_variant_is_there(cast: Cast) -> None:
         upload.refresh_from_db()
         states.append(upload.state)
     assert states == [UploadState.PROCESSING, UploadState.PROCESSING, UploadState.DONE]
+
+
+def test_webhooks_hear_once_that_an_upload_has_finished(cast: Cast) -> None:
+    webhook_endpoint_create(
+        tenant=cast.alice_corp,
+        url="https://hooks.example.com/",
+        description="",
+        event_types=["upload.finished"],
+        actor=cast.alice,
+        now=timezone.now(),
+    )
+    done, bad = waiting(cast), waiting(cast)
+    apply(started(done), *(variant(done, name) for name in NAMES), failed(done))
+    apply(*(report(bad, "refused", code="damaged") for _comes_twice in range(2)), failed(bad))
+    told = OutboxEvent.objects.filter(kind="upload.finished").order_by("id")
+    assert [news.payload for news in told] == [
+        {"id": str(upload.uuid), "filename": upload.filename, "state": state, "error": error}
+        for upload, state, error in ((done, "done", ""), (bad, "failed", "damaged"))
+    ]
 
 
 def test_variants_of_older_presets_do_not_stand_for_newer_ones(cast: Cast) -> None:

@@ -19,6 +19,7 @@ from tenants.models import (
     AuditEntry,
     DeliveryState,
     DisabledReason,
+    GrantKind,
     OutboxEvent,
     WebhookAttempt,
     WebhookDelivery,
@@ -145,9 +146,34 @@ def test_every_type_is_relayed_and_has_data_like_its_example(cast: Cast) -> None
     assert relayed == set(types) - {webhook_types.TEST}
     version = cast.alice_corp.api_keys.get().versions.get()
     payload = {"version": version.pk, "expires_at": "2026-12-01T00:00:00+00:00"}
-    for name in ("key.active", "key.expires", "key.revoked", "tenant.updated"):
+    for name in ("key.active", "key.expires", "tenant.updated"):
         news = OutboxEvent(kind=name, tenant=cast.alice_corp, payload=payload)
         assert set(types[name].data(news)) == set(types[name].example)
+
+
+@pytest.mark.django_db
+def test_only_who_listens_costs_a_row(cast: Cast) -> None:
+    """And what is written is like the example."""
+    endpoint_of(cast, "https://hooks.example.com/", "key.created", "extension.granted")
+    now = timezone.now()
+    for tenant, actor in ((cast.alice_corp, cast.alice), (cast.charlie_corp, cast.charlie)):
+        version = services.api_key_create(tenant=tenant, name="ci", actor=actor, now=now)
+        services.api_key_rotate(api_key=version.api_key, overlap=timedelta(0), actor=actor, now=now)
+        services.quota_grant(
+            tenant=tenant,
+            requests=100,
+            kind=GrantKind.EXTENSION,
+            source=f"order:{tenant.uuid}",
+            period_start=selectors.current_period(tenant=tenant, now=now).start,
+            now=now,
+        )
+    told = OutboxEvent.objects.filter(kind__in=["key.created", "key.rotated", "extension.granted"])
+    assert set(told.values_list("kind", "tenant")) == {
+        ("key.created", cast.alice_corp.pk),
+        ("extension.granted", cast.alice_corp.pk),
+    }
+    example = next(e for e in webhook_types.event_types() if e.name == "extension.granted").example
+    assert set(told.get(kind="extension.granted").payload) == set(example)
 
 
 @pytest.mark.django_db

@@ -1,0 +1,31 @@
+"""The events of money that tenants may hear of. Amounts are in minor units of the currency."""
+
+from django.utils.translation import gettext_lazy as _
+
+from tenants.webhook_types import EventType, register
+
+_INVOICE = {
+    "number": "2026-000123",
+    "kind": "usage",
+    "currency": "USD",
+    "subtotal": 2900,
+    "tax": 0,
+    "total": 2900,
+    "period_start": "2026-11-01",
+    "period_end": "2026-12-01",
+}
+
+register(
+    EventType("invoice.issued", _("An invoice was issued."), _INVOICE),
+    EventType("invoice.paid", _("Nothing is due of an invoice any more."), _INVOICE),
+    EventType(
+        "payment.failed",
+        _("A payment of an invoice failed."),
+        {"invoice": "2026-000123", "attempt": 1, "currency": "USD", "amount": 2900},
+    ),
+    EventType(
+        "subscription.changed",
+        _("Another plan, or another price of it, has begun."),
+        {"plan": "pro", "currency": "USD", "starts_on": "2026-11-26"},
+    ),
+)
