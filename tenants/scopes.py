@@ -24,6 +24,8 @@ class Scope(StrEnum):
     UPLOADS_READ = "uploads:read"
     TEAM_READ = "team:read"
     TEAM_WRITE = "team:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     TOKENS_READ = "tokens:read"
     TOKENS_WRITE = "tokens:write"
 
@@ -45,6 +47,11 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
     Scope.UPLOADS_READ: (_("See and search uploads"), None),
     Scope.TEAM_READ: (_("See the members and who is invited"), None),
     Scope.TEAM_WRITE: (_("Invite people, change their roles, remove them"), Act.MANAGE_MEMBERS),
+    Scope.WEBHOOKS_READ: (_("See webhook endpoints and what was sent"), None),
+    Scope.WEBHOOKS_WRITE: (
+        _("Add, change and delete webhook endpoints, test and replay"),
+        Act.CHANGE_WEBHOOKS,
+    ),
     Scope.TOKENS_READ: (_("See the tokens, never their values"), None),
     Scope.TOKENS_WRITE: (_("Create tokens that can do no more than this one, and revoke"), None),
 }

@@ -81,7 +81,12 @@ _KEY = {"id": _UUID, "name": "production", "last_four": "q7xa", "expires_at": No
 
 register(
     EventType("key.created", _("Somebody created a key."), _KEY, _key),
-    EventType("key.updated", _("Somebody changed a key's name or expiry; for each of its values that work."), _KEY, _key),
+    EventType(
+        "key.updated",
+        _("Somebody changed a key's name or expiry; for each of its values that work."),
+        _KEY,
+        _key,
+    ),
     EventType("key.rotated", _("A key has a new value."), _KEY, _key),
     EventType("key.active", _("A key's value works at the gateway."), _KEY, _key),
     EventType(

@@ -79,7 +79,9 @@ def _send_soon(endpoint: WebhookEndpoint) -> None:
 
 
 @transaction.atomic
-def webhook_test_send(*, endpoint: WebhookEndpoint, actor: User, now: datetime) -> WebhookDelivery:
+def webhook_test_send(
+    *, endpoint: WebhookEndpoint, actor: User | None, now: datetime
+) -> WebhookDelivery:
     """Send a test event to one endpoint. It is tried once.
 
     Raise NotInThisState where the endpoint is disabled, or another test is on its way.
@@ -105,7 +107,7 @@ def webhook_test_send(*, endpoint: WebhookEndpoint, actor: User, now: datetime) 
 
 
 @transaction.atomic
-def webhook_replay(*, delivery: WebhookDelivery, actor: User, now: datetime) -> None:
+def webhook_replay(*, delivery: WebhookDelivery, actor: User | None, now: datetime) -> None:
     """Tell an event again under its old id, with the whole schedule before it.
 
     Raise NotInThisState while it is still pending, or its endpoint is disabled.
@@ -125,7 +127,7 @@ def webhook_replay(*, delivery: WebhookDelivery, actor: User, now: datetime) -> 
 
 @transaction.atomic
 def webhook_replay_failed(
-    *, endpoint: WebhookEndpoint, since: datetime, actor: User, now: datetime
+    *, endpoint: WebhookEndpoint, since: datetime, actor: User | None, now: datetime
 ) -> int:
     """Tell again what happened since then and could not be told; return how many events.
 

@@ -74,7 +74,7 @@ def webhook_endpoint_create(
     url: str,
     description: str,
     event_types: Sequence[str],
-    actor: User,
+    actor: User | None,
     now: datetime,
 ) -> WebhookEndpoint:
     """Add an endpoint; no event types mean all. Raise Refused for a bad URL or type, or one more
@@ -114,7 +114,7 @@ def webhook_endpoint_update(
     url: str,
     description: str,
     event_types: Sequence[str],
-    actor: User,
+    actor: User | None,
     now: datetime,
 ) -> WebhookEndpoint:
     """Change where an endpoint is and what it hears of. Raise Refused for a bad URL or type.
@@ -134,7 +134,9 @@ def webhook_endpoint_update(
 
 
 @transaction.atomic
-def webhook_endpoint_disable(*, endpoint: WebhookEndpoint, actor: User, now: datetime) -> None:
+def webhook_endpoint_disable(
+    *, endpoint: WebhookEndpoint, actor: User | None, now: datetime
+) -> None:
     """Stop sending to an endpoint; again does nothing."""
     endpoint = endpoint_locked(endpoint)
     if endpoint.is_active:
@@ -156,7 +158,9 @@ def disable(
 
 
 @transaction.atomic
-def webhook_endpoint_enable(*, endpoint: WebhookEndpoint, actor: User, now: datetime) -> None:
+def webhook_endpoint_enable(
+    *, endpoint: WebhookEndpoint, actor: User | None, now: datetime
+) -> None:
     """Send to an endpoint again what happens from now on; again does nothing."""
     endpoint = endpoint_locked(endpoint)
     if endpoint.is_active:
@@ -170,7 +174,9 @@ def webhook_endpoint_enable(*, endpoint: WebhookEndpoint, actor: User, now: date
 
 
 @transaction.atomic
-def webhook_endpoint_delete(*, endpoint: WebhookEndpoint, actor: User, now: datetime) -> None:
+def webhook_endpoint_delete(
+    *, endpoint: WebhookEndpoint, actor: User | None, now: datetime
+) -> None:
     """Delete an endpoint with its log. A try that is on its way is not noted any more."""
     endpoint = endpoint_locked(endpoint)
     audit_record(
@@ -181,7 +187,7 @@ def webhook_endpoint_delete(*, endpoint: WebhookEndpoint, actor: User, now: date
 
 
 @transaction.atomic
-def webhook_secret_rotate(*, endpoint: WebhookEndpoint, actor: User, now: datetime) -> None:
+def webhook_secret_rotate(*, endpoint: WebhookEndpoint, actor: User | None, now: datetime) -> None:
     """Give an endpoint another secret. The one before signs too, for 24 hours, and none older."""
     endpoint = endpoint_locked(endpoint)
     endpoint.previous_secret_uuid = endpoint.secret_uuid

@@ -149,6 +149,7 @@ API: Mapping[str, Row] = {
     "api/v1/invoices/": LOOK,
     "api/v1/uploads/": LOOK,
     "api/v1/tokens/": {"GET": TEAM, "POST": TEAM},
+    "api/v1/webhooks/": {"GET": TEAM, "POST": BUILDERS},
 }
 API_THINGS: Mapping[str, Row] = {
     "api/v1/members/<int:member_id>/": {"PATCH": LEADS, "DELETE": LEADS},
@@ -159,6 +160,13 @@ API_THINGS: Mapping[str, Row] = {
     "api/v1/keys/<uuid:key_id>/revoke/": {"POST": BUILDERS},
     "api/v1/invoices/<str:number>/": LOOK,
     "api/v1/tokens/<uuid:token_id>/": {"DELETE": LEADS},
+    "api/v1/webhooks/<uuid:endpoint_id>/": {"GET": TEAM, "PUT": BUILDERS, "DELETE": BUILDERS},
+    "api/v1/webhooks/<uuid:endpoint_id>/rotate/": {"POST": BUILDERS},
+    "api/v1/webhooks/<uuid:endpoint_id>/test/": {"POST": BUILDERS},
+    "api/v1/webhooks/<uuid:endpoint_id>/replay/": {"POST": BUILDERS},
+    "api/v1/webhooks/<uuid:endpoint_id>/deliveries/": LOOK,
+    "api/v1/webhooks/deliveries/<uuid:delivery_id>/": LOOK,
+    "api/v1/webhooks/deliveries/<uuid:delivery_id>/replay/": {"POST": BUILDERS},
 }
 
 # Whether it is there is known only once it is made.

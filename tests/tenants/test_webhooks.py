@@ -2,8 +2,11 @@
 
 import json
 import re
+import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -385,6 +388,28 @@ class TestSlowEndpoints:
         assert deliver(endpoint, clock) is True
         assert WebhookDelivery.objects.filter(state=DeliveryState.SUCCEEDED).count() == 3
         assert deliver(endpoint, clock) is False
+
+    @pytest.mark.django_db(transaction=True)
+    def test_workers_at_once_send_each_event_once(self, cast: Cast, receiver: Receiver) -> None:
+        endpoints = [endpoint_of(cast, receiver.url) for _ in range(3)]
+        for _ in range(3):
+            happen(cast, now=timezone.now())
+        together = threading.Barrier(6)
+
+        def work(endpoint: WebhookEndpoint) -> None:
+            together.wait()
+            try:
+                endpoint_deliver(endpoint_id=endpoint.pk, clock=timezone.now)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(6) as workers:
+            list(workers.map(work, endpoints * 2))
+        for endpoint in endpoints:  # whom its siblings kept out waits for the sweep
+            endpoint_deliver(endpoint_id=endpoint.pk, clock=timezone.now)
+        sent = Counter(headers["webhook-id"] for headers, _ in receiver.taken)
+        assert sorted(sent.values()) == [3, 3, 3]
+        assert not WebhookEndpoint.objects.exclude(claimed_until=None).exists()
 
     def test_a_tenant_keeps_at_most_two_workers(self, cast: Cast, clock: Clock) -> None:
         endpoints = [endpoint_of(cast, f"https://hooks.example.com/{n}") for n in range(3)]

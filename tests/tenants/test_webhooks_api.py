@@ -1,0 +1,82 @@
+"""Webhooks by the management API: what the pages do, by a program."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tenants.models import AuditEntry, WebhookEndpoint, WebhookEvent
+from tenants.scopes import Scope
+from tenants.services import api_token_create
+from tenants.services.webhook_delivery import endpoint_deliver
+from tests.cast import PASSWORD, Cast
+from tests.receiver import Receiver
+
+pytestmark = pytest.mark.django_db
+ALL = "/api/v1/webhooks/"
+
+
+@pytest.fixture
+def bob(cast: Cast, client: Client) -> Client:
+    assert client.login(email=cast.bob.email, password=PASSWORD)
+    return client
+
+
+def told(answer: Any, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.content
+    return answer.json()
+
+
+def send(client: Client, method: str, address: str, **body: Any) -> Any:
+    return client.generic(method, address, json.dumps(body), content_type="application/json")
+
+
+def test_a_machines_token_needs_the_scope(cast: Cast) -> None:
+    for scope, status in ((Scope.WEBHOOKS_READ, 403), (Scope.WEBHOOKS_WRITE, 201)):
+        _token, value = api_token_create(
+            tenant=cast.alice_corp, user=None, name="ci", scopes={scope}, within=frozenset(Scope),
+            days=1, latest=None, actor=cast.alice, now=timezone.now(),
+        )  # fmt: skip
+        machine = Client(headers={"Authorization": f"Bearer {value}"})
+        told(send(machine, "POST", ALL, url="https://hooks.example.com/"), status)
+    entry = AuditEntry.objects.get(action="webhook.created")
+    assert entry.actor is None
+
+
+def test_an_endpoint_is_added_tested_changed_and_deleted(bob: Client) -> None:
+    with Receiver() as receiver:
+        made = told(send(bob, "POST", ALL, url=receiver.url, event_types=["key.active"]), 201)
+        own = f"{ALL}{made['id']}/"
+        assert "secret" not in told(bob.get(own))
+        assert told(bob.get(ALL)) == [told(bob.get(own))]
+        test = told(send(bob, "POST", f"{own}test/"), 202)
+        assert told(send(bob, "POST", f"{own}test/"), 409)["code"] == "not_in_this_state"
+        rotated = told(send(bob, "POST", f"{own}rotate/"), 201)
+        endpoint = WebhookEndpoint.objects.get()
+        endpoint_deliver(endpoint_id=endpoint.pk, clock=timezone.now)
+        assert receiver.verified(made["secret"]) == receiver.verified(rotated["secret"])
+    one = f"{ALL}deliveries/{test['id']}/"
+    read = told(bob.get(one))
+    assert (read["state"], read["webhook_id"]) == ("succeeded", test["webhook_id"])
+    assert [each["status"] for each in read["tries"]] == [204]
+    assert told(bob.get(f"{own}deliveries/?state=succeeded")) == [test | {
+        "state": "succeeded", "attempts": 1, "next_attempt_at": None,
+    }]  # fmt: skip
+    assert told(bob.get(f"{own}deliveries/?state=failed&limit=1")) == []
+    assert told(bob.get(f"{own}deliveries/?state=lost"), 400)["code"] == "invalid"
+    assert told(send(bob, "POST", f"{one}replay/"), 202)["state"] == "pending"
+
+    changed = told(send(bob, "PUT", own, url="https://hooks.example.com/2", is_active=False))
+    assert (changed["url"], changed["event_types"]) == ("https://hooks.example.com/2", [])
+    assert (changed["is_active"], changed["disabled_reason"]) == (False, "member")
+    since = {"since": "2026-01-01T00:00:00Z"}
+    assert told(send(bob, "POST", f"{own}replay/", **since), 409)["code"] == "not_in_this_state"
+    assert told(send(bob, "PUT", own, url="https://hooks.example.com/2"))["is_active"]
+    WebhookEvent.objects.update(type="key.active")
+    assert told(send(bob, "POST", f"{own}replay/", **since), 202) == {"count": 1}
+    bad = told(send(bob, "PUT", own, url="http://10.0.0.1/"), 409)
+    assert bad["code"] == "refused"
+    assert send(bob, "DELETE", own).status_code == 204
+    assert told(bob.get(ALL)) == []
