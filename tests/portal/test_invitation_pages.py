@@ -109,10 +109,12 @@ class TestLink:
         assert "You are signed in as charlie@example.com." in page
         assert "accept/" not in page
         assert charlie.post(f"{address}accept/")["Location"] == address
+        assert f'name="next" value="{address}"' in page
         assert charlie.get(f"{address}join/")["Location"] == address
         # An address that Charlie only claims is not his.
         EmailAddress.objects.create(user=cast.charlie, email=DAVE, verified=False)
         charlie.post(f"{address}accept/")
+        assert charlie.post("/accounts/logout/", {"next": address})["Location"] == address
         assert cast.alice_corp.members.count() == 2
 
     def test_one_that_has_ended_says_why(self, cast: Cast) -> None:
