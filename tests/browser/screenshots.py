@@ -47,6 +47,9 @@ MEMBERS = (
     "/uploads/",
     "/team/",
     "/settings/",
+    "/settings/webhooks/",
+    "/settings/webhooks/create/",
+    "/settings/webhooks/events/",
     "/docs/#/Account/ping",
 )
 OWNER = "owner@states.example.com"
