@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import SAFE_METHODS
 
-from tenants import idempotency
+from tenants import idempotency, preconditions
 from tenants.callers import TenantView
 from tenants.problems import MEDIA_TYPE, PROBLEMS
 
@@ -52,6 +52,14 @@ IDEMPOTENCY_KEY = {
 }
 
 
+IF_MATCH = {
+    "in": "header",
+    "name": preconditions.HEADER,
+    "description": "The ETag that it was read with: it is changed only if it still has that.",
+    "schema": {"type": "string", "pattern": '^"[!#-~]+"$'},
+}
+
+
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers
     """A bearer token, and which of its scopes an operation takes."""
 
@@ -73,7 +81,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 def operations_complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Give every operation what all have; a hook of drf-spectacular's.
 
-    That is the one answer of all refusals, and the Idempotency-Key where something is changed.
+    That is the one answer of all refusals, and the headers that any change may have.
     """
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -81,6 +89,8 @@ def operations_complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         for verb, operation in verbs.items():
             if verb.upper() not in SAFE_METHODS:
                 operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+                if verb != "post" and "get" in verbs:
+                    operation["parameters"].append(IF_MATCH)
             refused = {"description": "The call was refused.", "content": content}
             operation["responses"]["default"] = refused
     return result

@@ -116,6 +116,12 @@ def _key(version: ApiKeyVersion, *, last_used: Mapping[int, date], **extra: Any)
     }
 
 
+def _key_read(key: ApiKey) -> Response:
+    last_used = selectors.last_used(tenant=key.tenant)
+    newest = selectors.newest_version(api_key=key)
+    return Response(KeySerializer(_key(newest, last_used=last_used)).data)
+
+
 def _new_key(version: ApiKeyVersion) -> Response:
     value = services.api_key_value_reveal(version=version, now=timezone.now())
     last_used = selectors.last_used(tenant=version.api_key.tenant)
@@ -152,7 +158,13 @@ class KeysView(TenantView):
 
 
 class KeyView(TenantView):
-    scopes = {"PUT": Scope.KEYS_WRITE}
+    scopes = {"GET": Scope.KEYS_READ, "PUT": Scope.KEYS_WRITE}
+
+    @extend_schema(summary="Read a key", responses=KeySerializer)
+    def get(self, request: Request, key_id: uuid.UUID) -> Response:
+        """Return a key, also one that is revoked; never its value."""
+        tenant = self.caller(request).tenant
+        return _key_read(get_object_or_404(ApiKey, tenant=tenant, uuid=key_id))
 
     @extend_schema(summary="Change a key", request=KeyChangeSerializer, responses=KeySerializer)
     def put(self, request: Request, key_id: uuid.UUID) -> Response:
@@ -164,9 +176,7 @@ class KeyView(TenantView):
         services.api_key_update(
             api_key=key, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
-        last_used = selectors.last_used(tenant=key.tenant)
-        newest = selectors.newest_version(api_key=key)
-        return Response(KeySerializer(_key(newest, last_used=last_used)).data)
+        return _key_read(key)
 
 
 class KeyRotateView(TenantView):

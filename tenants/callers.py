@@ -6,8 +6,9 @@ its own tenant, and changes nothing: its value is on servers and in browsers tha
 to make more keys.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -15,11 +16,12 @@ from django.http import Http404
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from rest_framework.exceptions import PermissionDenied, Throttled
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tenants import rates, selectors
+from tenants import preconditions, rates, selectors
 from tenants.authentication import CHALLENGE
 from tenants.idempotency import answered_once, key_of
 from tenants.models import ApiKeyVersion, ApiToken, Member, Tenant, User
@@ -89,24 +91,33 @@ class TenantView(APIView):
         raise PermissionDenied("Your role in the organisation does not allow this.")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Have a call with an Idempotency-Key answered once, by whichever method it is for."""
+        """Have a change made once by its Idempotency-Key, and by If-Match to what was read."""
         super().initial(request, *args, **kwargs)
-        key = key_of(request)
-        name = str(request.method).lower()
-        if key is not None and request.method in self.scopes:
+        key, known = key_of(request), request.headers.get(preconditions.HEADER)
+        method = str(request.method)
+        if method in SAFE_METHODS or method not in self.scopes:
+            return
+        name = method.lower()
+        act: Callable[[], Response] = partial(getattr(self, name), request, *args, **kwargs)
+        if known is not None and "GET" in self.scopes and method != "POST":
+            act = partial(
+                preconditions.change_as_read,
+                tenant=self.caller(request).tenant,
+                known=known,
+                read=partial(getattr(self, "get"), request, *args, **kwargs),  # noqa: B009
+                change=act,
+            )
+        if key is not None:
             caller = self.caller(request)  # who may not is refused, whatever was answered before
-            handler = getattr(self, name)
-
-            def once(request: Request, *args: Any, **kwargs: Any) -> Response:
-                return answered_once(
-                    tenant=caller.tenant,
-                    caller=caller.name,
-                    key=key,
-                    request=request,
-                    handler=lambda: handler(request, *args, **kwargs),
-                )
-
-            setattr(self, name, once)
+            act = partial(
+                answered_once,
+                tenant=caller.tenant,
+                caller=caller.name,
+                key=key,
+                request=request,
+                handler=act,
+            )
+        setattr(self, name, lambda *_args, **_kwargs: act())
 
     _is_keys = False
     _left: rates.Left | None = None

@@ -38,6 +38,7 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "refused": (409, _("Something stands in the way.")),
     "not_in_this_state": (409, _("The state of the thing does not allow it.")),
     "idempotency_key_in_use": (409, _("The same call is under way.")),
+    "precondition_failed": (412, _("It has changed since it was read.")),
     "unsupported_media_type": (415, _("The body is in no form that is read here.")),
     "idempotency_key_reused": (422, _("The Idempotency-Key was for another call.")),
     "throttled": (429, _("Too many calls.")),

@@ -154,7 +154,7 @@ API: Mapping[str, Row] = {
 API_THINGS: Mapping[str, Row] = {
     "api/v1/members/<int:member_id>/": {"PATCH": LEADS, "DELETE": LEADS},
     "api/v1/invitations/<uuid:invitation_id>/": {"DELETE": LEADS},
-    "api/v1/keys/<uuid:key_id>/": {"PUT": BUILDERS},
+    "api/v1/keys/<uuid:key_id>/": {"GET": TEAM, "PUT": BUILDERS},
     "api/v1/keys/<uuid:key_id>/rotate/": {"POST": BUILDERS},
     "api/v1/keys/<uuid:key_id>/end-old/": {"POST": BUILDERS},
     "api/v1/keys/<uuid:key_id>/revoke/": {"POST": BUILDERS},

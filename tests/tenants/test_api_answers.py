@@ -12,7 +12,7 @@ from django.utils import timezone
 from redis.exceptions import ConnectionError as CacheAway
 from rest_framework.test import APIClient
 
-from tenants.models import ApiKeyVersion, VersionStatus
+from tenants.models import ApiKey, ApiKeyVersion, VersionStatus
 from tests.billing.books import issued
 from tests.cast import Cast
 from tests.tenants.test_tokens import bearer, token_of
@@ -87,3 +87,22 @@ def test_a_key_is_the_gateways_to_count(cast: Cast) -> None:
 def test_without_a_cache_nobody_is_refused(caller: APIClient) -> None:
     with mock.patch.object(cache, "add", side_effect=CacheAway):
         assert [caller.get("/api/v1/keys/").status_code for _ in range(2)] == [200, 200]
+
+
+def test_a_change_is_made_to_what_was_read_alone(cast: Cast, caller: APIClient) -> None:
+    address = f"/api/v1/keys/{ApiKey.objects.get(tenant=cast.alice_corp).uuid}/"
+    read = {"If-Match": caller.get(address)["ETag"]}
+
+    def renamed(name: str, **headers: str) -> int:
+        body = {"name": name, "expires_at": None}
+        return caller.put(address, body, headers={**read, **headers}).status_code
+
+    assert renamed("first") == 200
+    refused = caller.put(address, {"name": "second"}, headers=read)
+    assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
+    assert caller.get(address).json()["name"] == "first"
+    assert renamed("third", **{"If-Match": "*"}) == 200
+    # A repeat is answered as the first was, whatever has come of it.
+    again = {"If-Match": caller.get(address)["ETag"], "Idempotency-Key": "a"}
+    assert [renamed("fourth", **again) for _ in range(2)] == [200, 200]
+    assert renamed("fifth", **{"If-Match": '"of another"', "Idempotency-Key": "b"}) == 412
