@@ -206,7 +206,8 @@ class UsagePlanAdmin(ModelAdmin):
     """Throttle and quota. A saved change reaches the gateway within seconds."""
 
     list_display = [
-        "name", "code", "rate_limit", "burst_limit", "quota_limit", "quota_period", "tenant_count",
+        "name", "code", "rate_limit", "burst_limit", "quota_limit", "quota_period", "most_keys",
+        "tenant_count",
     ]  # fmt: skip
     search_fields = ["name", "code"]
     list_filter = ["quota_period", "is_unlimited"]

@@ -24,7 +24,8 @@ from tenants.services.webhook_events import webhook_tell
 
 FIRST_KEY_NAME = "default"
 # A version stays in the gateway for 90 days after it ended, and an account has 10,000 keys at most.
-MOST_NEW_VALUES = 30  # of a tenant within 24 hours
+# So within 24 hours a tenant may make so many values for each key of its plan, and some besides.
+MOST_NEW_VALUES, BESIDES = 2, 10
 
 LIVING = (VersionStatus.PENDING, VersionStatus.ACTIVE, VersionStatus.RETIRING)
 
@@ -35,10 +36,11 @@ def version_create(*, api_key: ApiKey, now: datetime) -> ApiKeyVersion:
     Raise Refused where the tenant made very many of late.
     """
     of_tenant = ApiKeyVersion.objects.filter(api_key__tenant_id=api_key.tenant_id)
-    if of_tenant.filter(created_at__gt=now - timedelta(hours=24)).count() >= MOST_NEW_VALUES:
+    most = MOST_NEW_VALUES * api_key.tenant.usage_plan.most_keys + BESIDES
+    if of_tenant.filter(created_at__gt=now - timedelta(hours=24)).count() >= most:
         raise Refused(
             _("You made %(count)d keys and new values within 24 hours; please wait a day.")
-            % {"count": MOST_NEW_VALUES}
+            % {"count": most}
         )
     version_uuid = uuid.uuid4()
     value = key_values.derive(version_uuid, secret=settings.API_KEY_SECRET)
