@@ -10,6 +10,7 @@ import conversions.api
 import tenants.api
 import tenants.api_team
 import tenants.api_tokens
+import tenants.api_webhook_log
 import tenants.api_webhooks
 from portal.accounts import SignUpView
 from portal.views import billing as billing_pages
@@ -61,6 +62,7 @@ urlpatterns = [
     path("api/v1/", include(tenants.api_team.urlpatterns)),
     path("api/v1/", include(tenants.api_tokens.urlpatterns)),
     path("api/v1/", include(tenants.api_webhooks.urlpatterns)),
+    path("api/v1/", include(tenants.api_webhook_log.urlpatterns)),
     path("api/v1/", include(billing.api.urlpatterns)),
     path("api/v1/", include(conversions.api.urlpatterns)),
     re_path("^api/v1/.*/$", NothingView.as_view()),

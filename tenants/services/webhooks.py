@@ -16,13 +16,16 @@ from tenants.errors import Refused
 from tenants.models import (
     DeliveryState,
     DisabledReason,
+    Member,
     Tenant,
     User,
     WebhookDelivery,
     WebhookEndpoint,
 )
 from tenants.outgoing import is_within
+from tenants.permissions import Act, may
 from tenants.services.audit import audit_record
+from tenants.services.mails import mail_add
 from tenants.webhook_types import event_type
 
 MOST_ENDPOINTS = 10
@@ -155,6 +158,19 @@ def disable(
         action="webhook.disabled", tenant=endpoint.tenant, actor=actor, now=now,
         target=endpoint.url[:200], reason=reason,
     )  # fmt: skip
+    if reason != DisabledReason.MEMBER:
+        _disabled_tell(endpoint, now)
+
+
+def _disabled_tell(endpoint: WebhookEndpoint, now: datetime) -> None:
+    """Mail those who may enable it again: by webhook they would not hear of it."""
+    members = Member.objects.filter(tenant=endpoint.tenant).select_related("user").order_by("pk")
+    for member in members:
+        if may(member, Act.CHANGE_WEBHOOKS):
+            mail_add(
+                tenant=endpoint.tenant, kind="webhook_disabled", to=member.user.email, now=now,
+                page="webhooks", url=endpoint.url, reason=endpoint.disabled_reason,
+            )  # fmt: skip
 
 
 @transaction.atomic

@@ -23,7 +23,9 @@ from tenants.models import (
     DeliveryState,
     DisabledReason,
     GrantKind,
+    Mail,
     OutboxEvent,
+    Tenant,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -31,6 +33,7 @@ from tenants.models import (
 )
 from tenants.outgoing import Failure
 from tenants.services import webhook_delivery, webhook_events
+from tenants.services.mails import message
 from tenants.services.webhook_delivery import (
     CLAIM,
     SCHEDULE,
@@ -250,6 +253,14 @@ class TestRetries:
         assert len(receiver.taken) == 1
         happen(cast, now=clock.now)
         assert WebhookDelivery.objects.count() == 2  # it hears of nothing new
+        mails = Mail.objects.filter(kind="webhook_disabled")
+        assert set(mails.values_list("to", flat=True)) == {cast.alice.email, cast.bob.email}
+        for language, words in (("en", "answered 410 Gone"), ("ja", "410 Gone を返した")):
+            Tenant.objects.update(language=language)
+            sent = message(mails.select_related("tenant", "invitation")[0])
+            assert words in sent.body
+            assert f"{receiver.url} " in sent.body
+            assert "/settings/webhooks/" in sent.body
 
     def test_no_connection_and_a_forbidden_address_are_noted(
         self, cast: Cast, receiver: Receiver, clock: Clock, settings: Any
