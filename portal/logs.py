@@ -1,9 +1,11 @@
 """Logs: one structured event a line, JSON for machines or coloured text for people.
 
 Values of API keys never reach a log: nothing logs them, and the processor below removes any field
-whose name says that it holds one, should somebody try.
+whose name says that it holds one, should somebody try. Django logs the path of what it refuses: an
+invitation's token, which is what lets somebody in, is cut out of it.
 """
 
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -13,12 +15,16 @@ import structlog
 SECRET_FIELDS = frozenset({"api_key", "key_value", "x-api-key", "password", "secret", "token"})
 
 
+_INVITATION = re.compile("(/invitations/)[0-9a-f]{64}")
+
+
 def drop_secrets(
     _logger: Any, _name: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Replace the value of every field that is named like a secret."""
+    """Replace the value of every field that is named like a secret, and invitations' tokens."""
     for field in SECRET_FIELDS & event.keys():
         event[field] = "[removed]"
+    event["event"] = _INVITATION.sub(r"\1[removed]", str(event["event"]))
     return event
 
 

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants import selectors, services
-from tenants.callers import TenantView
+from tenants.callers import Caller, TenantView
 from tenants.models import ApiKey, ApiKeyVersion
 from tenants.scopes import Scope
 
@@ -98,8 +98,12 @@ class UsageSerializer(serializers.Serializer[Any]):
     days = UsageDaySerializer(many=True)
 
 
-def _key(version: ApiKeyVersion, *, last_used: Mapping[int, date], **extra: Any) -> dict[str, Any]:
+def _key(
+    version: ApiKeyVersion, *, caller: Caller, last_used: Mapping[int, date], **extra: Any
+) -> dict[str, Any]:
+    """Return a key as it is answered. To a key, which may be in a public page, no mail address."""
     key = version.api_key
+    maker = None if caller.is_key else key.created_by
     old = selectors.retiring_version(api_key=key)
     return {
         "uuid": key.uuid,
@@ -107,7 +111,7 @@ def _key(version: ApiKeyVersion, *, last_used: Mapping[int, date], **extra: Any)
         "status": version.status,
         "last_four": version.last_four,
         "created_at": version.created_at,
-        "created_by": key.created_by.email if key.created_by else None,
+        "created_by": maker.email if maker else None,
         "last_used": selectors.key_last_used(api_key=key, last_used=last_used),
         "expires_at": key.expires_at,
         "old_last_four": old.last_four if old else None,
@@ -116,16 +120,17 @@ def _key(version: ApiKeyVersion, *, last_used: Mapping[int, date], **extra: Any)
     }
 
 
-def _key_read(key: ApiKey) -> Response:
+def _key_read(key: ApiKey, caller: Caller) -> Response:
     last_used = selectors.last_used(tenant=key.tenant)
     newest = selectors.newest_version(api_key=key)
-    return Response(KeySerializer(_key(newest, last_used=last_used)).data)
+    return Response(KeySerializer(_key(newest, caller=caller, last_used=last_used)).data)
 
 
-def _new_key(version: ApiKeyVersion) -> Response:
+def _new_key(version: ApiKeyVersion, caller: Caller) -> Response:
     value = services.api_key_value_reveal(version=version, now=timezone.now())
     last_used = selectors.last_used(tenant=version.api_key.tenant)
-    body = NewKeySerializer(_key(version, last_used=last_used, value=value)).data
+    answer = _key(version, caller=caller, last_used=last_used, value=value)
+    body = NewKeySerializer(answer).data
     return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
 
@@ -135,11 +140,11 @@ class KeysView(TenantView):
     @extend_schema(summary="List your keys", responses=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the keys that are not revoked, oldest first."""
-        tenant = self.caller(request).tenant
-        last_used = selectors.last_used(tenant=tenant)
+        caller = self.caller(request)
+        last_used = selectors.last_used(tenant=caller.tenant)
         rows = [
-            _key(selectors.newest_version(api_key=key), last_used=last_used)
-            for key in selectors.api_keys(tenant=tenant)
+            _key(selectors.newest_version(api_key=key), caller=caller, last_used=last_used)
+            for key in selectors.api_keys(tenant=caller.tenant)
         ]
         return Response(KeySerializer(rows, many=True).data)
 
@@ -154,7 +159,7 @@ class KeysView(TenantView):
         version = services.api_key_create(
             tenant=caller.tenant, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
-        return _new_key(version)
+        return _new_key(version, caller)
 
 
 class KeyView(TenantView):
@@ -163,8 +168,8 @@ class KeyView(TenantView):
     @extend_schema(summary="Read a key", responses=KeySerializer)
     def get(self, request: Request, key_id: uuid.UUID) -> Response:
         """Return a key, also one that is revoked; never its value."""
-        tenant = self.caller(request).tenant
-        return _key_read(get_object_or_404(ApiKey, tenant=tenant, uuid=key_id))
+        caller = self.caller(request)
+        return _key_read(get_object_or_404(ApiKey, tenant=caller.tenant, uuid=key_id), caller)
 
     @extend_schema(summary="Change a key", request=KeyChangeSerializer, responses=KeySerializer)
     def put(self, request: Request, key_id: uuid.UUID) -> Response:
@@ -176,7 +181,7 @@ class KeyView(TenantView):
         services.api_key_update(
             api_key=key, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
-        return _key_read(key)
+        return _key_read(key, caller)
 
 
 class KeyRotateView(TenantView):
@@ -197,7 +202,7 @@ class KeyRotateView(TenantView):
             actor=caller.user,
             now=timezone.now(),
         )
-        return _new_key(version)
+        return _new_key(version, caller)
 
 
 class KeyOverlapEndView(TenantView):

@@ -52,6 +52,11 @@ class Caller:
     token: ApiToken | None = None
 
     @property
+    def is_key(self) -> bool:
+        """Whether it is a key that calls: one that anybody may have who sees a page's source."""
+        return self.member is None and self.token is None
+
+    @property
     def name(self) -> str:
         """What tells this caller from the tenant's others. Keys, which change nothing, are one."""
         if self.token:

@@ -38,7 +38,8 @@ def standing(*, invitation: Invitation, now: datetime) -> Standing:
         return Standing(invitation.state)
     if invitation.expires_at <= now:
         return Standing.EXPIRED
-    inviter = Member.objects.filter(tenant=invitation.tenant, user=invitation.invited_by).first()
+    members = Member.objects.filter(tenant=invitation.tenant, user__is_active=True)
+    inviter = members.filter(user=invitation.invited_by).first()
     gives = roles_given_by(inviter) if inviter else []
     is_active = invitation.tenant.state == TenantState.ACTIVE
     return Standing.OPEN if is_active and invitation.role in gives else Standing.VOID

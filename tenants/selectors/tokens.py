@@ -23,10 +23,12 @@ def api_token_by_digest(*, digest: str) -> ApiToken | None:
 def member_of_token(*, token: ApiToken) -> Member | None:
     """Return the membership that a personal token acts by, None once there is none any more.
 
-    Who left and came back does not bring old tokens to life.
+    Who left and came back does not bring old tokens to life. Who may not sign in has none.
     """
     if token.user_id is None:
         return None
-    members = Member.objects.filter(tenant_id=token.tenant_id, user_id=token.user_id)
+    members = Member.objects.filter(
+        tenant_id=token.tenant_id, user_id=token.user_id, user__is_active=True
+    )
     since = members.filter(created_at__lte=token.created_at)
     return since.select_related("tenant__usage_plan", "user").first()

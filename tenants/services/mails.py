@@ -16,9 +16,10 @@ from django.utils.translation import override
 
 from tenants import queue
 from tenants.invitation_tokens import token_of
-from tenants.models import Invitation, Mail, Role, Tenant
+from tenants.models import Invitation, InvitationState, Mail, Role, Tenant
 
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
+TRIED_FOR = timedelta(days=3)  # then whoever does not take it will not
 _WAITS = 200  # that a sweep takes
 
 
@@ -63,7 +64,8 @@ def mails_waiting(*, now: datetime) -> list[Mail]:
 
 def _waiting(now: datetime) -> QuerySet[Mail]:
     unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=now - TRIED_AGAIN_AFTER)
-    return Mail.objects.filter(unclaimed, sent_at=None)
+    is_of_use = Q(invitation=None) | Q(invitation__state=InvitationState.OPEN)
+    return Mail.objects.filter(unclaimed, is_of_use, sent_at=None, created_at__gt=now - TRIED_FOR)
 
 
 def message(mail: Mail) -> EmailMultiAlternatives:

@@ -212,7 +212,7 @@ def retry_after_of(text: str, *, now: datetime) -> timedelta:
         return min(timedelta(seconds=int(text[:6])), MOST_RETRY_AFTER)
     try:
         then = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year that no date has
         return timedelta(0)
     then = then if then.tzinfo else then.replace(tzinfo=UTC)
     return min(max(then - now, timedelta(0)), MOST_RETRY_AFTER)

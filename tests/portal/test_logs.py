@@ -17,6 +17,11 @@ def test_a_field_that_is_named_like_a_secret_is_removed(field: str) -> None:
     assert drop_secrets(None, "info", {"event": "e", field: "sks123"})[field] == "[removed]"
 
 
+def test_an_invitations_token_is_in_no_path() -> None:
+    logged = drop_secrets(None, "warning", {"event": f"Gone: /invitations/{'a0' * 32}/accept/"})
+    assert logged["event"] == "Gone: /invitations/[removed]/accept/"
+
+
 def test_a_traceback_shows_no_local_variable() -> None:
     config = logging_config(level="INFO", format_="text")
     processors = config["formatters"]["structured"]["processors"]

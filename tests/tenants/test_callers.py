@@ -40,6 +40,10 @@ def test_pages_of_any_origin_read_what_a_key_reads_and_no_session(cast: Cast) ->
     alice = Client()
     alice.login(username="alice@example.com", password=PASSWORD)
     assert "Access-Control-Allow-Origin" not in alice.get("/api/v1/keys/").headers
+    # So a key, which may be in such a page, reads nobody's mail address.
+    ApiKey.objects.update(created_by=cast.alice)
+    assert alice.get("/api/v1/keys/").json()[0]["created_by"] == "alice@example.com"
+    assert through_the_gateway("key-a").get("/api/v1/keys/").json()[0]["created_by"] is None
 
 
 @pytest.mark.parametrize("secret", [None, "guessed"])

@@ -112,6 +112,11 @@ def test_without_a_cache_nothing_is_done_twice(cast: Cast, alice: APIClient) -> 
     assert keys_of(cast) == 1
 
 
+def test_a_cache_that_goes_away_meanwhile_loses_no_answer(cast: Cast, alice: APIClient) -> None:
+    with mock.patch.object(cache, "delete", side_effect=CacheAway):
+        assert create(alice, "a").json()["value"]
+
+
 def test_after_a_day_it_is_another_call(cast: Cast, alice: APIClient) -> None:
     create(alice, "a")
     IdempotentCall.objects.update(called_at=timezone.now() - KEPT + timedelta(minutes=1))

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tenants import services
 from tenants.errors import Refused
 from tenants.invitation_tokens import token_of
-from tenants.models import AuditEntry, Invitation, Mail, Member, Role, Tenant, User
+from tenants.models import AuditEntry, Invitation, InvitationState, Mail, Member, Role, Tenant, User
 from tenants.selectors import Standing, invitation_by_token, standing
 from tenants.services.invitations import LIFETIME, MOST_OPEN, MOST_SENT
 from tenants.services.mails import mail_add, mail_send, mails_waiting, message
@@ -85,6 +85,9 @@ class TestMail:
         assert mail.error == "away"
         assert mails_waiting(now=NOW) == []
         assert mails_waiting(now=NOW + timedelta(minutes=11)) == [mail]
+        assert mails_waiting(now=NOW + timedelta(days=3)) == []
+        Invitation.objects.update(state=InvitationState.WITHDRAWN)
+        assert mails_waiting(now=NOW + timedelta(minutes=11)) == []
 
 
 def _no_server(*_: object) -> int:
@@ -171,7 +174,14 @@ class TestAnswers:
         self, invitation: Invitation, cast: Cast
     ) -> None:
         alice = Member.objects.filter(user=cast.alice)
-        for change in (lambda: alice.update(role=Role.BILLING), alice.delete):
+        for change in (
+            lambda: User.objects.filter(pk=cast.alice.pk).update(is_active=False),
+            lambda: alice.update(role=Role.BILLING),
+            alice.delete,
+        ):
+            User.objects.update(is_active=True)
+            alice.update(role=Role.OWNER)
+            assert standing(invitation=invitation, now=NOW) is Standing.OPEN
             change()
             assert standing(invitation=invitation, now=NOW) is Standing.VOID
             with pytest.raises(Refused, match="has ended"):

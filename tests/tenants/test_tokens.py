@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from tenants import token_values
 from tenants.errors import Refused
-from tenants.models import ApiKey, ApiToken, AuditEntry, Member, Role
+from tenants.models import ApiKey, ApiToken, AuditEntry, Member, Role, User
 from tenants.scopes import Scope, scopes_of
 from tenants.services import api_token_create, api_token_revoke
 from tests.cast import PASSWORD, Cast
@@ -93,6 +93,11 @@ class TestPersonal:
         Member.objects.create(
             tenant=cast.alice_corp, user=cast.bob, role=Role.OWNER, created_at=timezone.now()
         )
+        assert client.get("/api/v1/keys/").status_code == 401
+
+    def test_it_is_no_use_to_who_may_not_sign_in(self, cast: Cast) -> None:
+        client = bearer(token_of(cast, user=cast.bob)[1])
+        User.objects.filter(pk=cast.bob.pk).update(is_active=False)
         assert client.get("/api/v1/keys/").status_code == 401
 
     def test_it_is_for_its_own_tenant_whatever_the_session_chose(self, cast: Cast) -> None:

@@ -236,7 +236,8 @@ class TestRetries:
             clock.now = delivery.next_attempt_at
         now = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
         assert retry_after_of("Thu, 26 Nov 2026 12:10:00 GMT", now=now) == timedelta(minutes=10)
-        for nothing in ("", "-5", "soon", "²", "Thu, 26 Nov 2026 11:00:00 GMT"):
+        never = "1 Jan 99999999999 00:00:00 GMT"
+        for nothing in ("", "-5", "soon", "²", never, "Thu, 26 Nov 2026 11:00:00 GMT"):
             assert retry_after_of(nothing, now=now) == timedelta(0)
 
     def test_gone_disables_the_endpoint_and_what_waits_fails(
