@@ -76,7 +76,10 @@ def test_every_answer_is_as_the_reference_says(
         checks.missing_required_header,  # the key is one; see below
     ]
     if case.path == "/v1/account/usage":
-        excluded.append(checks.positive_data_acceptance)  # an end may come before its start
+        excluded += [
+            checks.positive_data_acceptance,  # an end may come before its start
+            checks.negative_data_rejection,  # a parameter that is not mapped is left out
+        ]
     case.call_and_validate(
         base_url=stack,
         headers={"x-api-key": key},
