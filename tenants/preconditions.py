@@ -29,10 +29,12 @@ def change_as_read(
 ) -> Response:
     """Change what still is what `known`, the header, says. Raise Changed.
 
-    Services lock the tenant before they change something of it; so does this, before it looks.
+    Services lock the tenant before they change something of it; so does this, before it looks, but
+    with a lock that rows which refer to the tenant can be added beside: who adds them may hold what
+    the change waits for.
     """
     with transaction.atomic():
-        Tenant.objects.select_for_update().get(pk=tenant.pk)
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         if not {"*", _etag(read())} & set(parse_etags(known)):
             raise Changed
         return change()

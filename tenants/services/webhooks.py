@@ -102,12 +102,14 @@ def webhook_endpoint_create(
 
 
 def endpoint_locked(endpoint: WebhookEndpoint) -> WebhookEndpoint:
-    """Lock an endpoint's row. Whoever changes its deliveries locks it first."""
-    return (
-        WebhookEndpoint.objects.select_for_update(of=("self",))
-        .select_related("tenant")
-        .get(pk=endpoint.pk)
-    )
+    """Lock an endpoint's tenant and then its row, for what somebody asks for (preconditions.py).
+
+    Workers lock the row alone, and then add rows that refer to the tenant: no key of it is locked.
+    """
+    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=endpoint.tenant_id)
+    locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    locked.tenant = tenant
+    return locked
 
 
 @transaction.atomic

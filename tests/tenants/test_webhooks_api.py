@@ -1,16 +1,33 @@
 """Webhooks by the management API: what the pages do, by a program."""
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.utils import timezone
+from rest_framework.response import Response
 
-from tenants.models import AuditEntry, WebhookEndpoint, WebhookEvent
+from tenants.models import (
+    AuditEntry,
+    OutboxEvent,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
+from tenants.preconditions import change_as_read
 from tenants.scopes import Scope
-from tenants.services import api_token_create
+from tenants.services import (
+    api_token_create,
+    tenant_update,
+    webhook_endpoint_create,
+    webhook_endpoint_disable,
+)
 from tenants.services.webhook_delivery import endpoint_deliver
+from tenants.services.webhook_events import webhook_announce
 from tests.cast import PASSWORD, Cast
 from tests.receiver import Receiver
 
@@ -80,3 +97,47 @@ def test_an_endpoint_is_added_tested_changed_and_deleted(bob: Client) -> None:
     assert bad["code"] == "refused"
     assert send(bob, "DELETE", own).status_code == 204
     assert told(bob.get(ALL)) == []
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+@pytest.mark.django_db(transaction=True)
+def test_if_match_holds_up_who_changes_and_nobody_who_tells(cast: Cast) -> None:
+    now = timezone.now()
+    endpoint = webhook_endpoint_create(
+        tenant=cast.alice_corp, url="https://hooks.example.com/", description="", event_types=[],
+        actor=cast.alice, now=now,
+    )  # fmt: skip
+    tenant_update(tenant=cast.alice_corp, name="A", language="en", actor=cast.alice, now=now)
+    news = OutboxEvent.objects.get(kind="tenant.updated")
+
+    def disable() -> None:
+        webhook_endpoint_disable(endpoint=endpoint, actor=cast.alice, now=now)
+
+    def read() -> Response:
+        return Response({})
+
+    def change() -> Response:
+        _elsewhere(lambda: webhook_announce(news_id=news.pk, now=now))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            _elsewhere(disable)
+        disable()
+        return read()
+
+    change_as_read(tenant=cast.alice_corp, known="*", read=read, change=change)
+    assert WebhookDelivery.objects.count() == 1
+    assert not WebhookEndpoint.objects.get().is_active
+
+
+def _elsewhere(act: Callable[[], object]) -> None:
+    """Do it over another connection, which does not wait long for a lock."""
+
+    def run() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result()
