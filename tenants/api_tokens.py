@@ -1,7 +1,7 @@
 """The management API of its own tokens.
 
 A caller makes none that can do more, or longer, than themselves. A machine's token changes other
-machines' alone.
+machines' alone, and a personal one makes its member's alone.
 """
 
 import uuid
@@ -83,15 +83,16 @@ class TokensView(TenantView):
             raise PermissionDenied("A machine's token makes tokens of machines alone.")
         if wanted["machine"] and not _may_change_machines(caller):
             raise PermissionDenied("Your role may make tokens of its own alone.")
+        if wanted["machine"] and caller.token and caller.user:
+            raise PermissionDenied("A personal token makes no machine's token.")
         token, value = services.api_token_create(
             tenant=caller.tenant,
             user=None if wanted["machine"] else caller.user,
             name=wanted["name"],
             scopes={Scope(name) for name in wanted["scopes"]},
-            within=caller.scopes,
             days=wanted["expires_in_days"],
-            latest=caller.token.expires_at if caller.token else None,
             actor=caller.user,
+            made_by=caller.token,
             now=timezone.now(),
         )
         body = {**TokenSerializer(token).data, "value": value}
@@ -103,7 +104,7 @@ class TokenView(TenantView):
 
     @extend_schema(summary="Revoke a token", responses={204: None})
     def delete(self, request: Request, token_id: uuid.UUID) -> Response:
-        """Revoke a token for good, from the next call on; again changes nothing."""
+        """Revoke a token and those that it made, from the next call on; again changes nothing."""
         caller = self.caller(request)
         token = get_object_or_404(ApiToken, tenant=caller.tenant, uuid=token_id)
         is_own = token.user is not None and token.user == caller.user

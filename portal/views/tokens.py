@@ -115,9 +115,7 @@ def tokens(request: TenantRequest) -> HttpResponse:
             user=None if asked.get("kind") == "machine" else request.user,
             name=asked["name"],
             scopes=scopes_named(asked["scopes"]),
-            within=scopes_of(member),
             days=form.days,
-            latest=None,
             actor=request.user,
             now=timezone.now(),
         )

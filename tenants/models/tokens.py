@@ -14,7 +14,7 @@ class ApiToken(models.Model):
 
     The value is nowhere: `digest` is its SHA-256 (tenants/token_values.py). `scopes` are words of
     tenants/scopes.py. `last_used_on` is a UTC day, written once a day. Without `expires_at` it
-    works until it is revoked.
+    works until it is revoked. `made_by` is the token that it was made with, and ends with.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -38,6 +38,9 @@ class ApiToken(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
         verbose_name=_("created by"),
+    )
+    made_by = models.ForeignKey(
+        "self", null=True, on_delete=models.CASCADE, related_name="+", verbose_name=_("made by")
     )
     created_at = models.DateTimeField(_("created at"))
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)

@@ -1,4 +1,8 @@
-"""Tokens for the management API: create, revoke, note that one is used."""
+"""Tokens for the management API: create, revoke, note that one is used.
+
+Who makes one is read again under the tenant's lock, which revoking takes too: nothing is made by a
+token, or a member, that has just ended.
+"""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -9,9 +13,11 @@ from django.utils.translation import gettext as _
 from tenants import key_values, token_values
 from tenants.errors import Refused
 from tenants.models import ApiToken, Tenant, User
-from tenants.scopes import Scope
+from tenants.permissions import Act, may
+from tenants.scopes import Scope, scopes_named, scopes_of
 from tenants.selectors.tokens import api_tokens
 from tenants.services.audit import audit_record
+from tenants.services.members import member_acting, tenant_locked
 
 USUAL_DAYS = 90
 MOST_DAYS = 365
@@ -25,19 +31,20 @@ def api_token_create(
     user: User | None,
     name: str,
     scopes: Collection[Scope],
-    within: Collection[Scope],
     days: int | None,
-    latest: datetime | None,
     actor: User | None,
+    made_by: ApiToken | None = None,
     now: datetime,
 ) -> tuple[ApiToken, str]:
     """Create a token; return it with its value, which is in no row, and can never be had again.
 
-    It acts as `user`, or as nobody in person. `within` is what its maker can do, and `latest` when
-    the maker's own token ends; `days` None: it does not expire. Raise Refused for a bad name, no
-    scope, one that the maker has not, a bad or too late end, or where the tenant has too many.
+    It acts as `user`, or as nobody in person. It is made by the member `actor`, with the token
+    `made_by`, or both; `days` None: it does not expire. Raise Refused for a bad name, no scope, one
+    that the maker has not, a bad or too late end, a machine's where the maker may make none, a
+    maker who has ended, or where the tenant has too many.
     """
-    tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    tenant = tenant_locked(tenant)
+    within = _scopes_of_maker(tenant, actor, made_by, for_machines=user is None, now=now)
     name = " ".join(name.split())
     if not name or len(name) > 60:
         raise Refused(_("Give the token a name of 1 to 60 characters."))
@@ -46,6 +53,7 @@ def api_token_create(
     if days is not None and not 1 <= days <= MOST_DAYS:
         raise Refused(_("A token works for 1 to 365 days, or until it is revoked."))
     expires_at = None if days is None else now + timedelta(days=days)
+    latest = made_by.expires_at if made_by else None
     if latest is not None and (expires_at is None or expires_at > latest):
         raise Refused(_("A token cannot make one that works longer than itself."))
     if api_tokens(tenant=tenant, now=now).count() >= MOST_TOKENS:
@@ -59,6 +67,7 @@ def api_token_create(
         last_four=value[-4:],
         scopes=sorted(scopes),
         created_by=actor,
+        made_by=made_by,
         created_at=now,
         expires_at=expires_at,
     )
@@ -75,19 +84,20 @@ def api_token_create(
 
 @transaction.atomic
 def api_token_revoke(*, token: ApiToken, actor: User | None, now: datetime) -> None:
-    """Revoke a token for good, from the next call on; again does nothing."""
-    locked = ApiToken.objects.select_for_update().get(pk=token.pk)
-    if locked.revoked_at is not None:
-        return
-    locked.revoked_at = now
-    locked.save(update_fields=["revoked_at"])
-    audit_record(
-        action="api_token.revoked",
-        tenant=token.tenant,
-        actor=actor,
-        now=now,
-        target=locked.name,
-    )
+    """Revoke a token and all that it made, for good, from the next call on; again does nothing.
+
+    Whoever stole it may have made others to stay.
+    """
+    tenant = tenant_locked(token.tenant)
+    ending = list(ApiToken.objects.filter(pk=token.pk, revoked_at=None))
+    while ending:
+        for each in ending:
+            each.revoked_at = now
+            each.save(update_fields=["revoked_at"])
+            audit_record(
+                action="api_token.revoked", tenant=tenant, actor=actor, now=now, target=each.name
+            )
+        ending = list(ApiToken.objects.filter(made_by__in=ending, revoked_at=None))
 
 
 def api_token_used(*, token: ApiToken, now: datetime) -> None:
@@ -95,3 +105,30 @@ def api_token_used(*, token: ApiToken, now: datetime) -> None:
     today = now.astimezone(UTC).date()
     if token.last_used_on != today:
         ApiToken.objects.filter(pk=token.pk).update(last_used_on=today)
+
+
+def _scopes_of_maker(
+    tenant: Tenant,
+    actor: User | None,
+    made_by: ApiToken | None,
+    *,
+    for_machines: bool,
+    now: datetime,
+) -> frozenset[Scope]:
+    """Return what whoever makes a token can do at this moment. Raise Refused if they may not.
+
+    A personal token makes no machine's: that would outlive its member's role.
+    """
+    limits = []
+    if actor is not None:
+        member = member_acting(tenant, actor)
+        if for_machines and not may(member, Act.CHANGE_TOKENS):
+            raise Refused(_("Your role may not do this."))
+        limits.append(scopes_of(member))
+    if made_by is not None:
+        if not api_tokens(tenant=tenant, now=now).filter(pk=made_by.pk).exists():
+            raise Refused(_("The token that you call with has ended."))
+        if for_machines and not made_by.is_machines:
+            raise Refused(_("A personal token makes no machine's token."))
+        limits.append(scopes_named(made_by.scopes))
+    return frozenset.intersection(*limits)

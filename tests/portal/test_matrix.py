@@ -152,10 +152,10 @@ def things(db: None) -> Things:
 
 
 def machines_token(tenant: Tenant, *, now: datetime) -> ApiToken:
-    scopes = {Scope.KEYS_READ}
+    owner = tenant.members.get(role=Role.OWNER).user
     token, _value = api_token_create(
-        tenant=tenant, user=None, name="machine", scopes=scopes, within=scopes, days=1,
-        latest=None, actor=None, now=now,
+        tenant=tenant, user=None, name="machine", scopes={Scope.KEYS_READ}, days=1, actor=owner,
+        now=now,
     )  # fmt: skip
     return token
 

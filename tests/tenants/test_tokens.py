@@ -1,7 +1,6 @@
 """Tokens: whom they act as, what they may do, until when, and what is kept of them."""
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,9 +24,10 @@ def token_of(
     cast: Cast, *scopes: Scope, user: Any = None, days: int | None = 90
 ) -> tuple[ApiToken, str]:
     """Return a token of Alice's tenant, and its value: a machine's where `user` is None."""
+    maker = Member.objects.get(user=user or cast.alice)
     return api_token_create(
-        tenant=cast.alice_corp, user=user, name="nightly", scopes=scopes or ALL, within=ALL,
-        days=days, latest=None, actor=cast.alice, now=timezone.now(),
+        tenant=cast.alice_corp, user=user, name="nightly", scopes=scopes or scopes_of(maker),
+        days=days, actor=maker.user, now=timezone.now(),
     )  # fmt: skip
 
 
@@ -149,16 +149,13 @@ class TestEnd:
             {"name": " "},
             {"name": "x" * 61},
             {"scopes": []},
-            {"within": [Scope.KEYS_READ]},
             {"days": 366},
-            {"latest": timezone.now()},
-            {"days": None, "latest": timezone.now() + timedelta(days=9)},
         ],
     )
     def test_what_cannot_be_is_refused(self, cast: Cast, wrong: dict[str, Any]) -> None:
         right: dict[str, Any] = {
             "tenant": cast.alice_corp, "user": None, "name": "x", "scopes": [Scope.USAGE_READ],
-            "within": ALL, "days": 1, "latest": None, "actor": cast.alice, "now": timezone.now(),
+            "days": 1, "actor": cast.alice, "now": timezone.now(),
         }  # fmt: skip
         with pytest.raises(Refused):
             api_token_create(**(right | wrong))
@@ -201,6 +198,43 @@ class TestApi:
         for _ in range(2):
             assert bob.delete(f"/api/v1/tokens/{mine['id']}/").status_code == 204
         assert bearer(mine["value"]).get("/api/v1/keys/").status_code == 401
+
+
+class TestDescent:
+    def test_a_token_takes_those_with_it_that_it_made(self, cast: Cast) -> None:
+        parent, value = token_of(cast, user=cast.alice)
+        asked = {"name": "x", "scopes": ["tokens:write", "keys:read"], "expires_in_days": 9}
+        machines = bearer(value).post("/api/v1/tokens/", {**asked, "machine": True})
+        assert machines.status_code == 403
+        child = bearer(value).post("/api/v1/tokens/", asked).json()["value"]
+        shorter = {**asked, "expires_in_days": 8}
+        grandchild = bearer(child).post("/api/v1/tokens/", shorter).json()["value"]
+        other = token_of(cast, user=cast.alice)[1]
+        assert bearer(grandchild).get("/api/v1/keys/").status_code == 200
+        api_token_revoke(token=parent, actor=cast.alice, now=timezone.now())
+        answers = [
+            bearer(each).get("/api/v1/keys/").status_code for each in (child, grandchild, other)
+        ]
+        assert answers == [401, 401, 200]
+        assert AuditEntry.objects.filter(action="api_token.revoked").count() == 3
+
+    def test_who_has_just_ended_or_lost_their_role_makes_none(self, cast: Cast) -> None:
+        machines, personal = token_of(cast)[0], token_of(cast, user=cast.bob)[0]
+        api_token_revoke(token=machines, actor=cast.alice, now=timezone.now())
+        Member.objects.filter(user=cast.bob).update(role=Role.BILLING)
+        for user, made_by, why in (
+            (None, machines, "has ended"),
+            (cast.bob, personal, "only from those that you have"),
+            (cast.charlie, None, "not a member"),
+            (None, None, "Your role"),
+        ):
+            with pytest.raises(Refused, match=why):
+                api_token_create(
+                    tenant=cast.alice_corp, user=user, name="x", scopes=[Scope.KEYS_WRITE], days=1,
+                    actor=None if made_by == machines else user or cast.bob, made_by=made_by,
+                    now=timezone.now(),
+                )  # fmt: skip
+        assert ApiToken.objects.count() == 2
 
 
 class TestPage:

@@ -53,8 +53,8 @@ def send(client: Client, method: str, address: str, **body: Any) -> Any:
 def test_a_machines_token_needs_the_scope(cast: Cast) -> None:
     for scope, status in ((Scope.WEBHOOKS_READ, 403), (Scope.WEBHOOKS_WRITE, 201)):
         _token, value = api_token_create(
-            tenant=cast.alice_corp, user=None, name="ci", scopes={scope}, within=frozenset(Scope),
-            days=1, latest=None, actor=cast.alice, now=timezone.now(),
+            tenant=cast.alice_corp, user=None, name="ci", scopes={scope}, days=1,
+            actor=cast.alice, now=timezone.now(),
         )  # fmt: skip
         machine = Client(headers={"Authorization": f"Bearer {value}"})
         told(send(machine, "POST", ALL, url="https://hooks.example.com/"), status)
