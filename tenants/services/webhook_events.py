@@ -7,8 +7,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from tenants import queue, selectors
-from tenants.errors import NotInThisState
+from tenants.errors import NotInThisState, Refused
 from tenants.models import (
+    AuditEntry,
     DeliveryState,
     OutboxEvent,
     Tenant,
@@ -23,6 +24,8 @@ from tenants.services.webhooks import endpoint_locked
 from tenants.webhook_types import TEST, Data, event_type
 
 KEEP = timedelta(days=30)
+# What a tenant may have sent within an hour: whose server it goes to, nobody has asked.
+MOST = {"webhook.tested": 30, "webhook.replayed": 100, "webhook.failed_replayed": 10}
 
 
 def webhook_tell(*, kind: str, about: Sequence[tuple[Tenant, Data]], now: datetime) -> None:
@@ -78,17 +81,35 @@ def _send_soon(endpoint: WebhookEndpoint) -> None:
     queue.on_commit("tenants.tasks.webhooks_deliver", endpoint.pk, queue="webhooks")
 
 
+def _endpoint_to_ask(endpoint: WebhookEndpoint, *, action: str, now: datetime) -> WebhookEndpoint:
+    """Lock an endpoint to send what somebody asks for, and its tenant, whose requests are counted.
+
+    Raise NotInThisState where it is disabled, Refused for one request too many within an hour.
+    """
+    endpoint = endpoint_locked(endpoint)
+    if not endpoint.is_active:
+        raise NotInThisState(_("This endpoint is disabled."))
+    asked = AuditEntry.objects.filter(
+        tenant=endpoint.tenant, action=action, at__gt=now - timedelta(hours=1)
+    )
+    if asked.count() >= MOST[action]:
+        raise Refused(
+            _("You asked for this %(count)d times within an hour; please wait a while.")
+            % {"count": MOST[action]}
+        )
+    return endpoint
+
+
 @transaction.atomic
 def webhook_test_send(
     *, endpoint: WebhookEndpoint, actor: User | None, now: datetime
 ) -> WebhookDelivery:
     """Send a test event to one endpoint. It is tried once.
 
-    Raise NotInThisState where the endpoint is disabled, or another test is on its way.
+    Raise NotInThisState where the endpoint is disabled, or another test is on its way, Refused
+    where the tenant has asked for very many of late.
     """
-    endpoint = endpoint_locked(endpoint)
-    if not endpoint.is_active:
-        raise NotInThisState(_("This endpoint is disabled."))
+    endpoint = _endpoint_to_ask(endpoint, action="webhook.tested", now=now)
     tests = endpoint.deliveries.filter(event__type=TEST, state=DeliveryState.PENDING)
     if tests.exists():
         raise NotInThisState(_("A test event is on its way already."))
@@ -110,11 +131,10 @@ def webhook_test_send(
 def webhook_replay(*, delivery: WebhookDelivery, actor: User | None, now: datetime) -> None:
     """Tell an event again under its old id, with the whole schedule before it.
 
-    Raise NotInThisState while it is still pending, or its endpoint is disabled.
+    Raise NotInThisState while it is still pending, or its endpoint is disabled, Refused where the
+    tenant has asked for very many of late.
     """
-    endpoint = endpoint_locked(delivery.endpoint)
-    if not endpoint.is_active:
-        raise NotInThisState(_("This endpoint is disabled."))
+    endpoint = _endpoint_to_ask(delivery.endpoint, action="webhook.replayed", now=now)
     over = endpoint.deliveries.filter(pk=delivery.pk).exclude(state=DeliveryState.PENDING)
     if not over.update(state=DeliveryState.PENDING, attempts=0, next_attempt_at=now):
         raise NotInThisState(_("This event is on its way already."))
@@ -131,18 +151,17 @@ def webhook_replay_failed(
 ) -> int:
     """Tell again what happened since then and could not be told; return how many events.
 
-    Tests are left alone. Raise NotInThisState where the endpoint is disabled.
+    Tests are left alone. Raise NotInThisState where the endpoint is disabled, Refused where the
+    tenant has asked for it very often of late.
     """
-    endpoint = endpoint_locked(endpoint)
-    if not endpoint.is_active:
-        raise NotInThisState(_("This endpoint is disabled."))
+    endpoint = _endpoint_to_ask(endpoint, action="webhook.failed_replayed", now=now)
     failed = endpoint.deliveries.filter(state=DeliveryState.FAILED, event__occurred_at__gte=since)
     count = failed.exclude(event__type=TEST).update(
         state=DeliveryState.PENDING, attempts=0, next_attempt_at=now
     )
     if count:
         audit_record(
-            action="webhook.replayed", tenant=endpoint.tenant, actor=actor, now=now,
+            action="webhook.failed_replayed", tenant=endpoint.tenant, actor=actor, now=now,
             target=endpoint.url[:200], since=since.isoformat(), count=count,
         )  # fmt: skip
         _send_soon(endpoint)

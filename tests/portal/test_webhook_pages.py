@@ -116,7 +116,7 @@ def test_it_is_changed_disabled_rotated_replayed_and_deleted(bob: Client, cast: 
         (f"webhook.{act}", cast.bob.email)
         for act in (
             "created", "updated", "secret_rotated", "tested", "disabled", "enabled", "replayed",
-            "replayed", "deleted",
+            "failed_replayed", "deleted",
         )
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -510,6 +511,36 @@ class TestReplays:
         endpoint.refresh_from_db()
         assert (test.state, endpoint.failing_since) == (DeliveryState.FAILED, None)
         assert json.loads(receiver.taken[0][1])["type"] == "webhook.test"
+
+    def test_a_tenant_asks_for_so_much_an_hour(
+        self, cast: Cast, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(webhook_events, "MOST", dict.fromkeys(webhook_events.MOST, 1))
+        url = "https://hooks.example.com/"
+        one, other = endpoint_of(cast, url), endpoint_of(cast, url)
+        happen(cast, now=clock.now)
+        past = clock.now - timedelta(days=1)
+
+        def refusals(endpoint: WebhookEndpoint, now: datetime) -> list[str]:
+            """Ask for a replay of one, for one of all that failed, and for a test."""
+            acts: list[Callable[..., object]] = [
+                partial(services.webhook_replay, delivery=endpoint.deliveries.earliest("id")),
+                partial(services.webhook_replay_failed, endpoint=endpoint, since=past),
+                partial(services.webhook_test_send, endpoint=endpoint),
+            ]
+            refused = []
+            for act in acts:
+                endpoint.deliveries.update(state=DeliveryState.FAILED)
+                try:
+                    act(actor=cast.alice, now=now)
+                except Refused as refusal:
+                    refused.append(str(refusal))
+            return refused
+
+        assert refusals(one, clock.now) == []
+        told = "You asked for this 1 times within an hour; please wait a while."
+        assert refusals(other, clock.now + timedelta(minutes=59)) == [told] * 3
+        assert refusals(other, clock.now + timedelta(minutes=61)) == []
 
     def test_nothing_is_told_to_a_disabled_endpoint(self, cast: Cast, clock: Clock) -> None:
         endpoint = endpoint_of(cast, "https://hooks.example.com/")
