@@ -172,10 +172,11 @@ def _iso(at: datetime | None) -> str | None:
 
 @transaction.atomic
 def api_key_retry(*, api_key: ApiKey, actor: User | None, now: datetime) -> None:
-    """Have the gateway asked again for a key that it refused; again does nothing."""
+    """Have the gateway asked again for a key's newest value, if refused; again does nothing."""
     tenant = key_lock(api_key)
     # Another version may have become primary since. This one is promoted where that place is free.
-    failed = api_key.versions.filter(status=VersionStatus.FAILED)
+    newest = api_key.versions.latest("pk")
+    failed = ApiKeyVersion.objects.filter(pk=newest.pk, status=VersionStatus.FAILED)
     if failed.update(status=VersionStatus.PENDING, slot=KeySlot.SECONDARY, error=""):
         audit_record(
             action="api_key.retried", tenant=tenant, actor=actor, now=now, target=api_key.name

@@ -3,13 +3,14 @@ are told in time.
 
 Whoever sets such an end asks for a run of the reconciler, which ends what has had its time before
 it looks at anything else, so that nothing over is ever enabled, and is due again at the next end.
+An old value does not end by itself before its key has one that works.
 """
 
 from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import Min, QuerySet
+from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils.formats import date_format
 from django.utils.translation import override
 
@@ -24,14 +25,14 @@ from tenants.services.outbox import outbox_publish
 log = structlog.get_logger(__name__)
 
 
-def keys_end(*, tenant: Tenant, now: datetime) -> datetime | None:
-    """End what of a tenant's keys has had its time; return when the next end comes, if any does.
+def keys_end(*, tenant: Tenant, now: datetime) -> None:
+    """End what of a tenant's keys has had its time.
 
     Safe to run late, twice, and beside somebody who ends the same by hand.
     """
-    ends_at = _next_end(tenant)
+    ends_at = next_end(tenant=tenant)
     if ends_at is None or ends_at > now:
-        return ends_at
+        return
     with transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         for key in ApiKey.objects.filter(tenant=locked, revoked_at=None, expires_at__lte=now):
@@ -47,10 +48,10 @@ def keys_end(*, tenant: Tenant, now: datetime) -> datetime | None:
                 now=now,
                 target=version.api_key.name,
             )
-    return _next_end(tenant)
 
 
-def _next_end(tenant: Tenant) -> datetime | None:
+def next_end(*, tenant: Tenant) -> datetime | None:
+    """Return when the next end comes, if any does; it is past for what waited for a new value."""
     living = ApiKey.objects.filter(tenant=tenant, revoked_at=None)
     ends = [
         living.aggregate(at=Min("expires_at"))["at"],
@@ -60,7 +61,11 @@ def _next_end(tenant: Tenant) -> datetime | None:
 
 
 def _retiring(tenant: Tenant) -> QuerySet[ApiKeyVersion]:
-    return ApiKeyVersion.objects.filter(api_key__tenant=tenant, status=VersionStatus.RETIRING)
+    """Return a tenant's old values whose keys have one that works."""
+    works = ApiKeyVersion.objects.filter(api_key=OuterRef("api_key"), status=VersionStatus.ACTIVE)
+    return ApiKeyVersion.objects.filter(
+        Exists(works), api_key__tenant=tenant, status=VersionStatus.RETIRING
+    )
 
 
 def keys_tell(*, now: datetime) -> int:

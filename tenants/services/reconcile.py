@@ -98,8 +98,7 @@ def _release(tenant: Tenant, *, next_at: datetime | None, error: str) -> bool:
 
 def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     """Take every step that can be taken; return when to look again, None if all is as it should."""
-    ends_at = key_ends.keys_end(tenant=tenant, now=clock())
-    looks = [] if ends_at is None else [ends_at]
+    key_ends.keys_end(tenant=tenant, now=clock())
     versions = list(
         ApiKeyVersion.objects.filter(api_key__tenant=tenant)
         .exclude(status__in=[VersionStatus.DELETED, VersionStatus.FAILED])
@@ -122,8 +121,8 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
         _promote(version, versions)
         if _create(version):
             _place(version, mirrors[version.slot], clock)
-    living = [version for version in living if version.status != VersionStatus.FAILED]
-    looks += lease_writes.leases_apply(
+    living = [version for version in living if version.is_living]
+    looks = lease_writes.leases_apply(
         tenant=tenant, clock=clock, renew=lambda: _renew(tenant, clock)
     )
     for version in living:
@@ -133,6 +132,9 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
             _activate(version, tenant, clock())
     for version in versions:
         looks += _bury(version, clock())
+    # Only now: what a new value had to work for may end.
+    if ends_at := key_ends.next_end(tenant=tenant):
+        looks.append(ends_at)
     return min(looks, default=None)
 
 
@@ -174,10 +176,11 @@ def _create(version: ApiKeyVersion) -> bool:
     try:
         gateway_id = gateway.api_key_create(name=version.gateway_name, value=value)
     except gateway.GatewayRefused as refusal:
-        version.status = VersionStatus.FAILED
-        version.error = str(refusal)
-        version.save(update_fields=["status", "error"])
-        log.error("key.refused", version=version.pk, error=version.error)
+        # A revocation that came meanwhile wins.
+        pending = ApiKeyVersion.objects.filter(pk=version.pk, status=VersionStatus.PENDING)
+        pending.update(status=VersionStatus.FAILED, error=str(refusal))
+        version.refresh_from_db(fields=["status"])
+        log.error("key.refused", version=version.pk, error=str(refusal))
         return False
     version.gateway_id = gateway_id
     version.save(update_fields=["gateway_id"])

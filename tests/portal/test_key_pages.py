@@ -51,7 +51,10 @@ def test_a_rotated_key_shows_both_values_until_the_old_one_ends(alice: Client, k
     (row,) = page.context["keys"]
     assert (row["state"], row["old"]) == (VersionStatus.PENDING, old)
     shown = page.content.decode()
-    assert f"…{old.last_four}" in shown.partition('data-testid="old-value"')[2]
+    shown_of_old = shown.partition('data-testid="old-value"')[2]
+    assert f"…{old.last_four}" in shown_of_old
+    assert "and until the new value works" in shown_of_old
+    assert "The new value does not work yet." in shown
     (listed,) = alice.get("/api/v1/keys/").json()
     assert listed["old_last_four"] == old.last_four
     assert (listed["created_by"], listed["last_used"]) == ("alice@example.com", None)

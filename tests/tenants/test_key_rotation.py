@@ -156,6 +156,32 @@ class TestOverlap:
         assert call(value_of(new)).status_code == 200
         assert AuditEntry.objects.filter(action="api_key.overlap_ended").count() == 1
 
+    def test_it_does_not_end_by_itself_before_the_new_value_works(
+        self, tenant: Tenant, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(tenant)
+        old = only_version(tenant)
+        key, now = old.api_key, timezone.now()
+        later = now + timedelta(hours=2)
+        rotate(key, overlap=timedelta(hours=1), now=now)
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway, "api_key_create", refuse)
+            run(tenant, now)
+            run(tenant, later)
+        assert standing(key) == [VersionStatus.RETIRING, VersionStatus.FAILED]
+        assert call(value_of(old)).status_code == 200
+        assert tenant.reconcile_at is None
+        services.api_key_retry(api_key=key, actor=None, now=later)
+        run(tenant, later)
+        assert standing(key) == [VersionStatus.RETIRING, VersionStatus.ACTIVE]
+        assert reconcile.tenants_due(now=later) == [tenant.pk]
+        run(tenant, later)
+        assert standing(key) == [VersionStatus.REVOKED, VersionStatus.ACTIVE]
+        # What was replaced is not tried again.
+        ApiKeyVersion.objects.filter(pk=old.pk).update(status=VersionStatus.FAILED)
+        services.api_key_retry(api_key=key, actor=None, now=later)
+        assert standing(key) == [VersionStatus.FAILED, VersionStatus.ACTIVE]
+
     def test_of_several_old_values_the_newest_that_works_is_kept(self, tenant: Tenant) -> None:
         run(tenant)
         key = only_version(tenant).api_key
@@ -255,12 +281,13 @@ def expire(key: ApiKey, at: datetime | None) -> None:
     )
 
 
+def refuse(**_: object) -> str:
+    raise gateway.GatewayRefused("create_api_key: LimitExceededException: too many keys")
+
+
 def test_a_refused_key_is_tried_again_beside_the_primary(
     tenant: Tenant, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**_: object) -> str:
-        raise gateway.GatewayRefused("create_api_key: LimitExceededException: too many keys")
-
     first = only_version(tenant)
     with monkeypatch.context() as patch:
         patch.setattr(gateway, "api_key_create", refuse)
@@ -277,6 +304,18 @@ def test_a_refused_key_is_tried_again_beside_the_primary(
     second.refresh_from_db()
     assert {first.slot, second.slot} == {KeySlot.PRIMARY, KeySlot.SECONDARY}
     assert call(value_of(first)).status_code == 200
+
+
+def test_a_revocation_wins_over_a_refusal(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = only_version(tenant).api_key
+
+    def refuse_late(**_: object) -> str:
+        services.api_key_revoke(api_key=key, actor=None, now=timezone.now())
+        return refuse()
+
+    monkeypatch.setattr(gateway, "api_key_create", refuse_late)
+    run(tenant)
+    assert standing(key) == [VersionStatus.REVOKED]
 
 
 def test_a_new_period_opens_for_a_tenant_who_is_due_later(tenant: Tenant) -> None:
@@ -311,6 +350,7 @@ class TestAtOnce:
         assert standing(key) == [
             VersionStatus.RETIRING, VersionStatus.REVOKED, VersionStatus.PENDING,
         ]  # fmt: skip
+        run(tenant)
         later = timezone.now() + 2 * DAY
 
         def end() -> object:
