@@ -1,7 +1,8 @@
 """The management API of the team: members and invitations.
 
 Only a person changes it, by their session or a personal token: nobody gives a role above their own,
-and a machine's token has none. Handing the organisation over takes a password, so it is a page's.
+and a machine's token has none. A token gives and takes none that may do more than itself. To make
+or unmake an owner takes a password, so it is a page's, as is handing the organisation over.
 """
 
 import uuid
@@ -68,24 +69,25 @@ class MemberView(TenantView):
         summary="Change a role", request=MemberRoleSerializer, responses=MemberSerializer
     )
     def patch(self, request: Request, member_id: int) -> Response:
-        """Give a member another role, at most your own. An owner always stays."""
+        """Give a member another role, at most your own. Owners are made and unmade on the page."""
         caller = self.caller(request)
         actor = _person(caller)
         member = get_object_or_404(_members(caller), pk=member_id)
         asked = MemberRoleSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         changed = services.member_change_role(
-            member=member, role=asked.validated_data["role"], actor=actor, now=timezone.now()
-        )
+            member=member, role=asked.validated_data["role"], actor=actor, within=caller.scopes,
+            now=timezone.now(),
+        )  # fmt: skip
         return Response(MemberSerializer(changed).data)
 
     @extend_schema(summary="Remove a member", responses={204: None})
     def delete(self, request: Request, member_id: int) -> Response:
-        """Take a member out, whose role is at most yours. Their tokens stop with it."""
+        """Take a member out, whose role is at most yours, and no owner. Their tokens stop."""
         caller = self.caller(request)
         actor = _person(caller)
         member = get_object_or_404(_members(caller), pk=member_id)
-        services.member_remove(member=member, actor=actor, now=timezone.now())
+        services.member_remove(member=member, actor=actor, within=caller.scopes, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -104,14 +106,15 @@ class InvitationsView(TenantView):
         responses={201: InvitationSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Send an invitation by mail, good for seven days, with a role that is at most yours."""
+        """Send an invitation by mail, good for seven days, with a role at most yours, not owner."""
         caller = self.caller(request)
         actor = _person(caller)
         asked = InvitationAskedSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         invitation = services.invitation_create(
-            tenant=caller.tenant, actor=actor, now=timezone.now(), **asked.validated_data
-        )
+            tenant=caller.tenant, actor=actor, within=caller.scopes, now=timezone.now(),
+            **asked.validated_data,
+        )  # fmt: skip
         return Response(InvitationSerializer(invitation).data, status=status.HTTP_201_CREATED)
 
 
@@ -124,7 +127,9 @@ class InvitationView(TenantView):
         caller = self.caller(request)
         actor = _person(caller)
         found = get_object_or_404(Invitation, tenant=caller.tenant, uuid=invitation_id)
-        services.invitation_withdraw(invitation=found, actor=actor, now=timezone.now())
+        services.invitation_withdraw(
+            invitation=found, actor=actor, within=caller.scopes, now=timezone.now()
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from tenants.models import Member
+from tenants.models import Member, Role
 from tenants.permissions import Act, may
 
 
@@ -63,6 +63,14 @@ OF_KEYS = frozenset({Scope.KEYS_READ, Scope.USAGE_READ, Scope.BILLING_READ, Scop
 def scopes_of(member: Member) -> frozenset[Scope]:
     """Return what the member's role of this moment lets them do."""
     return frozenset(scope for scope in Scope if scope.act is None or may(member, scope.act))
+
+
+def roles_within(scopes: frozenset[Scope]) -> list[Role]:
+    """Return the roles that a caller with these scopes may give and take, if their member may.
+
+    None that may do more, and never owner: for that a page asks for the password.
+    """
+    return [role for role in Role if role != Role.OWNER and scopes_of(Member(role=role)) <= scopes]
 
 
 def scopes_named(names: Iterable[str]) -> frozenset[Scope]:

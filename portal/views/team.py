@@ -64,6 +64,7 @@ def invite(request: TenantRequest) -> HttpResponse:
     form = InvitationForm(request.POST, roles=roles_given_by(request.member))
     if not form.is_valid():
         return _page(request, form, status=400)
+    _demand_password(request, form.cleaned_data["role"])
     try:
         invitation = services.invitation_create(
             tenant=request.member.tenant,
@@ -85,6 +86,7 @@ def invite(request: TenantRequest) -> HttpResponse:
 @tenant_required
 def invitation_resend(request: TenantRequest, invitation_id: uuid.UUID) -> HttpResponse:
     invitation = _invitation_or_404(request, invitation_id)
+    _demand_password(request, invitation.role)
     return _done(
         request,
         lambda: services.invitation_resend(
@@ -112,20 +114,22 @@ def invitation_withdraw(request: TenantRequest, invitation_id: uuid.UUID) -> Htt
 @tenant_required
 def member_role(request: TenantRequest, member_id: int) -> HttpResponse:
     member = _member_or_404(request, member_id, Act.MANAGE_MEMBERS)
+    role = request.POST.get("role", "")
+    _demand_password(request, member.role, role)
     return _done(
         request,
         lambda: services.member_change_role(
-            member=member, role=request.POST.get("role", ""), actor=request.user,
-            now=timezone.now(),
+            member=member, role=role, actor=request.user, now=timezone.now()
         ),
         _("The role of %(email)s was changed.") % {"email": member.user.email},
-    )  # fmt: skip
+    )
 
 
 @require_POST
 @tenant_required
 def member_remove(request: TenantRequest, member_id: int) -> HttpResponse:
     member = _member_or_404(request, member_id, Act.MANAGE_MEMBERS)
+    _demand_password(request, member.role)
     return _done(
         request,
         lambda: services.member_remove(member=member, actor=request.user, now=timezone.now()),
@@ -135,10 +139,10 @@ def member_remove(request: TenantRequest, member_id: int) -> HttpResponse:
 
 @require_POST
 @tenant_required
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
 def transfer(request: TenantRequest, member_id: int) -> HttpResponse:
-    """Hand the organisation over; whoever signed in long ago is asked for their password first."""
+    """Hand the organisation over."""
     member = _member_or_404(request, member_id, Act.TRANSFER)
+    _demand_password(request, Role.OWNER)
     return _done(
         request,
         lambda: services.ownership_transfer(member=member, actor=request.user, now=timezone.now()),
@@ -169,6 +173,20 @@ def _done(request: TenantRequest, act: Callable[[], object], said: str) -> HttpR
     else:
         messages.success(request, said)
     return redirect("team")
+
+
+def _demand_password(request: TenantRequest, *roles: str) -> None:
+    """Have whoever signed in long ago asked for their password, to give or take the role owner.
+
+    The request is then made again, by allauth's middleware.
+    """
+    if Role.OWNER in roles:
+        _known_of_late(request)
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
+def _known_of_late(_request: TenantRequest) -> None:
+    """Raise allauth's ReauthenticationRequired for whoever is not."""
 
 
 def _member_or_404(request: TenantRequest, member_id: int, act: Act) -> Member:

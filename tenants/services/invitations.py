@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from tenants.errors import Refused
 from tenants.invitation_tokens import digest_of, token_of
 from tenants.models import Invitation, InvitationState, Mail, Member, Tenant, User
-from tenants.permissions import roles_given_by
+from tenants.scopes import Scope
 from tenants.selectors.invitations import Standing, invitations_open, standing
 from tenants.services.audit import audit_record
 from tenants.services.mails import mail_add
-from tenants.services.members import member_acting, tenant_locked
+from tenants.services.members import demand_may_give, member_acting, tenant_locked
 
 LIFETIME = timedelta(days=7)
 MOST_OPEN = 20  # of a tenant
@@ -24,15 +24,21 @@ MOST_SENT = 50  # by a tenant within a day: strangers' mail boxes are not ours t
 
 @transaction.atomic
 def invitation_create(
-    *, tenant: Tenant, email: str, role: str, actor: User, now: datetime
+    *,
+    tenant: Tenant,
+    email: str,
+    role: str,
+    actor: User,
+    within: frozenset[Scope] | None = None,
+    now: datetime,
 ) -> Invitation:
     """Invite whoever reads an address's mail. An expired invitation of theirs is withdrawn.
 
-    Raise Refused where the actor may not give the role, for a member's or an invited address, or
-    for too many.
+    Raise Refused where the actor, or the API's caller, may not give the role, for a member's or an
+    invited address, or for too many.
     """
     tenant, email = tenant_locked(tenant), email.strip().lower()
-    _demand_may_give(tenant, role, actor)
+    demand_may_give(member_acting(tenant, actor), within, role)
     if Member.objects.filter(tenant=tenant, user__email__iexact=email).exists():
         raise Refused(_("%(email)s is a member already.") % {"email": email})
     waiting = invitations_open(tenant=tenant)
@@ -58,7 +64,7 @@ def invitation_resend(*, invitation: Invitation, actor: User, now: datetime) -> 
     """
     invitation = _locked(invitation)
     _demand_open(invitation)
-    _demand_may_give(invitation.tenant, invitation.role, actor)
+    demand_may_give(member_acting(invitation.tenant, actor), None, invitation.role)
     invitation.invited_by = actor
     invitation.sendings += 1
     _send(invitation, actor, now)
@@ -70,11 +76,17 @@ def invitation_resend(*, invitation: Invitation, actor: User, now: datetime) -> 
 
 
 @transaction.atomic
-def invitation_withdraw(*, invitation: Invitation, actor: User, now: datetime) -> None:
-    """End an invitation; its link says so. Raise Refused for one that is not open."""
+def invitation_withdraw(
+    *, invitation: Invitation, actor: User, within: frozenset[Scope] | None = None, now: datetime
+) -> None:
+    """End an invitation; its link says so.
+
+    Raise Refused for one that is not open, or where the actor, or the API's caller, may not give
+    the role.
+    """
     invitation = _locked(invitation)
     _demand_open(invitation)
-    _demand_may_give(invitation.tenant, invitation.role, actor)
+    demand_may_give(member_acting(invitation.tenant, actor), within, invitation.role)
     _end(invitation, InvitationState.WITHDRAWN, now)
     audit_record(
         action="invitation.withdrawn", tenant=invitation.tenant, actor=actor, now=now,
@@ -143,11 +155,6 @@ def _locked(invitation: Invitation) -> Invitation:
 def _demand_open(invitation: Invitation) -> None:
     if invitation.state != InvitationState.OPEN:
         raise Refused(_("This invitation has ended."))
-
-
-def _demand_may_give(tenant: Tenant, role: str, actor: User) -> None:
-    if role not in roles_given_by(member_acting(tenant, actor)):
-        raise Refused(_("Your role may not do this."))
 
 
 def _end(invitation: Invitation, state: InvitationState, now: datetime) -> None:

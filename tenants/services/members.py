@@ -12,22 +12,24 @@ from django.utils.translation import gettext as _
 from tenants.errors import Refused
 from tenants.models import Member, Role, Tenant, User
 from tenants.permissions import Act, may, roles_given_by
+from tenants.scopes import Scope, roles_within
 from tenants.selectors.members import is_last_owner
 from tenants.services.audit import audit_record
 from tenants.services.mails import mail_add
 
 
 @transaction.atomic
-def member_change_role(*, member: Member, role: str, actor: User, now: datetime) -> Member:
+def member_change_role(
+    *, member: Member, role: str, actor: User, within: frozenset[Scope] | None = None, now: datetime
+) -> Member:
     """Give a member another role; the same again does nothing.
 
-    Raise Refused where the actor may not give the one or take the other, or no owner would be left.
+    Raise Refused where the actor, or the API's caller, may not give the one or take the other, or
+    no owner would be left.
     """
     tenant = tenant_locked(member.tenant)
     acting, member = member_acting(tenant, actor), _current(member)
-    given = roles_given_by(acting)
-    if member.role not in given or role not in given:
-        raise Refused(_("Your role may not do this."))
+    demand_may_give(acting, within, member.role, role)
     if member.role == role:
         return member
     _demand_another_owner(member)
@@ -42,12 +44,16 @@ def member_change_role(*, member: Member, role: str, actor: User, now: datetime)
 
 
 @transaction.atomic
-def member_remove(*, member: Member, actor: User, now: datetime) -> None:
-    """Take a member out. Raise Refused where the actor may not, or no owner would be left."""
+def member_remove(
+    *, member: Member, actor: User, within: frozenset[Scope] | None = None, now: datetime
+) -> None:
+    """Take a member out.
+
+    Raise Refused where the actor, or the API's caller, may not, or no owner would be left.
+    """
     tenant = tenant_locked(member.tenant)
     acting, member = member_acting(tenant, actor), _current(member)
-    if member.role not in roles_given_by(acting):
-        raise Refused(_("Your role may not do this."))
+    demand_may_give(acting, within, member.role)
     _demand_another_owner(member)
     _end(member, "member.removed", actor=actor, now=now)
     _tell(member, "removed", by=actor, now=now)
@@ -98,6 +104,20 @@ def member_acting(tenant: Tenant, user: User) -> Member:
     if member is None:
         raise Refused(_("You are not a member any more."))
     return member
+
+
+def demand_may_give(acting: Member, within: frozenset[Scope] | None, *roles: str) -> None:
+    """Raise Refused for a role that the member may not give or take.
+
+    `within` is what a caller of the management API may do; None on a page, which can ask for the
+    password.
+    """
+    if not set(roles) <= set(roles_given_by(acting)):
+        raise Refused(_("Your role may not do this."))
+    if within is not None and not set(roles) <= set(roles_within(within)):
+        raise Refused(
+            _("The API gives and takes no role that may do more than the caller, nor owner.")
+        )
 
 
 def _current(member: Member) -> Member:

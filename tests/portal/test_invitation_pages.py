@@ -195,6 +195,25 @@ class TestTeam:
         assert "bob@example.com is the owner now." in text(page)
         assert Member.objects.get(user=cast.alice).role == Role.ADMIN
 
+    def test_owners_are_made_and_unmade_with_the_password(self, cast: Cast, alice: Client) -> None:
+        bob = Member.objects.get(user=cast.bob)
+        role, owners = f"/team/members/{bob.pk}/role/", {"role": "owner"}
+        for address, form in ((role, owners), ("/team/invite/", {"email": DAVE, **owners})):
+            asked = alice.post(address, form)["Location"]
+            assert asked.startswith("/accounts/reauthenticate/")
+        assert not Invitation.objects.exists()
+        assert "invitation is on its way" in text(
+            alice.post(asked, {"password": PASSWORD}, follow=True)
+        )
+        alice.post(role, owners)  # the password is known of late
+        bob.refresh_from_db()
+        assert bob.role == Role.OWNER
+        later = signed_in(cast.alice)
+        for address in (role, f"/team/members/{bob.pk}/remove/"):
+            asked = later.post(address, {"role": "billing"})["Location"]
+            assert asked.startswith("/accounts/reauthenticate/")
+        assert Member.objects.filter(user=cast.bob, role=Role.OWNER).exists()
+
 
 def test_only_the_last_owner_is_not_offered_to_leave(cast: Cast) -> None:
     why = "An organisation needs an owner"

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tenants.models import Invitation, InvitationState, Mail, Member, Role
-from tenants.scopes import Scope
+from tenants.scopes import Scope, scopes_of
 from tenants.services import api_token_create
 from tests.cast import Cast
 
@@ -36,7 +36,7 @@ def test_members_are_listed_changed_and_removed(cast: Cast, alice: Client) -> No
     assert call(alice, "PATCH", path, '{"role": "emperor"}').status_code == 400
     refused = call(alice, "PATCH", f"members/{owner['id']}/", '{"role": "admin"}')
     assert (refused.status_code, refused.json()["code"]) == (409, "refused")
-    assert "needs an owner" in refused.json()["detail"]
+    assert "nor owner" in refused.json()["detail"]
     assert call(alice, "DELETE", path).status_code == 204
     assert call(alice, "DELETE", path).status_code == 404
     assert Member.objects.filter(tenant=cast.alice_corp).count() == 1
@@ -73,3 +73,33 @@ def test_a_machine_looks_and_changes_nobody(cast: Cast) -> None:
         assert call(Client(), method, path, body, **bearer).status_code == 403
     assert Member.objects.get(user=cast.bob).role == Role.DEVELOPER
     assert not Invitation.objects.exists()
+
+
+def test_no_token_gives_or_takes_a_role_over_itself_and_nobody_owners(cast: Cast) -> None:
+    """Else a stolen one makes its thief an owner, who takes out those that there were."""
+    owner, bob = Member.objects.filter(tenant=cast.alice_corp).order_by("pk")
+    for scopes, role, status in (
+        ({Scope.TEAM_WRITE}, "billing", 409),
+        (frozenset(Scope) - {Scope.USAGE_READ}, "billing", 409),
+        (scopes_of(Member(role=Role.ADMIN)), "owner", 409),
+        (scopes_of(bob) | {Scope.TEAM_WRITE}, "billing", 200),
+    ):
+        _token, value = api_token_create(
+            tenant=cast.alice_corp, user=cast.alice, name="ci", scopes=scopes, days=1,
+            actor=cast.alice, now=timezone.now(),
+        )  # fmt: skip
+        bearer = {"Authorization": f"Bearer {value}"}
+        asked = f'{{"role": "{role}"}}'
+        invited = f'{{"role": "{role}", "email": "dave@example.com"}}'
+        of_bob = call(Client(), "PATCH", f"members/{bob.pk}/", asked, **bearer)
+        assert of_bob.status_code == status, role
+        sent = call(Client(), "POST", "invitations/", invited, **bearer)
+        assert sent.status_code == (201 if status == 200 else status), role
+    Member.objects.filter(pk=bob.pk).update(role=Role.OWNER)
+    for member in (owner, bob):
+        path = f"members/{member.pk}/"
+        assert call(Client(), "DELETE", path, **bearer).status_code == 409
+        signed_in = Client()
+        signed_in.force_login(cast.alice)
+        assert call(signed_in, "DELETE", path).status_code == 409
+    assert Member.objects.filter(tenant=cast.alice_corp, role=Role.OWNER).count() == 2
