@@ -328,7 +328,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'member',
                 'verbose_name_plural': 'members',
-                'ordering': ['created_at'],
+                'ordering': ['created_at', 'id'],
             },
         ),
         migrations.CreateModel(

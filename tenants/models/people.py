@@ -118,7 +118,7 @@ class Member(models.Model):
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
-        ordering = ["created_at"]
+        ordering = ["created_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "user"], name="member_once_per_tenant")
         ]
