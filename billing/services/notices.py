@@ -15,9 +15,9 @@ from django.template import Context, Engine
 from django.utils.translation import override
 
 from billing.models import Notice
-from tenants import queue
-from tenants.models import Member, Tenant, User
-from tenants.permissions import Act, may
+from tenants import queue, selectors
+from tenants.models import Tenant, User
+from tenants.permissions import Act
 
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
 OPERATORS_READ = "en"
@@ -108,5 +108,5 @@ def _recipients(notice: Notice) -> list[str]:
     if notice.for_operators:
         staff = User.objects.filter(is_staff=True, is_active=True).order_by("id")
         return [user.email for user in staff if user.has_perm("billing.view_payment")]
-    members = Member.objects.filter(tenant=notice.tenant).select_related("user")
-    return [member.user.email for member in members if may(member, Act.BUY)]
+    members = selectors.members_who_may(tenant=notice.tenant, act=Act.BUY)
+    return [member.user.email for member in members]

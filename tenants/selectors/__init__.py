@@ -46,6 +46,7 @@ from tenants.selectors.live_pages import live_comparisons as live_comparisons
 from tenants.selectors.live_pages import live_hour as live_hour
 from tenants.selectors.live_pages import live_today as live_today
 from tenants.selectors.members import is_last_owner as is_last_owner
+from tenants.selectors.members import members_who_may as members_who_may
 from tenants.selectors.quota import Quota as Quota
 from tenants.selectors.quota import current_period as current_period
 from tenants.selectors.quota import entitlement_requests as entitlement_requests

@@ -1,6 +1,7 @@
 """What pages and services ask of a team."""
 
-from tenants.models import Member, Role
+from tenants.models import Member, Role, Tenant
+from tenants.permissions import Act, may
 
 
 def is_last_owner(*, member: Member) -> bool:
@@ -9,3 +10,9 @@ def is_last_owner(*, member: Member) -> bool:
         return False
     owners = Member.objects.filter(tenant=member.tenant_id, role=Role.OWNER)
     return not owners.exclude(pk=member.pk).exists()
+
+
+def members_who_may(*, tenant: Tenant, act: Act) -> list[Member]:
+    """Return the members whose role allows an act, in the order in which they joined."""
+    members = Member.objects.filter(tenant=tenant).select_related("user")
+    return [member for member in members if may(member, act)]

@@ -15,8 +15,9 @@ from django.utils.formats import date_format
 from django.utils.translation import override
 
 from tenants.expiry import TOLD_BEFORE, last_day, told_days
-from tenants.models import ApiKey, ApiKeyVersion, Member, Tenant, VersionStatus
-from tenants.permissions import Act, may
+from tenants.models import ApiKey, ApiKeyVersion, Tenant, VersionStatus
+from tenants.permissions import Act
+from tenants.selectors.members import members_who_may
 from tenants.services.api_keys import versions_revoke
 from tenants.services.audit import audit_record
 from tenants.services.mails import mail_add
@@ -106,10 +107,9 @@ def _tell(key: ApiKey, now: datetime) -> bool:
     )
     with override(tenant.language):
         day = date_format(last_day(key.expires_at), "DATE_FORMAT")
-    for member in Member.objects.filter(tenant=tenant).select_related("user").order_by("pk"):
-        if may(member, Act.CHANGE_KEYS):
-            mail_add(
-                tenant=tenant, kind="key_expires", to=member.user.email, now=now,
-                page="keys", name=key.name, day=day,
-            )  # fmt: skip
+    for member in members_who_may(tenant=tenant, act=Act.CHANGE_KEYS):
+        mail_add(
+            tenant=tenant, kind="key_expires", to=member.user.email, now=now,
+            page="keys", name=key.name, day=day,
+        )  # fmt: skip
     return True

@@ -16,14 +16,14 @@ from tenants.errors import Refused
 from tenants.models import (
     DeliveryState,
     DisabledReason,
-    Member,
     Tenant,
     User,
     WebhookDelivery,
     WebhookEndpoint,
 )
 from tenants.outgoing import is_within
-from tenants.permissions import Act, may
+from tenants.permissions import Act
+from tenants.selectors.members import members_who_may
 from tenants.services.audit import audit_record
 from tenants.services.mails import mail_add
 from tenants.webhook_types import event_type
@@ -166,13 +166,11 @@ def disable(
 
 def _disabled_tell(endpoint: WebhookEndpoint, now: datetime) -> None:
     """Mail those who may enable it again: by webhook they would not hear of it."""
-    members = Member.objects.filter(tenant=endpoint.tenant).select_related("user").order_by("pk")
-    for member in members:
-        if may(member, Act.CHANGE_WEBHOOKS):
-            mail_add(
-                tenant=endpoint.tenant, kind="webhook_disabled", to=member.user.email, now=now,
-                page="webhooks", url=endpoint.url, reason=endpoint.disabled_reason,
-            )  # fmt: skip
+    for member in members_who_may(tenant=endpoint.tenant, act=Act.CHANGE_WEBHOOKS):
+        mail_add(
+            tenant=endpoint.tenant, kind="webhook_disabled", to=member.user.email, now=now,
+            page="webhooks", url=endpoint.url, reason=endpoint.disabled_reason,
+        )  # fmt: skip
 
 
 @transaction.atomic
