@@ -3,16 +3,19 @@
 The tenant is the one chosen in the switcher (kept in the session), else the user's oldest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from tenants import selectors
+from tenants.errors import Refused
 from tenants.models import Member, User
 from tenants.permissions import Act, may
 
@@ -42,6 +45,15 @@ def demand(request: TenantRequest, act: Act) -> None:
     """
     if not may(request.member, act):
         raise PermissionDenied
+
+
+@contextmanager
+def refusals_told(request: HttpRequest) -> Iterator[None]:
+    """Have what a service refuses told on the page that follows."""
+    try:
+        yield
+    except Refused as refusal:
+        messages.error(request, str(refusal))
 
 
 View = Callable[Concatenate[TenantRequest, P], HttpResponseBase]

@@ -10,9 +10,8 @@ from django.views.decorators.http import require_POST
 
 from billing import selectors, services
 from billing.models import SavedCard
-from portal.views.access import TenantRequest, demand, tenant_required
+from portal.views.access import TenantRequest, demand, refusals_told, tenant_required
 from portal.views.billing import form_token
-from tenants.errors import Refused
 from tenants.permissions import Act
 
 
@@ -34,12 +33,10 @@ def card_add(request: TenantRequest) -> HttpResponse:
 def card_make_default(request: TenantRequest, card_id: int) -> HttpResponse:
     demand(request, Act.BUY)
     card = _card_or_404(request, card_id)
-    try:
+    with refusals_told(request):
         services.card_make_default(card=card)
         text = _("Invoices are charged to the card ending in %(last_four)s from now on.")
         messages.success(request, text % {"last_four": card.last_four})
-    except Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("billing")
 
 

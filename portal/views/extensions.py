@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 import tenants.selectors
 from billing import extensions as shown
 from billing import selectors, services
-from portal.views.access import TenantRequest, demand, tenant_required
+from portal.views.access import TenantRequest, demand, refusals_told, tenant_required
 from portal.views.billing import form_token, order_or_404
 from tenants.errors import Refused
 from tenants.permissions import Act
@@ -64,7 +64,7 @@ def extension_buy(request: TenantRequest) -> HttpResponse:
 def extension_give_back(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
     demand(request, Act.BUY)
     order = order_or_404(request, order_uuid)
-    try:
+    with refusals_told(request):
         services.order_take_back(order=order, actor=request.user, now=timezone.now())
         messages.success(
             request,
@@ -73,8 +73,6 @@ def extension_give_back(request: TenantRequest, order_uuid: uuid.UUID) -> HttpRe
                 "them was used; we tell you by mail."
             ),
         )
-    except Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("billing-extensions")
 
 
@@ -88,7 +86,7 @@ def top_up(request: TenantRequest) -> HttpResponse:
         services.auto_top_up_stop(tenant=tenant, actor=request.user, now=now)
         messages.success(request, _("Automatic top-up is off."))
         return redirect("billing-extensions")
-    try:
+    with refusals_told(request):
         services.auto_top_up_set(
             tenant=tenant,
             pack_code=request.POST.get("pack", ""),
@@ -98,8 +96,6 @@ def top_up(request: TenantRequest) -> HttpResponse:
             now=now,
         )
         messages.success(request, _("Packs are bought by themselves from now on."))
-    except Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("billing-extensions")
 
 

@@ -4,8 +4,6 @@ Between the POST and that page the value is nowhere: the page derives it, and no
 """
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.forms_keys import ApiKeyForm, KeyRotateForm
-from portal.views.access import TenantRequest, demand, tenant_required
+from portal.views.access import TenantRequest, demand, refusals_told, tenant_required
 from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.expiry import last_day
@@ -92,15 +90,6 @@ def _key_or_404(request: TenantRequest, key_id: uuid.UUID) -> ApiKey:
     return get_object_or_404(ApiKey, tenant=request.member.tenant, uuid=key_id)
 
 
-@contextmanager
-def _told(request: TenantRequest) -> Iterator[None]:
-    """Have what a service refuses told on the page that follows."""
-    try:
-        yield
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-
-
 def _tell_errors(request: TenantRequest, form: Form) -> None:
     """Tell on the page that follows what a dialog's form was wrong about."""
     for errors in form.errors.get_json_data().values():
@@ -144,7 +133,7 @@ def key_edit(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
         asked = form.cleaned_data
         # A moment within the day, as the API takes it, stays unless the day is another.
         until = last_day(key.expires_at) if key.expires_at else None
-        with _told(request):
+        with refusals_told(request):
             services.api_key_update(
                 api_key=key,
                 name=asked["name"],
@@ -164,7 +153,7 @@ def key_rotate(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     now = timezone.now()
     form = KeyRotateForm(request.POST, now=now)
     if form.is_valid():
-        with _told(request):
+        with refusals_told(request):
             services.api_key_rotate(
                 api_key=key, overlap=form.cleaned_data["overlap"], actor=request.user, now=now
             )
@@ -177,7 +166,7 @@ def key_rotate(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
 @tenant_required
 def key_overlap_end(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     key = _key_or_404(request, key_id)
-    with _told(request):
+    with refusals_told(request):
         services.api_key_overlap_end(api_key=key, actor=request.user, now=timezone.now())
     return redirect("keys")
 
@@ -186,7 +175,7 @@ def key_overlap_end(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
 @tenant_required
 def key_retry(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     key = _key_or_404(request, key_id)
-    with _told(request):
+    with refusals_told(request):
         services.api_key_retry(api_key=key, actor=request.user, now=timezone.now())
     return redirect("keys")
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.forms import InvitationForm
-from portal.views.access import SESSION_KEY, TenantRequest, demand, tenant_required
+from portal.views.access import SESSION_KEY, TenantRequest, demand, refusals_told, tenant_required
 from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import Invitation, Member, Role
@@ -166,11 +166,8 @@ def leave(request: TenantRequest) -> HttpResponse:
 
 
 def _done(request: TenantRequest, act: Callable[[], object], said: str) -> HttpResponse:
-    try:
+    with refusals_told(request):
         act()
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
         messages.success(request, said)
     return redirect("team")
 

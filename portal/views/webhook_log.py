@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.forms_webhooks import ReplaySinceForm
-from portal.views.access import TenantRequest, demand, tenant_required
+from portal.views.access import TenantRequest, demand, refusals_told, tenant_required
 from portal.views.webhook_endpoints import endpoint_to_change
 from tenants import selectors, services
 from tenants.errors import Refused
@@ -59,10 +59,8 @@ def delivery_state(request: TenantRequest, delivery_id: uuid.UUID) -> HttpRespon
 def delivery_replay(request: TenantRequest, delivery_id: uuid.UUID) -> HttpResponse:
     demand(request, Act.CHANGE_WEBHOOKS)
     found = _delivery_or_404(request, delivery_id)
-    try:
+    with refusals_told(request):
         services.webhook_replay(delivery=found, actor=request.user, now=timezone.now())
-    except Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("webhook-delivery", delivery_id=found.uuid)
 
 
@@ -88,14 +86,12 @@ def replay_failed(request: TenantRequest, endpoint_id: uuid.UUID) -> HttpRespons
         messages.error(request, _("Choose a day."))
         return redirect("webhook", endpoint_id=endpoint.uuid)
     since = datetime.combine(form.cleaned_data["since"], time(), tzinfo=UTC)
-    try:
+    with refusals_told(request):
         count = services.webhook_replay_failed(
             endpoint=endpoint, since=since, actor=request.user, now=timezone.now()
         )
         text = ngettext("%(count)d event is sent again.", "%(count)d events are sent again.", count)
         messages.success(request, text % {"count": count})
-    except Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("webhook", endpoint_id=endpoint.uuid)
 
 
