@@ -36,6 +36,7 @@ from tests.billing.conftest import (
     start,
 )
 from tests.conftest import RunTasks
+from tests.env import NOBODY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -297,7 +298,7 @@ class TestFaults:
         self, sign_up: SignUpCall, settings: object
     ) -> None:
         order = extension(sign_up("free").tenant)
-        settings.STRIPE_API_BASE = "http://127.0.0.1:9"  # type: ignore[attr-defined]
+        settings.STRIPE_API_BASE = NOBODY  # type: ignore[attr-defined]
         with pytest.raises(payments.PaymentUnavailable):
             start(order)
         order.refresh_from_db()

@@ -23,6 +23,7 @@ from conversions.models import Upload
 from conversions.serverless.functions import clients
 from tenants.models import Tenant
 from tests.cast import Cast
+from tests.env import NOBODY
 from tests.local.aws.program import Program, running
 
 PATIENCE = 240  # long polls of the results queue, a second each
@@ -57,7 +58,7 @@ def forget() -> None:
 @pytest.fixture
 def storage_away() -> Iterator[None]:
     """Nothing listens where AWS should be."""
-    with override_settings(AWS_ENDPOINT_URL="http://127.0.0.1:9"):
+    with override_settings(AWS_ENDPOINT_URL=NOBODY):
         forget()
         yield
     forget()

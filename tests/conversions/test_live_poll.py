@@ -16,6 +16,7 @@ from tenants import selectors
 from tenants.models import ApiKeyVersion, LiveDay, LiveMeter, LiveMinute
 from tests.cast import Cast
 from tests.conversions.access_log import batch, line
+from tests.env import NOBODY
 
 NOON = datetime(2026, 4, 10, 12, 0, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -211,7 +212,7 @@ def test_the_probe_needs_no_key_and_says_when_it_fails(
 ) -> None:
     services.live_probe()
     assert "live.probe_failed" not in caplog.text
-    with override_settings(API_BASE_URL="http://127.0.0.1:9"):
+    with override_settings(API_BASE_URL=NOBODY):
         services.live_probe()
     assert "live.probe_failed" in caplog.text
     with httpx.Client() as client:

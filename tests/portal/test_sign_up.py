@@ -15,6 +15,7 @@ from portal.local.aws.server import LocalAWS
 from tenants.models import ApiKeyVersion, Tenant, User, VersionStatus
 from tenants.services import reconcile
 from tests.conftest import RunTasks
+from tests.env import NOBODY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "barrier-station-53"
@@ -118,7 +119,7 @@ class TestBadDays:
     ) -> None:
         sign_up(client)
         (tenant_id,) = reconcile.tenants_due(now=timezone.now())
-        settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
+        settings.AWS_ENDPOINT_URL = NOBODY
         reconcile.tenant_reconcile(tenant_id=tenant_id, clock=timezone.now)
         tenant = Tenant.objects.get()
         assert "Could not connect" in tenant.reconcile_error

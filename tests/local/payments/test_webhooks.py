@@ -10,6 +10,7 @@ import pytest
 import stripe
 
 from portal.local.payments.server import LocalPayments
+from tests.env import NOBODY
 from tests.local.payments.conftest import CARD, KEY, charge, checkout, customer, page_of, sdk
 from tests.local.payments.receiver import SECRET, Receiver, eventually
 
@@ -75,7 +76,7 @@ def test_repeated_until_accepted(
 def test_nobody_there_then_somebody(
     payments: LocalPayments, client: stripe.StripeClient, control: Callable[..., Any]
 ) -> None:
-    payments.webhook_url = "http://127.0.0.1:9/"
+    payments.webhook_url = NOBODY
     customer(client)
     eventually(lambda: "ConnectError" in (control("webhooks")["deliveries"][0]["outcome"] or ""))
     with Receiver() as late:
