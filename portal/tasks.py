@@ -14,8 +14,9 @@ def _send(task_name: str, event: OutboxEvent) -> None:
 
 @shared_task
 def outbox_relay() -> None:
-    """Hand waiting news to its receivers."""
-    outbox.outbox_relay(receivers=RECEIVERS, send=_send, now=timezone.now())
+    """Hand waiting news to its receivers, and go on at the queue's end while there is more."""
+    if outbox.outbox_relay(receivers=RECEIVERS, send=_send, now=timezone.now()):
+        outbox_relay.apply_async(retry=False)
 
 
 @shared_task

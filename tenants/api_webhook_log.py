@@ -86,7 +86,10 @@ class ReplayFailedView(TenantView):
         summary="Replay what failed", request=ReplaySerializer, responses={202: ReplayedSerializer}
     )
     def post(self, request: Request, endpoint_id: uuid.UUID) -> Response:
-        """Send again, under their old ids, the events that failed; return how many."""
+        """Send again, under their old ids, the events that failed; return how many.
+
+        It takes the oldest, at most 1,000: asked again, the next.
+        """
         caller = self.caller(request)
         endpoint = endpoint_of(caller, endpoint_id)
         asked = ReplaySerializer(data=request.data)

@@ -91,6 +91,8 @@ def replay_failed(request: TenantRequest, endpoint_id: uuid.UUID) -> HttpRespons
             endpoint=endpoint, since=since, actor=request.user, now=timezone.now()
         )
         text = ngettext("%(count)d event is sent again.", "%(count)d events are sent again.", count)
+        if count == services.MOST_REPLAYED:
+            text = _("The oldest %(count)d events are sent again. Replay once more for the next.")
         messages.success(request, text % {"count": count})
     return redirect("webhook", endpoint_id=endpoint.uuid)
 

@@ -43,6 +43,7 @@ from tenants.services.tokens import api_token_create, api_token_revoke, api_toke
 from tenants.services.usage import usage_record, usage_records_prune
 from tenants.services.usage_plans import usage_plan_save
 from tenants.services.webhook_events import (
+    MOST_REPLAYED,
     webhook_replay,
     webhook_replay_failed,
     webhook_tell,
@@ -60,6 +61,7 @@ from tenants.services.webhooks import (
 
 __all__ = [
     "MOST_OVERLAP",
+    "MOST_REPLAYED",
     "Release",
     "api_key_create",
     "api_key_overlap_end",

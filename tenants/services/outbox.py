@@ -15,6 +15,7 @@ from tenants import queue
 from tenants.models import OutboxEvent, Tenant
 
 KEEP = timedelta(days=30)
+BATCH = 200
 
 
 def outbox_publish(
@@ -43,20 +44,20 @@ def outbox_relay(
     receivers: Mapping[str, Sequence[str]],
     send: Callable[..., None],
     now: datetime,
-    batch: int = 200,
-) -> int:
-    """Hand waiting events to their receivers, oldest first; return how many were.
+) -> bool:
+    """Hand waiting events to their receivers, oldest first; return whether more may wait.
 
+    One run takes BATCH of them, so that it ends soon also where a month's close made thousands.
     `send(task_name, event)` raises where the broker cannot be reached; the rest then waits.
     """
     waiting = OutboxEvent.objects.filter(relayed_at=None).select_related("tenant").order_by("id")
     relayed = 0
-    for event in waiting[:batch]:
+    for event in waiting[:BATCH]:
         for task_name in receivers.get(event.kind, ()):
             send(task_name, event)
         OutboxEvent.objects.filter(pk=event.pk).update(relayed_at=now)
         relayed += 1
-    return relayed
+    return relayed == BATCH
 
 
 def outbox_prune(*, now: datetime) -> int:

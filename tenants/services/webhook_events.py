@@ -26,6 +26,7 @@ from tenants.webhook_types import TEST, Data, event_type
 KEEP = timedelta(days=30)
 # What a tenant may have sent within an hour: whose server it goes to, nobody has asked.
 MOST = {"webhook.tested": 30, "webhook.replayed": 100, "webhook.failed_replayed": 10}
+MOST_REPLAYED = 1000  # events at a time
 
 
 def webhook_tell(*, kind: str, about: Sequence[tuple[Tenant, Data]], now: datetime) -> None:
@@ -151,12 +152,15 @@ def webhook_replay_failed(
 ) -> int:
     """Tell again what happened since then and could not be told; return how many events.
 
-    Tests are left alone. Raise NotInThisState where the endpoint is disabled, Refused where the
-    tenant has asked for it very often of late.
+    It takes the oldest, MOST_REPLAYED of them; asked again, the next. Tests are left alone.
+
+    Raise NotInThisState where the endpoint is disabled, Refused where the tenant has asked for it
+    very often of late.
     """
     endpoint = _endpoint_to_ask(endpoint, action="webhook.failed_replayed", now=now)
     failed = endpoint.deliveries.filter(state=DeliveryState.FAILED, event__occurred_at__gte=since)
-    count = failed.exclude(event__type=TEST).update(
+    oldest = failed.exclude(event__type=TEST).order_by("event__occurred_at", "id")
+    count = endpoint.deliveries.filter(pk__in=oldest.values("pk")[:MOST_REPLAYED]).update(
         state=DeliveryState.PENDING, attempts=0, next_attempt_at=now
     )
     if count:

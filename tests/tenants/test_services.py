@@ -23,6 +23,8 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.services import outbox
+from tests.cast import Cast
+from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db
 
@@ -191,9 +193,19 @@ class TestOutbox:
         with pytest.raises(ConnectionError):
             outbox.outbox_relay(receivers=receivers, send=send, now=timezone.now())
         is_away = False
-        assert outbox.outbox_relay(receivers=receivers, send=send, now=timezone.now()) == 1
+        outbox.outbox_relay(receivers=receivers, send=send, now=timezone.now())
         assert sent == ["x", "y", "z"]
-        assert outbox.outbox_relay(receivers=receivers, send=send, now=timezone.now()) == 0
+        outbox.outbox_relay(receivers=receivers, send=send, now=timezone.now())
+        assert sent == ["x", "y", "z"]
+
+    def test_a_run_that_does_not_see_the_end_is_followed_by_another(
+        self, cast: Cast, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outbox, "BATCH", 2)
+        news = [(cast.alice_corp.pk, {"number": number}) for number in range(5)]
+        outbox.outbox_publish_all(kind="nobody hears of it", about=news, now=timezone.now())
+        assert run_tasks("default") == ["portal.tasks.outbox_relay"] * 3
+        assert not OutboxEvent.objects.filter(relayed_at=None).exists()
 
 
 class TestDays:

@@ -482,8 +482,8 @@ class TestReplays:
         assert len(receiver.taken) == 2
         assert len({headers["webhook-id"] for headers, _ in receiver.taken}) == 1
 
-    def test_all_that_failed_since_a_date(
-        self, cast: Cast, receiver: Receiver, clock: Clock
+    def test_all_that_failed_since_a_date_the_oldest_first(
+        self, cast: Cast, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         endpoint = endpoint_of(cast, receiver.url)
         deliveries = [happen(cast, now=clock.now - timedelta(days=days)) for days in (3, 2, 1)]
@@ -497,6 +497,17 @@ class TestReplays:
         assert count == 1
         replayed = WebhookDelivery.objects.get(pk=deliveries[2].pk)
         assert (replayed.state, replayed.attempts) == (DeliveryState.PENDING, 0)
+
+        monkeypatch.setattr(webhook_events, "MOST_REPLAYED", 1)
+        endpoint.deliveries.update(state=DeliveryState.FAILED)
+        for each in deliveries:
+            count = services.webhook_replay_failed(
+                endpoint=endpoint, since=deliveries[0].event.occurred_at, actor=cast.alice,
+                now=clock.now,
+            )  # fmt: skip
+            assert count == 1
+            each.refresh_from_db()
+            assert each.state == DeliveryState.PENDING
 
     def test_a_test_is_tried_once_and_alone(
         self, cast: Cast, receiver: Receiver, clock: Clock
