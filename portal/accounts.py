@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from portal import sign_up_modes
 from tenants.models import User
+from tenants.recent import signed_in_lately
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -19,6 +20,11 @@ class AccountAdapter(DefaultAccountAdapter):
         """Return where a new owner goes: to checkout for a paid plan, else to the dashboard."""
         checkout_url: str | None = getattr(request, "checkout_url", None)
         return checkout_url or reverse("dashboard")
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Ask nobody to confirm who they are who has just signed in."""
+        asks: bool = super().is_reauthentication_required(app=app, **kwargs)
+        return asks and not signed_in_lately(self.request)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return not sign_up_modes.is_closed()

@@ -136,6 +136,7 @@ def _new_key(version: ApiKeyVersion, caller: Caller) -> Response:
 
 class KeysView(TenantView):
     scopes = {"GET": Scope.KEYS_READ, "POST": Scope.KEYS_WRITE}
+    asks_again = {"POST"}
 
     @extend_schema(summary="List your keys", responses=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -186,6 +187,7 @@ class KeyView(TenantView):
 
 class KeyRotateView(TenantView):
     scopes = {"POST": Scope.KEYS_WRITE}
+    asks_again = {"POST"}
 
     @extend_schema(
         summary="Rotate a key", request=KeyRotateSerializer, responses={201: NewKeySerializer}
@@ -207,6 +209,7 @@ class KeyRotateView(TenantView):
 
 class KeyOverlapEndView(TenantView):
     scopes = {"POST": Scope.KEYS_WRITE}
+    asks_again = {"POST"}
 
     @extend_schema(summary="End a key's old value", request=None, responses={204: None})
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
@@ -219,6 +222,7 @@ class KeyOverlapEndView(TenantView):
 
 class KeyRevokeView(TenantView):
     scopes = {"POST": Scope.KEYS_WRITE}
+    asks_again = {"POST"}
 
     @extend_schema(summary="Revoke a key", request=None, responses={204: None})
     def post(self, request: Request, key_id: uuid.UUID) -> Response:

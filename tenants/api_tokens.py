@@ -62,6 +62,7 @@ class TokenAskedSerializer(serializers.Serializer[Any]):
 
 class TokensView(TenantView):
     scopes = {"GET": Scope.TOKENS_READ, "POST": Scope.TOKENS_WRITE}
+    asks_again = {"POST"}
 
     @extend_schema(summary="List your tokens", responses=TokenSerializer(many=True))
     def get(self, request: Request) -> Response:

@@ -66,6 +66,7 @@ def _with_secret(endpoint: WebhookEndpoint, *, now: datetime, code: int) -> Resp
 
 class EndpointsView(TenantView):
     scopes = {"GET": READ, "POST": WRITE}
+    asks_again = {"POST"}
 
     @extend_schema(summary="List your webhook endpoints", responses=EndpointSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -130,6 +131,7 @@ class EndpointView(TenantView):
 
 class SecretRotateView(TenantView):
     scopes = {"POST": WRITE}
+    asks_again = {"POST"}
 
     @extend_schema(
         summary="Rotate a webhook endpoint's secret",

@@ -6,7 +6,7 @@ its own tenant, and changes nothing: its value is on servers and in browsers tha
 to make more keys.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -25,6 +25,7 @@ from tenants import preconditions, rates, selectors
 from tenants.authentication import CHALLENGE
 from tenants.idempotency import answered_once, key_of
 from tenants.models import ApiKeyVersion, ApiToken, Member, Tenant, User
+from tenants.recent import demand_recently_authenticated
 from tenants.scopes import OF_KEYS, Scope, scopes_named, scopes_of
 
 
@@ -57,6 +58,11 @@ class Caller:
         return self.member is None and self.token is None
 
     @property
+    def is_session(self) -> bool:
+        """Whether it is somebody in a browser who calls."""
+        return self.member is not None and self.token is None
+
+    @property
     def name(self) -> str:
         """What tells this caller from the tenant's others. Keys, which change nothing, are one."""
         if self.token:
@@ -74,20 +80,25 @@ class TenantView(APIView):
     """A view of one tenant's: that of the key or token, or the one that the session has chosen.
 
     `scopes` says by method what a call takes; the reference reads it, too (portal/openapi.py).
-    Whatever is read has an ETag.
+    Whatever is read has an ETag. By the methods of `asks_again`, a session calls as it does the
+    same on a page: lately authenticated. A token is a credential of its own.
     """
 
     scopes: ClassVar[Mapping[str, Scope]] = {}
+    asks_again: ClassVar[Container[str]] = ()
 
     def caller(self, request: Request) -> Caller:
         """Return who calls, once it is known that they may.
 
         Raise Http404 for somebody without a tenant, PermissionDenied for a key that should change
-        something or a role that may not, and ScopeMissing for a token.
+        something or a role that may not, ScopeMissing for a token, and ReauthenticationRequired
+        for a session that began too long ago.
         """
         scope = self.scopes["GET" if request.method == "HEAD" else str(request.method)]
         caller = self._caller(request)
         if scope in caller.scopes:
+            if caller.is_session and request.method in self.asks_again:
+                demand_recently_authenticated(request._request)
             return caller
         if isinstance(request.auth, ApiKeyVersion):
             raise PermissionDenied("A key may only read. Change this in the portal.")

@@ -7,6 +7,7 @@ raise `Refused`, DRF its own exceptions; neither needs a view to catch it.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -31,6 +32,7 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "not_authenticated": (401, _("The call does not say who calls.")),
     "authentication_failed": (401, _("The credentials are not good.")),
     "permission_denied": (403, _("The caller may not do this.")),
+    "reauthentication_required": (403, _("The session began too long ago.")),
     "scope_missing": (403, _("The token was not given the scope.")),
     "not_found": (404, _("There is no such thing.")),
     "method_not_allowed": (405, _("This cannot be done here.")),
@@ -67,6 +69,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, Refused):
         set_rollback()
         return _response(problem(error.code, detail=str(error)))
+    if isinstance(error, ReauthenticationRequired):
+        set_rollback()
+        text = "Confirm who you are in the portal, or sign in again; or call with a token."
+        return _response(problem("reauthentication_required", detail=text))
     response = exception_handler(error, context)
     if response is None:
         return None

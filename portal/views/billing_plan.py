@@ -20,6 +20,7 @@ from portal.views.access import TenantRequest, demand, tenant_required
 from tenants.errors import Refused
 from tenants.models import Tenant
 from tenants.permissions import Act
+from tenants.recent import demand_recently_authenticated
 
 
 @require_safe
@@ -114,6 +115,7 @@ def _offer(offer: Offer) -> dict[str, object]:
 def _change(request: TenantRequest, code: str) -> HttpResponse:
     """Make a change, or lead to the payment that it waits for."""
     demand(request, Act.BUY)
+    demand_recently_authenticated(request)
     tenant = request.member.tenant
     shown = request.POST.get("amount", "")
     try:

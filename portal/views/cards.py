@@ -13,12 +13,14 @@ from billing.models import SavedCard
 from portal.views.access import TenantRequest, demand, refusals_told, tenant_required
 from portal.views.billing import form_token
 from tenants.permissions import Act
+from tenants.recent import demand_recently_authenticated
 
 
 @require_POST
 @tenant_required
 def card_add(request: TenantRequest) -> HttpResponse:
     demand(request, Act.BUY)
+    demand_recently_authenticated(request)
     order = services.card_order(
         tenant=request.member.tenant,
         token=form_token(request, "card"),
@@ -45,6 +47,7 @@ def card_make_default(request: TenantRequest, card_id: int) -> HttpResponse:
 def card_remove(request: TenantRequest, card_id: int) -> HttpResponse:
     demand(request, Act.BUY)
     card = _card_or_404(request, card_id)
+    demand_recently_authenticated(request)
     services.card_remove(card=card, now=timezone.now())
     text = _("The card ending in %(last_four)s was removed.") % {"last_four": card.last_four}
     messages.success(request, text)

@@ -17,6 +17,7 @@ from portal.views.access import TenantRequest, demand, refusals_told, tenant_req
 from portal.views.billing import form_token, order_or_404
 from tenants.errors import Refused
 from tenants.permissions import Act
+from tenants.recent import demand_recently_authenticated
 
 
 @require_safe
@@ -44,6 +45,7 @@ def extensions(request: TenantRequest) -> HttpResponse:
 def extension_buy(request: TenantRequest) -> HttpResponse:
     """Write the order; the same form sent twice finds the first one."""
     demand(request, Act.BUY)
+    demand_recently_authenticated(request)
     pack_code = request.POST.get("pack", "")
     try:
         order = services.extension_order(
@@ -86,6 +88,7 @@ def top_up(request: TenantRequest) -> HttpResponse:
         services.auto_top_up_stop(tenant=tenant, actor=request.user, now=now)
         messages.success(request, _("Automatic top-up is off."))
         return redirect("billing-extensions")
+    demand_recently_authenticated(request)
     with refusals_told(request):
         services.auto_top_up_set(
             tenant=tenant,

@@ -20,6 +20,7 @@ from portal.views.access import SESSION_KEY
 from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import Invitation, User
+from tenants.recent import suspended_forget
 from tenants.selectors import Standing
 
 
@@ -77,6 +78,7 @@ def _join(request: HttpRequest, found: Invitation, user: User) -> None:
         member = services.invitation_accept(invitation=found, user=user, now=timezone.now())
         prove_address(user, found.email)
     request.session[SESSION_KEY] = str(member.tenant.uuid)
+    suspended_forget(request)
     messages.success(request, _("You have joined %(name)s.") % {"name": member.tenant.name})
 
 

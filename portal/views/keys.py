@@ -23,6 +23,7 @@ from tenants.errors import Refused
 from tenants.expiry import last_day
 from tenants.models import ApiKey, ApiKeyVersion, Tenant
 from tenants.permissions import Act, may
+from tenants.recent import demand_recently_authenticated
 
 
 def _rows(tenant: Tenant, now: datetime) -> list[dict[str, Any]]:
@@ -110,6 +111,7 @@ def key_create(request: TenantRequest) -> HttpResponse:
     form = ApiKeyForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=400)
+    demand_recently_authenticated(request)
     try:
         services.api_key_create(
             tenant=request.member.tenant,
@@ -153,6 +155,7 @@ def key_rotate(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     now = timezone.now()
     form = KeyRotateForm(request.POST, now=now)
     if form.is_valid():
+        demand_recently_authenticated(request)
         with refusals_told(request):
             services.api_key_rotate(
                 api_key=key, overlap=form.cleaned_data["overlap"], actor=request.user, now=now
@@ -166,6 +169,7 @@ def key_rotate(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
 @tenant_required
 def key_overlap_end(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     key = _key_or_404(request, key_id)
+    demand_recently_authenticated(request)
     with refusals_told(request):
         services.api_key_overlap_end(api_key=key, actor=request.user, now=timezone.now())
     return redirect("keys")
@@ -184,6 +188,7 @@ def key_retry(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
 @tenant_required
 def key_revoke(request: TenantRequest, key_id: uuid.UUID) -> HttpResponse:
     key = _key_or_404(request, key_id)
+    demand_recently_authenticated(request)
     services.api_key_revoke(api_key=key, actor=request.user, now=timezone.now())
     messages.success(request, _("“%(name)s” was revoked.") % {"name": key.name})
     return redirect("keys")

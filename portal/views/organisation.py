@@ -14,6 +14,7 @@ from portal.forms import TenantSettingsForm
 from portal.views.access import SESSION_KEY, TenantRequest, demand, tenant_required
 from tenants import selectors, services
 from tenants.permissions import Act
+from tenants.recent import suspended_forget
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,6 +52,7 @@ def tenant_switch(request: HttpRequest) -> HttpResponse:
     mine = selectors.memberships(user=request.user)
     chosen = get_object_or_404(mine, tenant__uuid=asked)
     request.session[SESSION_KEY] = str(chosen.tenant.uuid)
+    suspended_forget(request)
     return redirect("dashboard")
 
 

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 
-from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,6 +17,7 @@ from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import Invitation, Member, Role
 from tenants.permissions import Act, may, roles_given_by, table
+from tenants.recent import demand_recently_authenticated
 
 
 @require_safe
@@ -64,7 +64,7 @@ def invite(request: TenantRequest) -> HttpResponse:
     form = InvitationForm(request.POST, roles=roles_given_by(request.member))
     if not form.is_valid():
         return _page(request, form, status=400)
-    _demand_password(request, form.cleaned_data["role"])
+    _demand_owners_hand(request, form.cleaned_data["role"])
     try:
         invitation = services.invitation_create(
             tenant=request.member.tenant,
@@ -86,7 +86,7 @@ def invite(request: TenantRequest) -> HttpResponse:
 @tenant_required
 def invitation_resend(request: TenantRequest, invitation_id: uuid.UUID) -> HttpResponse:
     invitation = _invitation_or_404(request, invitation_id)
-    _demand_password(request, invitation.role)
+    _demand_owners_hand(request, invitation.role)
     return _done(
         request,
         lambda: services.invitation_resend(
@@ -115,7 +115,7 @@ def invitation_withdraw(request: TenantRequest, invitation_id: uuid.UUID) -> Htt
 def member_role(request: TenantRequest, member_id: int) -> HttpResponse:
     member = _member_or_404(request, member_id, Act.MANAGE_MEMBERS)
     role = request.POST.get("role", "")
-    _demand_password(request, member.role, role)
+    _demand_owners_hand(request, member.role, role)
     return _done(
         request,
         lambda: services.member_change_role(
@@ -129,7 +129,7 @@ def member_role(request: TenantRequest, member_id: int) -> HttpResponse:
 @tenant_required
 def member_remove(request: TenantRequest, member_id: int) -> HttpResponse:
     member = _member_or_404(request, member_id, Act.MANAGE_MEMBERS)
-    _demand_password(request, member.role)
+    _demand_owners_hand(request, member.role)
     return _done(
         request,
         lambda: services.member_remove(member=member, actor=request.user, now=timezone.now()),
@@ -142,7 +142,7 @@ def member_remove(request: TenantRequest, member_id: int) -> HttpResponse:
 def transfer(request: TenantRequest, member_id: int) -> HttpResponse:
     """Hand the organisation over."""
     member = _member_or_404(request, member_id, Act.TRANSFER)
-    _demand_password(request, Role.OWNER)
+    _demand_owners_hand(request, Role.OWNER)
     return _done(
         request,
         lambda: services.ownership_transfer(member=member, actor=request.user, now=timezone.now()),
@@ -172,18 +172,10 @@ def _done(request: TenantRequest, act: Callable[[], object], said: str) -> HttpR
     return redirect("team")
 
 
-def _demand_password(request: TenantRequest, *roles: str) -> None:
-    """Have whoever signed in long ago asked for their password, to give or take the role owner.
-
-    The request is then made again, by allauth's middleware.
-    """
+def _demand_owners_hand(request: TenantRequest, *roles: str) -> None:
+    """Have whoever signed in long ago confirm who they are, to give or take the role owner."""
     if Role.OWNER in roles:
-        _known_of_late(request)
-
-
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
-def _known_of_late(_request: TenantRequest) -> None:
-    """Raise allauth's ReauthenticationRequired for whoever is not."""
+        demand_recently_authenticated(request)
 
 
 def _member_or_404(request: TenantRequest, member_id: int, act: Act) -> Member:

@@ -23,6 +23,7 @@ from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import ApiToken, Member
 from tenants.permissions import Act, may
+from tenants.recent import demand_recently_authenticated
 from tenants.scopes import Scope, scopes_named, scopes_of
 from tenants.services.tokens import USUAL_DAYS
 
@@ -108,6 +109,7 @@ def tokens(request: TenantRequest) -> HttpResponse:
     form = ApiTokenForm(request.POST, member=member)
     if not form.is_valid():
         return _page(request, form, status=400)
+    demand_recently_authenticated(request)
     asked = form.cleaned_data
     try:
         _token, value = services.api_token_create(

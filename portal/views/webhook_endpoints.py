@@ -22,6 +22,7 @@ from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import DeliveryState, WebhookEndpoint
 from tenants.permissions import Act, may
+from tenants.recent import demand_recently_authenticated, is_recently_authenticated
 from tenants.webhook_types import event_types
 
 PAGE = 25  # deliveries on one page of the log
@@ -76,6 +77,8 @@ def _form(request: TenantRequest, endpoint: WebhookEndpoint | None) -> HttpRespo
         now = {name: getattr(endpoint, name) for name in WebhookEndpointForm.base_fields}
         form = WebhookEndpointForm(request.POST or None, initial=now)
     if request.method == "POST" and form.is_valid():
+        if endpoint is None:  # its secret is shown next
+            demand_recently_authenticated(request)
         act = {**form.cleaned_data, "actor": request.user, "now": timezone.now()}
         try:
             if endpoint is None:
@@ -119,14 +122,17 @@ def endpoint(request: TenantRequest, endpoint_id: uuid.UUID) -> HttpResponse:
         before=_uuid(request.GET.get("before", "")),
         count=PAGE,
     )
-    secret = None
+    secret, is_to_show = None, False
     if request.method == "GET" and may(request.member, Act.CHANGE_WEBHOOKS):
-        secret = services.webhook_secret_reveal(endpoint=found, now=timezone.now())
+        is_to_show = found.secret_revealed_at is None
+        if is_to_show and is_recently_authenticated(request):
+            secret = services.webhook_secret_reveal(endpoint=found, now=timezone.now())
     return _page(
         request,
         "portal/webhook.html",
         endpoint=found,
         secret=secret,
+        is_secret_hidden=is_to_show and secret is None,
         old_secret_until=_still(found),
         deliveries=deliveries,
         older=last,
@@ -182,6 +188,7 @@ def endpoint_delete(request: TenantRequest, endpoint_id: uuid.UUID) -> HttpRespo
 @tenant_required
 def secret_rotate(request: TenantRequest, endpoint_id: uuid.UUID) -> HttpResponse:
     found = endpoint_to_change(request, endpoint_id)
+    demand_recently_authenticated(request)
     services.webhook_secret_rotate(endpoint=found, actor=request.user, now=timezone.now())
     return redirect("webhook", endpoint_id=found.uuid)
 

@@ -13,6 +13,7 @@ from tenants import services
 from tenants.invitation_tokens import token_of
 from tenants.models import Invitation, InvitationState, Member, Role, Tenant, User
 from tests.cast import PASSWORD, Cast
+from tests.sessions import signed_in, signed_in_long_ago
 
 DAVE = "dave@example.com"
 
@@ -28,12 +29,6 @@ def cast(cast: Cast) -> Cast:
 @pytest.fixture
 def alice(cast: Cast) -> Client:
     return signed_in(cast.alice)
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def invite(cast: Cast, email: str = DAVE) -> str:
@@ -184,9 +179,8 @@ class TestTeam:
         assert browser.get("/dashboard/").status_code == 404
         assert "needs an owner" in text(alice.post("/team/leave/", follow=True))
 
-    def test_handing_over_asks_for_the_password_of_who_signed_in_long_ago(
-        self, cast: Cast, alice: Client
-    ) -> None:
+    def test_handing_over_asks_for_the_password_of_who_signed_in_long_ago(self, cast: Cast) -> None:
+        alice = signed_in_long_ago(cast.alice)
         bob = Member.objects.get(user=cast.bob)
         asked = alice.post(f"/team/members/{bob.pk}/transfer/")
         assert asked["Location"].startswith("/accounts/reauthenticate/")
@@ -195,7 +189,8 @@ class TestTeam:
         assert "bob@example.com is the owner now." in text(page)
         assert Member.objects.get(user=cast.alice).role == Role.ADMIN
 
-    def test_owners_are_made_and_unmade_with_the_password(self, cast: Cast, alice: Client) -> None:
+    def test_owners_are_made_and_unmade_with_the_password(self, cast: Cast) -> None:
+        alice = signed_in_long_ago(cast.alice)
         bob = Member.objects.get(user=cast.bob)
         role, owners = f"/team/members/{bob.pk}/role/", {"role": "owner"}
         for address, form in ((role, owners), ("/team/invite/", {"email": DAVE, **owners})):
@@ -208,7 +203,7 @@ class TestTeam:
         alice.post(role, owners)  # the password is known of late
         bob.refresh_from_db()
         assert bob.role == Role.OWNER
-        later = signed_in(cast.alice)
+        later = signed_in_long_ago(cast.alice)
         for address in (role, f"/team/members/{bob.pk}/remove/"):
             asked = later.post(address, {"role": "billing"})["Location"]
             assert asked.startswith("/accounts/reauthenticate/")

@@ -1,0 +1,57 @@
+"""Who showed lately, in this session, who they are: by signing in, or by confirming it since.
+
+What is dangerous asks for that. allauth asks again, for a password or a second factor, and notes
+in the session what was confirmed; that somebody signed in is no confirmation to it. Here it is
+one (`AccountAdapter` tells allauth so), lest people are asked twice in a row. How long ago is too
+long, ACCOUNT_REAUTHENTICATION_TIMEOUT says. An account that has nothing to confirm with passes.
+"""
+
+import time
+from typing import Any
+
+from allauth.account import app_settings
+from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
+from allauth.core.exceptions import ReauthenticationRequired
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+SESSION_KEY = "signed_in_at"  # in seconds since 1970, UTC
+
+
+@receiver(user_logged_in)
+def _note_sign_in(*, request: HttpRequest, **_: Any) -> None:
+    request.session[SESSION_KEY] = time.time()
+
+
+def signed_in_lately(request: HttpRequest) -> bool:
+    """Say whether this session began lately, by signing in."""
+    ago = time.time() - request.session.get(SESSION_KEY, 0)
+    return bool(ago < app_settings.REAUTHENTICATION_TIMEOUT)
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
+def demand_recently_authenticated(_request: HttpRequest) -> None:
+    """Raise allauth's ReauthenticationRequired where it is too long ago.
+
+    On a page allauth's middleware then asks, and makes the same request again; the management API
+    answers with a problem (tenants/problems.py).
+    """
+
+
+def is_recently_authenticated(request: HttpRequest) -> bool:
+    """Say whether what is dangerous may go on without asking."""
+    try:
+        demand_recently_authenticated(request)
+    except ReauthenticationRequired:
+        return False
+    return True
+
+
+def suspended_forget(request: HttpRequest) -> None:
+    """Forget a request that waits for its sender to confirm who they are.
+
+    It was meant for the tenant that the session had chosen then, which it does not name.
+    """
+    request.session.pop(STATE_SESSION_KEY, None)

@@ -1,0 +1,164 @@
+"""Confirming who one is, before what is dangerous: what asks, and what becomes of the request."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+import billing.services
+from billing.models import Currency, Order, SavedCard
+from tenants import recent
+from tenants.models import ApiKey, ApiToken, Member, Role, Tenant, User, WebhookEndpoint
+from tests.cast import PASSWORD
+from tests.sessions import signed_in, signed_in_long_ago
+
+pytestmark = pytest.mark.django_db
+
+ASKS = "/accounts/reauthenticate/?next="
+CONFIRMED = {"password": PASSWORD}
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    """Erin's organisation, on a plan that leaves room for keys."""
+    now = timezone.now()
+    billing.services.seed(now=now)
+    tenant = billing.services.sign_up(
+        user=User.objects.create_user("erin@example.com", PASSWORD), organization="Erin Ltd",
+        plan_code="free", currency=Currency.USD, now=now, language="en",
+    ).tenant  # fmt: skip
+    tenant.usage_plan.most_keys = 5
+    tenant.usage_plan.save()
+    return tenant
+
+
+@pytest.fixture
+def erin(tenant: Tenant) -> User:
+    return tenant.members.get().user
+
+
+def text(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def test_what_is_dangerous_asks_and_what_is_not_does_not(tenant: Tenant, erin: User) -> None:
+    now = timezone.now()
+    key = ApiKey.objects.get(tenant=tenant)
+    endpoint = WebhookEndpoint.objects.create(
+        tenant=tenant, url="https://hooks.example.com/", created_at=now
+    )
+    card = SavedCard.objects.create(
+        customer=tenant.customer, stripe_id="pm_1", brand="visa", last_four="4242", exp_month=1,
+        exp_year=2030, saved_at=now,
+    )  # fmt: skip
+    token = {"name": "n", "kind": "machine", "scopes": "keys:read", "expiry": "30"}
+    hook = {"url": "https://else.example.com/"}
+    asking: list[tuple[str, dict[str, str]]] = [
+        ("/keys/create/", {"name": "staging"}),
+        (f"/keys/{key.uuid}/rotate/", {"overlap": "0"}),
+        (f"/keys/{key.uuid}/end-old/", {}),
+        (f"/keys/{key.uuid}/revoke/", {}),
+        ("/settings/tokens/", token),
+        ("/settings/webhooks/create/", hook),
+        (f"/settings/webhooks/{endpoint.uuid}/rotate/", {}),
+        ("/billing/extensions/buy/", {"pack": "extra-100"}),
+        ("/billing/extensions/top-up/", {"pack": "extra-100"}),
+        ("/billing/plan/starter/", {"amount": "0"}),
+        ("/billing/cards/add/", {}),
+        (f"/billing/cards/{card.pk}/remove/", {}),
+        ("/team/invite/", {"email": "dave@example.com", "role": "owner"}),
+    ]
+    browser = signed_in_long_ago(erin)
+    for address, form in asking:
+        assert browser.post(address, form)["Location"] == ASKS + quote(address, safe="")
+    calls = [
+        ("/api/v1/keys/", {"name": "staging"}),
+        (f"/api/v1/keys/{key.uuid}/rotate/", {}),
+        (f"/api/v1/keys/{key.uuid}/end-old/", {}),
+        (f"/api/v1/keys/{key.uuid}/revoke/", {}),
+        ("/api/v1/tokens/", {"name": "n", "scopes": ["keys:read"]}),
+        ("/api/v1/webhooks/", hook),
+        (f"/api/v1/webhooks/{endpoint.uuid}/rotate/", {}),
+    ]
+    for address, body in calls:
+        refused = browser.post(address, body, content_type="application/json")
+        assert (refused.status_code, refused.json()["code"]) == (403, "reauthentication_required")
+    assert ApiKey.objects.get(tenant=tenant).versions.get().revoked_at is None
+    assert not ApiToken.objects.exists()
+    assert not Order.objects.exists()
+    for address, form in (
+        (f"/keys/{key.uuid}/edit/", {"name": "production"}),
+        ("/team/invite/", {"email": "dave@example.com", "role": "admin"}),
+        ("/billing/extensions/top-up/", {"stop": ""}),
+    ):
+        assert not browser.post(address, form)["Location"].startswith(ASKS)
+
+
+def test_the_request_goes_on_once_for_whoever_made_it(tenant: Tenant, erin: User) -> None:
+    browser = signed_in_long_ago(erin)
+    asked = browser.post("/keys/create/", {"name": "ステージング"})["Location"]
+    wrong = browser.post(asked, {"password": "wrong"})
+    assert wrong.status_code == 200
+    assert not ApiKey.objects.filter(name="ステージング").exists()
+    assert browser.post(asked, CONFIRMED)["Location"] == "/keys/"
+    assert browser.post(asked, CONFIRMED).status_code == 302  # it leads there, and makes no other
+    assert ApiKey.objects.filter(tenant=tenant, name="ステージング").count() == 1
+    assert browser.post("/keys/create/", {"name": "more"})["Location"] == "/keys/"
+
+    stranger = User.objects.create_user("charlie@example.com", PASSWORD)
+    later = signed_in_long_ago(erin)
+    asked = later.post("/keys/create/", {"name": "forged"})["Location"]
+    later.force_login(stranger)  # the same browser
+    for hands in (later, signed_in_long_ago(stranger)):
+        hands.post(asked, CONFIRMED)
+    assert not ApiKey.objects.filter(name="forged").exists()
+
+
+def test_it_is_forgotten_once_another_organisation_is_chosen(tenant: Tenant, erin: User) -> None:
+    now = timezone.now()
+    owner = User.objects.create_user("charlie@example.com")
+    other = billing.services.sign_up(
+        user=owner, organization="Other", plan_code="free", currency=Currency.USD, now=now,
+        language="en",
+    ).tenant  # fmt: skip
+    Member.objects.create(tenant=other, user=erin, role=Role.ADMIN, created_at=now)
+    browser = signed_in_long_ago(erin)
+    asked = browser.post("/keys/create/", {"name": "staging"})["Location"]
+    browser.post("/tenants/switch/", {"tenant": other.uuid})
+    browser.post(asked, CONFIRMED)
+    assert not ApiKey.objects.filter(name="staging").exists()
+
+
+def test_an_account_that_has_nothing_to_confirm_with_passes(tenant: Tenant, erin: User) -> None:
+    erin.set_unusable_password()
+    erin.save()
+    browser = signed_in_long_ago(erin)
+    assert browser.post("/keys/create/", {"name": "staging"})["Location"] == "/keys/"
+
+
+def test_the_time_since_signing_in_counts_and_so_does_a_confirmation(
+    tenant: Tenant, erin: User, settings: Any
+) -> None:
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 60
+    browser = Client()
+    browser.post("/accounts/login/", {"login": erin.email, "password": PASSWORD})
+    assert browser.post("/keys/create/", {"name": "a"})["Location"] == "/keys/"
+    session = browser.session
+    session[recent.SESSION_KEY] -= 61
+    session.save()
+    assert browser.post("/keys/create/", {"name": "b"})["Location"].startswith(ASKS)
+
+
+def test_a_secret_that_waits_is_shown_to_whoever_confirms(tenant: Tenant, erin: User) -> None:
+    endpoint = WebhookEndpoint.objects.create(
+        tenant=tenant, url="https://hooks.example.com/", created_at=timezone.now()
+    )
+    address = f"/settings/webhooks/{endpoint.uuid}/"
+    browser = signed_in_long_ago(erin)
+    page = text(browser.get(address))
+    assert "whsec_" not in page
+    assert f'href="{ASKS}{address}"' in page
+    assert "whsec_" in text(browser.post(f"{ASKS}{address}", CONFIRMED, follow=True))
+    assert "whsec_" not in text(signed_in(erin).get(address))
