@@ -25,7 +25,6 @@ from billing.admin_invoice_acts import InvoiceActs
 from billing.admin_invoice_parts import InvoiceLineInline, InvoiceTaxInline, PaymentInline
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
 from billing.admin_money import money
-from billing.admin_notices import NoticeAdmin  # noqa: F401  (it registers)
 from billing.admin_reconciliation import ReconciliationAdmin  # noqa: F401  (it registers)
 from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
 from billing.balances import credit_display

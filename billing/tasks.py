@@ -6,13 +6,12 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import payments, services
-from billing.models import Notice, Order, Refund, SavedCard, StripeEvent, ViesCheck
+from billing.models import Order, Refund, SavedCard, StripeEvent, ViesCheck
 from billing.services import (
     cards,
     checkout,
     events,
     loose_attempts,
-    notices,
     refunds,
     taking_back,
     trials,
@@ -151,20 +150,6 @@ def attempts_sweep() -> None:
     """Queue the ends of attempts that could pay what is not due, and whose webhook never came."""
     for pk in loose_attempts.attempts_loose().values_list("pk", flat=True):
         queue.send("billing.tasks.attempt_end", pk, queue="default")
-
-
-@shared_task
-def notice_send(notice_pk: int) -> None:
-    """Send a mail; a failure is noted, and the sweep tries again."""
-    with suppress(OSError):
-        notices.notice_send(notice=Notice.objects.get(pk=notice_pk), now=timezone.now())
-
-
-@shared_task
-def notices_sweep() -> None:
-    """Queue the mails that were not sent."""
-    for notice in notices.notices_waiting(now=timezone.now()):
-        queue.send("billing.tasks.notice_send", notice.pk, queue="default")
 
 
 @shared_task

@@ -75,7 +75,7 @@ RECEIVERS: dict[str, list[str]] = {
 
 # name -> (task, seconds between runs)
 SCHEDULE: dict[str, tuple[str, int]] = {
-    "send mails to people": ("tenants.tasks.mails_sweep", settings.SWEEP_SECONDS),
+    "send mails": ("tenants.tasks.mails_sweep", settings.SWEEP_SECONDS),
     "sync usage": ("tenants.tasks.usage_sync_all", settings.USAGE_SYNC_SECONDS),
     "sweep tenants": ("tenants.tasks.tenants_sweep", settings.SWEEP_SECONDS),
     "tell of keys that expire": ("tenants.tasks.keys_tell", 600),
@@ -89,7 +89,6 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "finish refunds": ("billing.tasks.refunds_sweep", settings.SWEEP_SECONDS),
     "buy packs that run low": ("billing.tasks.top_up", settings.SWEEP_SECONDS),
     "take packs back": ("billing.tasks.packs_take_back", settings.SWEEP_SECONDS),
-    "send what mails wait": ("billing.tasks.notices_sweep", settings.SWEEP_SECONDS),
     "dun what could not be collected": ("billing.tasks.dun", 600),
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
     "change plans and prices": ("billing.tasks.changes_apply", 60),

@@ -17,7 +17,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tenants import selectors, services
 from tenants.admin_live import LiveDayAdmin, LiveMeterAdmin  # noqa: F401  (they register)
-from tenants.admin_people import InvitationAdmin, MailAdmin  # noqa: F401  (they register)
+from tenants.admin_mails import MailAdmin  # noqa: F401  (it registers)
+from tenants.admin_people import InvitationAdmin  # noqa: F401  (it registers)
 from tenants.admin_tokens import ApiTokenAdmin  # noqa: F401
 from tenants.admin_tools import ReadOnly, ask, is_answered, operator
 from tenants.admin_webhooks import (  # noqa: F401  (likewise)

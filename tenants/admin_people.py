@@ -1,10 +1,10 @@
-"""The operator's view of invitations, and of the mails that people got."""
+"""The operator's view of invitations."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
 from tenants.admin_tools import ReadOnly
-from tenants.models import Invitation, Mail
+from tenants.models import Invitation
 
 
 @admin.register(Invitation)
@@ -13,13 +13,4 @@ class InvitationAdmin(ReadOnly, ModelAdmin):
     list_filter = ["state", "role"]
     search_fields = ["email", "tenant__uuid", "tenant__name"]
     list_select_related = ["tenant", "invited_by"]
-    date_hierarchy = "created_at"
-
-
-@admin.register(Mail)
-class MailAdmin(ReadOnly, ModelAdmin):
-    list_display = ["created_at", "kind", "to", "tenant", "sent_at", "error"]
-    list_filter = ["kind"]
-    search_fields = ["to", "tenant__uuid", "tenant__name"]
-    list_select_related = ["tenant"]
     date_hierarchy = "created_at"

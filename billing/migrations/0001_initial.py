@@ -249,26 +249,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Notice',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=40, verbose_name='kind')),
-                ('key', models.CharField(max_length=120, unique=True, verbose_name='key')),
-                ('for_operators', models.BooleanField(default=False, verbose_name='for operators')),
-                ('context', models.JSONField(default=dict, verbose_name='context')),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
-                ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed at')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
-                ('error', models.CharField(blank=True, max_length=300, verbose_name='error')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='tenants.tenant', verbose_name='tenant')),
-            ],
-            options={
-                'verbose_name': 'notice',
-                'verbose_name_plural': 'notices',
-                'ordering': ['-created_at', '-id'],
-            },
-        ),
-        migrations.CreateModel(
             name='Order',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -813,10 +793,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='invoicetax',
             constraint=models.UniqueConstraint(fields=('invoice', 'country', 'rate', 'is_reverse_charge'), name='invoice_tax_once_per_rate'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(condition=models.Q(('sent_at', None)), fields=['created_at'], name='notice_unsent'),
         ),
         migrations.AddConstraint(
             model_name='packprice',

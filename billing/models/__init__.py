@@ -14,7 +14,6 @@ disputes.py       payments that their cardholders dispute
 set_offs.py       what we came to owe a payer who has it already, or has twice
 ledger.py         the books
 dunning.py        what is done about invoices that cannot be collected
-notices.py        mails about money
 costs.py          what operators pay for what tenants use
 tax.py            rates of tax and exchange, and what tenants and VIES say
 """
@@ -52,7 +51,6 @@ from billing.models.invoices import (
     LineGroup,
 )
 from billing.models.ledger import Account, Entry, Posting
-from billing.models.notices import Notice
 from billing.models.orders import Order, OrderPurpose, OrderState
 from billing.models.payments import (
     EventSource,
@@ -112,7 +110,6 @@ __all__ = [
     "InvoiceState",
     "InvoiceTax",
     "LineGroup",
-    "Notice",
     "Order",
     "OrderPurpose",
     "OrderState",

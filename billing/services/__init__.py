@@ -66,7 +66,6 @@ pay.py        pay an open invoice at Checkout
 cases.py      open, pause, give up and close the dunning of an invoice
 dunning.py    take the steps of the schedule that are due
 cards.py      saved cards: the one that is charged, and removed ones
-notices.py    mails about money
 """
 
 from billing.services.cap_set import cap_lift, cap_set
@@ -84,7 +83,6 @@ from billing.services.dunning import dun
 from billing.services.events import event_ignore, event_process, webhook_receive
 from billing.services.fees_paid import rest_paid
 from billing.services.forecast import Forecast, forecast
-from billing.services.notices import notice_send_again
 from billing.services.offers import FREE, Offer, has_card
 from billing.services.order_refunds import order_refund
 from billing.services.orders import card_order, extension_order
@@ -135,7 +133,6 @@ __all__ = [
     "invoice_retry",
     "months_correct",
     "months_missed",
-    "notice_send_again",
     "order_check",
     "order_refund",
     "order_take_back",

@@ -18,8 +18,9 @@ from billing.services.cards import card_keep
 from billing.services.credit import attempt_next
 from billing.services.locks import invoice_locked
 from billing.services.news import payment_failed_tell
-from billing.services.notices import notice_add
 from billing.services.receipts import payment_received
+from tenants.permissions import Act
+from tenants.services import mail_members
 
 CONFIRM = "authentication_required"  # Stripe's code where the bank wants the cardholder
 
@@ -155,9 +156,10 @@ def _ask_cardholder(payment: Payment, invoice: Invoice, now: datetime) -> None:
             "amount": display(payment.amount, payment.currency),
             "day": date_format(now.date()),
         }
-    notice_add(
+    mail_members(
         tenant=invoice.tenant,
-        kind="payment_confirm",
+        act=Act.BUY,
+        kind="billing.payment_confirm",
         key=f"payment-confirm:{invoice.uuid}:{payment.attempt}",
         context=context,
         now=now,

@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 
 from billing import payments
 from billing.models import Customer, SavedCard
-from billing.services.notices import notice_add
 from tenants import queue
 from tenants.errors import Refused
 from tenants.models import Tenant
+from tenants.permissions import Act
+from tenants.services import mail_members
 
 log = structlog.get_logger(__name__)
 
@@ -123,9 +124,10 @@ def cards_expiring_tell(*, now: datetime) -> int:
     for card in charged:
         if not today <= _last_day(card) <= until:
             continue
-        notice_add(
+        mail_members(
             tenant=card.customer.tenant,
-            kind="card_expires",
+            act=Act.BUY,
+            kind="billing.card_expires",
             key=f"card-expires:{card.stripe_id}",
             context={"brand": card.brand, "last_four": card.last_four, "expiry": card.expiry},
             now=now,

@@ -33,10 +33,11 @@ from billing.money import display
 from billing.services.ledger import post
 from billing.services.locks import invoice_locked
 from billing.services.loose_attempts import attempts_let_go
-from billing.services.notices import notice_add
 from billing.services.subscriptions import pages_check
 from tenants.errors import Refused
 from tenants.models import HoldReason, User
+from tenants.permissions import Act
+from tenants.services import mail_members
 
 WAITS_FOR_HOLDER = timedelta(days=1)  # for 3-D Secure; a Checkout Session lives as long
 
@@ -99,9 +100,10 @@ def failure_tell(*, case: DunningCase, now: datetime) -> None:
             "stops_on": date_format(stops) if stops else "",
         }
     day = max((each.day for each in done), default=0)
-    notice_add(
+    mail_members(
         tenant=invoice.tenant,
-        kind="payment_failed",
+        act=Act.BUY,
+        kind="billing.payment_failed",
         key=f"payment-failed:{invoice.uuid}:{day}",
         context=context,
         now=now,
@@ -161,9 +163,10 @@ def _tell(case: DunningCase, kind: str, now: datetime) -> None:
             "amount": display(invoice.amount_due or invoice.total, invoice.currency),
             "reason": reason(invoice),
         }
-    notice_add(
+    mail_members(
         tenant=invoice.tenant,
-        kind=kind,
+        act=Act.BUY,
+        kind=f"billing.{kind}",
         key=f"{kind}:{invoice.uuid}",
         context=context,
         now=now,

@@ -19,9 +19,9 @@ from billing.services.dispute_moves import movements
 from billing.services.intents import orders_of, payment_of
 from billing.services.ledger import post
 from billing.services.locks import invoice_locked
-from billing.services.notices import notice_add
 from billing.services.set_offs import losses_set_off
 from tenants.models import Tenant
+from tenants.services import mail_operators
 
 
 @transaction.atomic
@@ -93,9 +93,10 @@ def _tell_operators(
 ) -> None:
     """Mail that evidence is asked for; once more where an inquiry has become a dispute."""
     due_by = dispute.evidence_due_by
-    notice_add(
+    mail_operators(
         tenant=tenant,
-        kind="dispute_opened",
+        permission="billing.view_payment",
+        kind="billing.dispute_opened",
         key=f"{dispute.status}:{dispute.stripe_id}",
         context={
             "amount": display(dispute.amount, dispute.currency, language="en"),
@@ -105,5 +106,4 @@ def _tell_operators(
             "page": payments.payment_page(payment_intent_id=dispute.payment_intent_id),
         },
         now=now,
-        for_operators=True,
     )

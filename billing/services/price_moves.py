@@ -17,12 +17,13 @@ from billing.models import (
     Subscription,
     SubscriptionState,
 )
-from billing.services.notices import notice_add
 from billing.services.offers import price_latest
 from billing.usage_prices import price_in_words
 from tenants.errors import Refused
 from tenants.models import QuotaPeriod, Tenant, User
 from tenants.periods import period_of
+from tenants.permissions import Act
+from tenants.services import mail_members
 
 
 def price_move_first_day(*, now: datetime) -> date:
@@ -104,4 +105,7 @@ def _tell(move: PriceMove, kind: str, price: PriceVersion, now: datetime) -> Non
             "old": price_in_words(held.plan, held.price),
             "new": price_in_words(held.plan, price),
         }
-    notice_add(tenant=held.tenant, kind=kind, key=f"{kind}:{move.pk}", context=context, now=now)
+    mail_members(
+        tenant=held.tenant, act=Act.BUY, kind=f"billing.{kind}", key=f"{kind}:{move.pk}",
+        context=context, now=now,
+    )  # fmt: skip

@@ -21,11 +21,11 @@ from billing.models import Order, OrderPurpose, OrderState
 from billing.money import display
 from billing.services.credit_notes import credit_note_issue
 from billing.services.creditable import lines_left
-from billing.services.notices import notice_add
 from billing.services.refunds import credit_note_refund
 from tenants.errors import NotInThisState, Refused
 from tenants.models import User
-from tenants.services import Release
+from tenants.permissions import Act
+from tenants.services import Release, mail_members
 
 log = structlog.get_logger(__name__)
 
@@ -100,9 +100,10 @@ def _pay_back(order: Order, now: datetime) -> None:
         invoice=order.invoice, reason=_("The pack was given back unused."), actor=None, now=now
     )
     credit_note_refund(credit_note=note, actor=None, now=now)
-    notice_add(
+    mail_members(
         tenant=order.tenant,
-        kind="pack_refunded",
+        act=Act.BUY,
+        kind="billing.pack_refunded",
         key=f"pack-refunded:{order.uuid}",
         context={
             "description": order.description,
@@ -119,9 +120,10 @@ def _restore(order: Order, now: datetime) -> None:
     order.state = OrderState.FULFILLED
     order.save(update_fields=["state"])
     since = order.taking_back_since
-    notice_add(
+    mail_members(
         tenant=order.tenant,
-        kind="pack_kept",
+        act=Act.BUY,
+        kind="billing.pack_kept",
         key=f"pack-kept:{order.uuid}:{since.isoformat() if since else ''}",
         context={"description": order.description},
         now=now,

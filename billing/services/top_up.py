@@ -21,10 +21,11 @@ from billing.models import AutoTopUp, Customer, ExtensionPack, Order, OrderState
 from billing.money import display
 from billing.payments import IntentState
 from billing.services.fulfilment import order_charged
-from billing.services.notices import notice_add
 from billing.services.orders import is_deliverable
 from tenants.errors import Refused
 from tenants.models import Tenant, User
+from tenants.permissions import Act
+from tenants.services import mail_members
 
 log = structlog.get_logger(__name__)
 
@@ -162,9 +163,10 @@ def top_up_turn_off(tenant: Tenant, reason: str, now: datetime) -> None:
         return
     setting.is_on, setting.off_reason = False, reason[:300]
     setting.save(update_fields=["is_on", "off_reason"])
-    notice_add(
+    mail_members(
         tenant=tenant,
-        kind="top_up_off",
+        act=Act.BUY,
+        kind="billing.top_up_off",
         key=f"top-up-off:{setting.pk}:{setting.set_at.isoformat()}",
         context={"pack": setting.pack.name, "reason": reason},
         now=now,
@@ -178,9 +180,10 @@ def _tell_bought(order: Order, now: datetime) -> None:
     ).exclude(state=OrderState.EXPIRED)  # fmt: skip
     setting = AutoTopUp.objects.filter(tenant=order.tenant).first()
     card = SavedCard.objects.filter(stripe_id=order.payment_method_id).first()
-    notice_add(
+    mail_members(
         tenant=order.tenant,
-        kind="top_up_bought",
+        act=Act.BUY,
+        kind="billing.top_up_bought",
         key=f"top-up:{order.uuid}",
         context={
             "description": order.description,

@@ -8,8 +8,9 @@ from django.utils.formats import date_format
 from django.utils.translation import override
 
 from billing.models import ChangeState, PlanChange, Subscription, SubscriptionState
-from billing.services.notices import notice_add
 from billing.usage_prices import price_in_words
+from tenants.permissions import Act
+from tenants.services import mail_members
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ def _announce(trial: Subscription, now: datetime) -> None:
             "day": date_format(trial.trial_ends_on, "DATE_FORMAT"),
             "price": price_in_words(trial.plan, trial.price),
         }
-    notice_add(
-        tenant=trial.tenant, kind="trial_ends", key=f"trial_ends:{trial.pk}", context=context,
-        now=now,
+    mail_members(
+        tenant=trial.tenant, act=Act.BUY, kind="billing.trial_ends",
+        key=f"trial_ends:{trial.pk}", context=context, now=now,
     )  # fmt: skip

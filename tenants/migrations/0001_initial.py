@@ -694,10 +694,13 @@ class Migration(migrations.Migration):
             name='Mail',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=40, verbose_name='kind')),
+                ('kind', models.CharField(max_length=60, verbose_name='kind')),
+                ('key', models.CharField(blank=True, max_length=120, verbose_name='key')),
                 ('to', models.EmailField(max_length=254, verbose_name='to')),
+                ('language', models.CharField(max_length=8, verbose_name='language')),
                 ('context', models.JSONField(default=dict, verbose_name='context')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('tried_until', models.DateTimeField(verbose_name='tried until')),
                 ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed at')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
                 ('error', models.CharField(blank=True, max_length=300, verbose_name='error')),
@@ -716,7 +719,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='mail',
-            index=models.Index(condition=models.Q(('sent_at', None)), fields=['created_at'], name='mail_unsent'),
+            index=models.Index(condition=models.Q(('sent_at', None)), fields=['tried_until'], name='mail_unsent'),
+        ),
+        migrations.AddConstraint(
+            model_name='mail',
+            constraint=models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('key', 'to'), name='mail_once'),
         ),
         migrations.AddIndex(
             model_name='mail',

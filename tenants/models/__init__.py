@@ -12,7 +12,7 @@ quota.py       entitlements, grants, leases
 outbox.py      news for the apps above, and what has been done with it
 webhooks.py    webhooks to tenants: endpoints, events, deliveries, attempts
 invitations.py  invitations into a tenant, by mail
-mails.py       mails to people, about their place in a tenant
+mails.py       mails to people, and to operators
 audit.py       who did what, when, from where
 """
 

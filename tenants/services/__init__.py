@@ -30,6 +30,7 @@ from tenants.services.invitations import (
 )
 from tenants.services.key_rotation import MOST_OVERLAP, api_key_overlap_end, api_key_rotate
 from tenants.services.live import live_record
+from tenants.services.mails import mail_members, mail_operators, mail_send_again
 from tenants.services.members import (
     member_change_role,
     member_leave,
@@ -83,6 +84,9 @@ __all__ = [
     "invitation_resend",
     "invitation_withdraw",
     "live_record",
+    "mail_members",
+    "mail_operators",
+    "mail_send_again",
     "member_change_role",
     "member_leave",
     "member_remove",

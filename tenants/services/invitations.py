@@ -114,8 +114,8 @@ def invitation_accept(*, invitation: Invitation, user: User, now: datetime) -> M
     )  # fmt: skip
     if invitation.invited_by is not None:
         mail_add(
-            tenant=tenant, kind="joined", to=invitation.invited_by.email, now=now,
-            who=invitation.email, role=member.role,
+            tenant=tenant, kind="tenants.joined", to=invitation.invited_by.email, now=now,
+            context={"who": invitation.email, "role": member.role},
         )  # fmt: skip
     return member
 
@@ -142,8 +142,8 @@ def _send(invitation: Invitation, actor: User, now: datetime) -> None:
     invitation.expires_at = now + LIFETIME
     invitation.save()
     mail_add(
-        tenant=invitation.tenant, kind="invitation", to=invitation.email, now=now,
-        invitation=invitation, by=actor.email, role=invitation.role,
+        tenant=invitation.tenant, kind="tenants.invitation", to=invitation.email, now=now,
+        invitation=invitation, context={"by": actor.email, "role": invitation.role},
     )  # fmt: skip
 
 

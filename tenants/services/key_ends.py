@@ -17,10 +17,9 @@ from django.utils.translation import override
 from tenants.expiry import TOLD_BEFORE, last_day, told_days
 from tenants.models import ApiKey, ApiKeyVersion, Tenant, VersionStatus
 from tenants.permissions import Act
-from tenants.selectors.members import members_who_may
 from tenants.services.api_keys import versions_revoke
 from tenants.services.audit import audit_record
-from tenants.services.mails import mail_add
+from tenants.services.mails import mail_members
 from tenants.services.outbox import outbox_publish
 
 log = structlog.get_logger(__name__)
@@ -107,9 +106,9 @@ def _tell(key: ApiKey, now: datetime) -> bool:
     )
     with override(tenant.language):
         day = date_format(last_day(key.expires_at), "DATE_FORMAT")
-    for member in members_who_may(tenant=tenant, act=Act.CHANGE_KEYS):
-        mail_add(
-            tenant=tenant, kind="key_expires", to=member.user.email, now=now,
-            page="keys", name=key.name, day=day,
-        )  # fmt: skip
+    mail_members(
+        tenant=tenant, act=Act.CHANGE_KEYS, kind="tenants.key_expires", now=now,
+        key=f"key-expires:{key.pk}:{key.expires_at.isoformat()}:{days}",
+        context={"name": key.name, "day": day},
+    )  # fmt: skip
     return True

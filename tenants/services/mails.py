@@ -1,26 +1,35 @@
 """Mails to people: a row first, then the mail, in the tenant's language, as text and as HTML.
 
-A template's first line is the subject, the rest the text; the link comes after it. Where we die
-between sending a mail and noting it, it is sent once more: better twice than not at all.
+A mail to several people is a row for each of them, made when there is something to tell: so an
+address that does not take it is tried again alone, and nobody gets it twice for another's sake.
+
+A template is written once, in blocks (templates/tenants/mails/frame.txt lists them), and rendered
+within two frames, for text and for HTML. Where we die between sending a mail and noting it, it is
+sent once more: better twice than not at all.
 """
 
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.template import Context, Engine
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.translation import override
 
 from tenants import queue
 from tenants.invitation_tokens import token_of
-from tenants.models import Invitation, InvitationState, Mail, Role, Tenant
+from tenants.models import Invitation, InvitationState, Mail, Role, Tenant, User
+from tenants.permissions import Act
+from tenants.selectors.members import members_who_may
 
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
 TRIED_FOR = timedelta(days=3)  # then whoever does not take it will not
+OPERATORS_READ = "en"
 _WAITS = 200  # that a sweep takes
+_TASK = "tenants.tasks.mail_send"
 
 
 def mail_add(
@@ -28,16 +37,76 @@ def mail_add(
     tenant: Tenant,
     kind: str,
     to: str,
+    context: Mapping[str, object],
     now: datetime,
     invitation: Invitation | None = None,
-    **context: str,
 ) -> Mail:
-    """Have a mail sent once the transaction commits; `context` is what its template needs."""
+    """Have a mail sent to one address once the transaction commits; `context` is what its template
+    needs, as JSON can have it."""
     mail = Mail.objects.create(
-        tenant=tenant, kind=kind, to=to, invitation=invitation, context=context, created_at=now
-    )
-    queue.on_commit("tenants.tasks.mail_send", mail.pk, queue="default")
+        tenant=tenant, kind=kind, to=to, invitation=invitation, language=tenant.language,
+        context=dict(context), created_at=now, tried_until=now + TRIED_FOR,
+    )  # fmt: skip
+    queue.on_commit(_TASK, mail.pk, queue="default")
     return mail
+
+
+def mail_members(
+    *,
+    tenant: Tenant,
+    act: Act,
+    kind: str,
+    key: str,
+    context: Mapping[str, object],
+    now: datetime,
+) -> list[Mail]:
+    """Have a mail sent to each of a tenant's members who may do an act; return those that are new.
+
+    Whoever was told of this key is left out.
+    """
+    return _add_once(
+        [member.user.email for member in members_who_may(tenant=tenant, act=act)],
+        tenant=tenant, kind=kind, key=key, language=tenant.language, context=dict(context), now=now,
+    )  # fmt: skip
+
+
+def mail_operators(
+    *,
+    tenant: Tenant,
+    permission: str,
+    kind: str,
+    key: str,
+    context: Mapping[str, object],
+    now: datetime,
+) -> list[Mail]:
+    """Likewise to each operator who has a permission, in the language that operators read."""
+    staff = User.objects.filter(is_staff=True, is_active=True).order_by("id")
+    return _add_once(
+        [user.email for user in staff if user.has_perm(permission)],
+        tenant=tenant, kind=kind, key=key, language=OPERATORS_READ, context=dict(context), now=now,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def _add_once(addresses: Iterable[str], *, key: str, now: datetime, **row: object) -> list[Mail]:
+    added = []
+    for to in addresses:
+        mail, is_new = Mail.objects.get_or_create(
+            key=key, to=to, defaults={**row, "created_at": now, "tried_until": now + TRIED_FOR}
+        )
+        if is_new:
+            queue.on_commit(_TASK, mail.pk, queue="default")
+            added.append(mail)
+    return added
+
+
+@transaction.atomic
+def mail_send_again(*, mail: Mail, now: datetime) -> None:
+    """Send a mail once more, as somebody who lost it asks an operator for."""
+    Mail.objects.filter(pk=mail.pk).update(
+        sent_at=None, claimed_at=None, error="", tried_until=now + TRIED_FOR
+    )
+    queue.on_commit(_TASK, mail.pk, queue="default")
 
 
 def mail_send(*, mail: Mail, now: datetime) -> bool:
@@ -59,47 +128,45 @@ def mail_send(*, mail: Mail, now: datetime) -> bool:
 
 def mails_waiting(*, now: datetime) -> list[Mail]:
     """Return the mails that were not sent, the oldest first."""
-    return list(_waiting(now).order_by("created_at", "id")[:_WAITS])
+    return list(_waiting(now).order_by("tried_until", "id")[:_WAITS])
 
 
 def _waiting(now: datetime) -> QuerySet[Mail]:
     unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=now - TRIED_AGAIN_AFTER)
     is_of_use = Q(invitation=None) | Q(invitation__state=InvitationState.OPEN)
-    return Mail.objects.filter(unclaimed, is_of_use, sent_at=None, created_at__gt=now - TRIED_FOR)
+    return Mail.objects.filter(unclaimed, is_of_use, sent_at=None, tried_until__gt=now)
 
 
 def message(mail: Mail) -> EmailMultiAlternatives:
     """Return the mail as it is sent."""
-    with override(mail.tenant.language):
-        context = {
-            **mail.context,
-            "role_label": dict(Role.choices).get(mail.context.get("role", "")),
-            "expires_at": mail.invitation.expires_at if mail.invitation else None,
-            "tenant": mail.tenant,
-            "issuer": settings.ISSUER_NAME,
-            "site_url": settings.SITE_URL,
-            "link": settings.SITE_URL + _path(mail),
-        }
-        text = Engine.get_default().render_to_string(
-            f"tenants/mails/{mail.kind}.txt",
-            Context(context, autoescape=False),  # it is text, not HTML
-        )
-        subject, _, body = text.partition("\n")
-        context |= {"subject": subject.strip(), "text": body.strip()}
-        plain = "\n\n".join(
-            [context["text"], context["link"], f"-- \n{context['issuer']}\n{settings.SITE_URL}\n"]
-        )
-        mime = render_to_string("tenants/mails/base.html", context)
-    made = EmailMultiAlternatives(context["subject"], plain, to=[mail.to])
-    made.attach_alternative(mime, "text/html")
+    context: dict[str, object] = {
+        **mail.context,
+        "tenant": mail.tenant,
+        "issuer": settings.ISSUER_NAME,
+        "site_url": settings.SITE_URL,
+    }
+    with override(mail.language):
+        context["role_label"] = dict(Role.choices).get(mail.context.get("role", ""))
+        if mail.invitation is not None:
+            context |= {
+                "expires_at": mail.invitation.expires_at,
+                "token": token_of(
+                    invitation_uuid=mail.invitation.uuid, sendings=mail.invitation.sendings
+                ),
+            }
+        text = _render(mail.kind, "txt", context)
+        html = _render(mail.kind, "html", context)
+    subject, _, body = text.partition("\n")
+    body = re.sub(r"\n{3,}", "\n\n", body.strip())  # what blocks without text leave between them
+    made = EmailMultiAlternatives(subject.strip(), f"{body}\n", to=[mail.to])
+    made.attach_alternative(html, "text/html")
     return made
 
 
-def _path(mail: Mail) -> str:
-    """Return where a mail leads: to the page that it names, an invitation's by the token of its
-    last sending."""
-    invitation = mail.invitation
-    if invitation is None:
-        return reverse(mail.context.get("page", "dashboard"))
-    token = token_of(invitation_uuid=invitation.uuid, sendings=invitation.sendings)
-    return reverse("invitation", args=[token])
+def _render(kind: str, form: str, context: Mapping[str, object]) -> str:
+    """Return a template of a kind within the frame of one form, "txt" or "html"."""
+    app, _, name = kind.partition(".")
+    return Engine.get_default().render_to_string(
+        f"{app}/mails/{name}.txt",
+        Context({**context, "frame": f"tenants/mails/frame.{form}"}, autoescape=form == "html"),
+    )

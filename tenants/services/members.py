@@ -88,8 +88,8 @@ def ownership_transfer(*, member: Member, actor: User, now: datetime) -> None:
     )
     for to in (member.user.email, actor.email):
         mail_add(
-            tenant=tenant, kind="transferred", to=to, now=now,
-            owner=member.user.email, previous=actor.email,
+            tenant=tenant, kind="tenants.transferred", to=to, now=now,
+            context={"owner": member.user.email, "previous": actor.email},
         )  # fmt: skip
 
 
@@ -144,6 +144,6 @@ def _tell(member: Member, kind: str, *, by: User, now: datetime) -> None:
     """Write to a member what somebody else did with their place."""
     if member.user_id != by.pk:
         mail_add(
-            tenant=member.tenant, kind=kind, to=member.user.email, now=now,
-            role=member.role, by=by.email,
+            tenant=member.tenant, kind=f"tenants.{kind}", to=member.user.email, now=now,
+            context={"role": member.role, "by": by.email},
         )  # fmt: skip

@@ -23,9 +23,8 @@ from tenants.models import (
 )
 from tenants.outgoing import is_within
 from tenants.permissions import Act
-from tenants.selectors.members import members_who_may
 from tenants.services.audit import audit_record
-from tenants.services.mails import mail_add
+from tenants.services.mails import mail_members
 from tenants.webhook_types import event_type
 
 MOST_ENDPOINTS = 10
@@ -166,11 +165,11 @@ def disable(
 
 def _disabled_tell(endpoint: WebhookEndpoint, now: datetime) -> None:
     """Mail those who may enable it again: by webhook they would not hear of it."""
-    for member in members_who_may(tenant=endpoint.tenant, act=Act.CHANGE_WEBHOOKS):
-        mail_add(
-            tenant=endpoint.tenant, kind="webhook_disabled", to=member.user.email, now=now,
-            page="webhooks", url=endpoint.url, reason=endpoint.disabled_reason,
-        )  # fmt: skip
+    mail_members(
+        tenant=endpoint.tenant, act=Act.CHANGE_WEBHOOKS, kind="tenants.webhook_disabled", now=now,
+        key=f"webhook-disabled:{endpoint.pk}:{now.isoformat()}",
+        context={"url": endpoint.url, "reason": endpoint.disabled_reason},
+    )  # fmt: skip
 
 
 @transaction.atomic

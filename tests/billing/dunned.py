@@ -7,9 +7,9 @@ from django.db import transaction
 
 from billing import services
 from billing.lines import Line
-from billing.models import Customer, DunningCase, DunningDone, Invoice, InvoiceKind, Notice
+from billing.models import Customer, DunningCase, DunningDone, Invoice, InvoiceKind
 from billing.services.invoices import invoice_issue
-from tenants.models import Hold, Tenant
+from tenants.models import Hold, Mail, Tenant
 from tests.billing.conftest import SignUpCall, stripe_client
 from tests.billing.saved_cards import carded
 
@@ -69,7 +69,9 @@ def taken() -> list[tuple[int, int, str]]:
 
 
 def kinds() -> list[str]:
-    return list(Notice.objects.order_by("id").values_list("kind", flat=True))
+    """Return of what each mail about money was."""
+    kinds = Mail.objects.order_by("id").values_list("kind", flat=True)
+    return [kind.removeprefix("billing.") for kind in kinds]
 
 
 def is_held(tenant: Tenant) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import stripe
-from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -21,7 +20,6 @@ from billing.models import (
     EventStatus,
     Invoice,
     InvoiceState,
-    Notice,
     Order,
     OrderState,
     Payment,
@@ -48,13 +46,12 @@ from billing.services.cursors import cursor_reached
 from billing.services.disputes import dispute_settle
 from billing.services.look_ups import refunds_note
 from billing.services.missed_disputes import disputes_fetch
-from billing.services.notices import message
 from billing.services.order_refunds import order_refund, order_refund_settle
 from billing.services.refunds import credit_note_refund, refund_request, refund_send
-from billing.tasks import notice_send
 from portal.local.payments.server import LocalPayments
 from tenants.errors import Refused
-from tenants.models import AuditEntry, Tenant, User
+from tenants.models import AuditEntry, Mail, Tenant, User
+from tenants.services.mails import message
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, booked, issued
 from tests.billing.conftest import SignUpCall, becomes, deliver, events, stripe_client, subscribe
@@ -115,7 +112,7 @@ def test_won_whatever_order_the_events_come_in(
     dispute_settle(found=needs_response, now=NOW)  # an answer from before, come late
     dispute.refresh_from_db()
     assert (dispute.status, dispute.closed_at) == ("won", NOW)
-    assert not Notice.objects.filter(kind="dispute_opened").exists()  # it was over already
+    assert not Mail.objects.filter(kind="billing.dispute_opened").exists()  # it was over already
 
 
 def test_withdrawn_then_lost(payment: Payment, bank: Bank) -> None:
@@ -346,13 +343,11 @@ def test_an_inquiry_takes_nothing_until_it_is_escalated(
     bank.decide(dispute_id, "escalated")
     settle(dispute_id)
     assert balances() == TAKEN
-    notices = Notice.objects.filter(kind="dispute_opened")
-    assert set(notices.values_list("key", flat=True)) == {
+    mails = Mail.objects.filter(kind="billing.dispute_opened")
+    assert set(mails.values_list("key", flat=True)) == {
         f"warning_needs_response:{dispute_id}", f"needs_response:{dispute_id}",
     }  # fmt: skip
-    mail.outbox.clear()
-    notice_send(notices.earliest("id").pk)
-    (sent,) = mail.outbox
+    sent = message(mails.earliest("id"))
     due_by = Dispute.objects.get().evidence_due_by
     assert due_by is not None
     assert sent.to == ["operator@example.com"]
@@ -362,11 +357,11 @@ def test_an_inquiry_takes_nothing_until_it_is_escalated(
     page = f"https://dashboard.stripe.com/test/payments/{payment.payment_intent_id}"
     assert page in sent.body.splitlines()
     assert f"invoice {payment.invoice.number}." in sent.body
-    undated = notices.earliest("id")
+    undated = mails.earliest("id")
     undated.context |= {"due_by": ""}
     told = message(undated)
     assert told.subject == "A payment of $30.00 is disputed"
-    assert f"Stripe asks for evidence, and names no day for it:\n{page}" in told.body
+    assert f"Stripe asks for evidence, and names no day for it:\n\n{page}" in told.body
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 import httpx
 import pytest
-from django.core import mail
 
 from billing import services
 from billing.models import (
@@ -16,8 +15,9 @@ from billing.models import (
 )
 from billing.overdue import overdue
 from billing.services.bank import bank_transfer_record
-from tenants.models import ApiKeyVersion, Hold, HoldReason
+from tenants.models import ApiKeyVersion, Hold, HoldReason, Mail
 from tenants.services import api_key_value_reveal, hold_place
+from tenants.services.mails import message
 from tests.billing.conftest import SignUpCall
 from tests.billing.dunned import (
     ASKS,
@@ -98,14 +98,13 @@ class TestCalendar:
 
 
 class TestOpening:
-    def test_no_card_and_nothing_to_try(self, sign_up: SignUpCall, run_tasks: RunTasks) -> None:
+    def test_no_card_and_nothing_to_try(self, sign_up: SignUpCall) -> None:
         uncollected(sign_up, card="")
         Invoice.objects.update(due_on=date(2026, 12, 1))
         for day in (1, 2, 3):
             services.dun(now=on(day))
         assert taken() == [(3, 1, "no_card")]  # there is a case from the 2nd on
-        run_tasks("default")
-        assert "There is no saved card to charge." in mail.outbox[-1].body
+        assert "There is no saved card to charge." in message(Mail.objects.latest("id")).body
 
     def test_one_that_is_not_due_yet_waits_for_a_transfer(self, sign_up: SignUpCall) -> None:
         invoice = uncollected(sign_up, card="")

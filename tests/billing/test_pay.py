@@ -14,7 +14,6 @@ from billing.models import (
     Customer,
     Invoice,
     InvoiceState,
-    Notice,
     Payment,
     PaymentState,
     SavedCard,
@@ -24,9 +23,9 @@ from billing.proof import prove
 from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue
 from billing.services.loose_attempts import attempts_loose
-from billing.services.notices import message
 from billing.tasks import attempts_sweep
-from tenants.models import Member, Role, User
+from tenants.models import Mail, Member, Role, User
+from tenants.services.mails import message
 from tests.billing.books import write_off
 from tests.billing.conftest import (
     BACK,
@@ -207,7 +206,7 @@ class TestFaults:
         services.collect(now=later)
         services.dun(now=later)
         assert states(invoice) == ["failed"]
-        assert not Notice.objects.filter(kind="payment_failed").exists()
+        assert not Mail.objects.filter(kind="billing.payment_failed").exists()
         use_card(invoice.tenant, GOOD)
         assert services.collect(now=later).collected == 1
         assert states(invoice) == ["failed", "succeeded"]
@@ -234,7 +233,7 @@ class TestFaults:
         services.invoice_collect(invoice=invoice, now=LATER + timedelta(days=1))
         assert states(invoice) == ["failed", "failed"]
         services.dun(now=LATER + timedelta(days=1))
-        assert Notice.objects.filter(kind="payment_failed").exists()
+        assert Mail.objects.filter(kind="billing.payment_failed").exists()
 
 
 class TestLoose:
@@ -317,7 +316,7 @@ class TestPages:
         return reverse(f"billing-invoice-{name}", args=[invoice.number])
 
     def test_from_the_mails_link_to_thank_you(self, browser: Client, invoice: Invoice) -> None:
-        mail = message(Notice.objects.get(kind="payment_confirm"))
+        mail = message(Mail.objects.get(kind="billing.payment_confirm"))
         page = self.address(invoice)
         assert page in mail.body
         shown = browser.get(page).content.decode()
@@ -369,7 +368,7 @@ def test_mails_about_an_unpaid_invoice_read_well_in_japanese(sign_up: SignUpCall
     invoice.tenant.language = "ja"
     invoice.tenant.save()
     services.dun(now=datetime(2026, 12, 1, 7, tzinfo=UTC))
-    mail = message(Notice.objects.get(kind="payment_failed"))
+    mail = message(Mail.objects.get(kind="billing.payment_failed"))
     assert mail.subject == f"請求書 {invoice.number} のお支払いを受け取れませんでした"
     assert "カードの残高が足りません。" in mail.body
     assert "2026年12月15日" in mail.body

@@ -12,17 +12,16 @@ from django.utils import timezone
 from billing import selectors, services
 from billing.models import (
     ChangeState,
-    Notice,
     Plan,
     PriceMove,
     SpendingCap,
     Subscription,
     SubscriptionState,
 )
-from billing.services.notices import message
 from billing.tiers import Tier
 from tenants.errors import Refused
-from tenants.models import AuditEntry, Entitlement, Meter, Tenant, User
+from tenants.models import AuditEntry, Entitlement, Mail, Meter, Tenant, User
+from tenants.services.mails import message
 from tests.billing.changed import bill, change, fees, paid, plan_of
 from tests.billing.conftest import SignUpCall, subscribe
 from tests.cast import PASSWORD
@@ -71,7 +70,7 @@ def test_the_new_price_is_billed_from_its_day_on_however_late(starter: Tenant) -
 def test_it_is_told_once_with_both_prices_in_words(starter: Tenant) -> None:
     assert len(schedule(starter)) == 1
     assert schedule(starter) == []
-    mail = message(Notice.objects.get())
+    mail = message(Mail.objects.get())
     assert mail.subject == "The price of Starter changes on Jan. 1, 2027"
     assert "Until then: $29.00 a month" in mail.body
     assert "From then on: $39.00 a month" in mail.body
@@ -86,7 +85,7 @@ def test_in_japanese_with_what_is_metered(sign_up: SignUpCall) -> None:
         plan=Plan.objects.get(code="payg"), currency="USD", monthly_fee=0, steps=steps, now=NOW
     )
     schedule(tenant)
-    mail = message(Notice.objects.get())
+    mail = message(Mail.objects.get())
     assert mail.subject == "2027年1月1日に Pay as you go の料金が変わります"
     assert "$0.003" in mail.body
 
@@ -95,7 +94,7 @@ def test_in_japanese_with_what_is_metered(sign_up: SignUpCall) -> None:
 def test_too_soon_or_within_a_month_is_refused(starter: Tenant, on: date) -> None:
     with pytest.raises(Refused, match=r"Jan\. 1, 2027"):
         schedule(starter, on=on)
-    assert not Notice.objects.exists()
+    assert not Mail.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_withdrawn_it_does_not_come_and_that_is_told(starter: Tenant) -> None:
     assert not services.price_move_withdraw(move=move, actor=None, now=NOW)
     bill(JANUARY)
     assert ("Starter, 2027-01", 29_00) in fees(starter)
-    told = Notice.objects.get(kind="price_move_withdrawn")
+    told = Mail.objects.get(kind="billing.price_move_withdrawn")
     assert "does not change" in message(told).subject
 
 

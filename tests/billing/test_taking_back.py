@@ -9,8 +9,8 @@ from django.conf import LazySettings
 
 from billing import payments, services
 from billing.extensions import extension_rows
-from billing.models import Invoice, InvoiceKind, Notice, Order, OrderState, Refund
-from billing.services import notices, taking_back
+from billing.models import Invoice, InvoiceKind, Order, OrderState, Refund
+from billing.services import taking_back
 from billing.services.credit_notes import credit_note_issue
 from portal.local.aws.server import LocalAWS
 from tenants import selectors
@@ -19,11 +19,13 @@ from tenants.models import (
     ApiKeyVersion,
     GatewayPlan,
     Lease,
+    Mail,
     QuotaGrant,
     Tenant,
     UsagePlan,
 )
 from tenants.services import api_key_value_reveal, closing, reconcile, usage
+from tenants.services.mails import message
 from tests.billing.books import balances
 from tests.billing.conftest import SignUpCall, buy
 from tests.billing.topped_up import charges, use
@@ -72,7 +74,7 @@ class TestKnown:
         assert (note.total, note.corrects) == (-1_00, order.invoice)
         assert Refund.objects.get().amount == 1_00
         assert balances() == {}
-        sent = notices.message(Notice.objects.get(kind="pack_refunded"))
+        sent = message(Mail.objects.get(kind="billing.pack_refunded"))
         assert note.number in sent.body
         (row,) = extension_rows(tenant=tenant, now=NOW)
         assert (row.left, row.state_label, row.may_be_given_back) == (0, "refunded", False)
@@ -90,7 +92,7 @@ class TestKnown:
         assert selectors.usage_now(tenant=tenant, now=NOW).limit == 200
         assert charges(tenant) == [(1_00, False)]
         assert not Invoice.objects.filter(kind=InvoiceKind.CREDIT_NOTE).exists()
-        sent = notices.message(Notice.objects.get(kind="pack_kept"))
+        sent = message(Mail.objects.get(kind="billing.pack_kept"))
         assert "had been used" in sent.body
         (row,) = extension_rows(tenant=tenant, now=NOW)
         assert (row.used, row.left, "used" in row.note) == (1, 99, True)
@@ -133,7 +135,7 @@ class TestKnown:
             give_back(order, MIDNIGHT)
         assert state_of(order) == OrderState.FULFILLED
 
-    @pytest.mark.parametrize("name", ["credit_note_issue", "credit_note_refund", "notice_add"])
+    @pytest.mark.parametrize("name", ["credit_note_issue", "credit_note_refund", "mail_members"])
     def test_dying_at_any_step_loses_neither(
         self,
         sign_up: SignUpCall,

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -17,7 +16,6 @@ from billing.models import (
     Customer,
     ExtensionPack,
     Invoice,
-    Notice,
     Order,
     OrderState,
     Overage,
@@ -25,7 +23,6 @@ from billing.models import (
     PriceTier,
     Subscription,
 )
-from billing.services import notices
 from billing.services.top_up_all import top_ups_run
 from tenants import selectors
 from tenants.errors import Refused
@@ -34,12 +31,14 @@ from tenants.models import (
     GatewayPlan,
     Hold,
     HoldReason,
+    Mail,
     Meter,
     QuotaGrant,
     Tenant,
     UsagePlan,
 )
 from tenants.services import api_key_value_reveal, reconcile, usage
+from tenants.services.mails import message
 from tests.billing.conftest import SignUpCall, stripe_client
 from tests.billing.saved_cards import save
 from tests.billing.topped_up import NOW, charges, topping_up, turn_on, use
@@ -77,7 +76,7 @@ class TestWhen:
         assert charges(tenant) == [(1_00, False)] * 3
         assert Invoice.objects.filter(state="paid").count() == 3
         assert sum(QuotaGrant.objects.values_list("requests", flat=True)) == 300
-        assert Notice.objects.filter(kind="top_up_bought").count() == 3
+        assert Mail.objects.filter(kind="billing.top_up_bought").count() == 3
         assert selectors.usage_now(tenant=tenant, now=NOW).limit == 400
         december = NOW + timedelta(days=14)
         use(tenant, 85, now=december)
@@ -146,8 +145,7 @@ class TestRefusals:
         setting = AutoTopUp.objects.get()
         assert not setting.is_on
         assert setting.off_reason == in_words(order.decline_code)
-        run_tasks("default")
-        (sent,) = mail.outbox
+        sent = message(Mail.objects.get())
         assert sent.subject == "Automatic top-up is turned off"
         assert setting.off_reason in sent.body
         assert "/billing/extensions/" in sent.body
@@ -171,7 +169,7 @@ class TestRefusals:
         Customer.objects.update(payment_method_id="")
         top_ups_run(clock=lambda: NOW)
         assert "no saved card" in AutoTopUp.objects.get().off_reason
-        assert Notice.objects.filter(kind="top_up_off").count() == 2
+        assert Mail.objects.filter(kind="billing.top_up_off").count() == 2
         assert not Order.objects.filter(is_top_up=True).exists()
 
 
@@ -189,7 +187,7 @@ class TestMails:
         Tenant.objects.update(language=language)
         use(tenant, 100)
         top_ups_run(clock=lambda: NOW)
-        sent = notices.message(Notice.objects.get(kind="top_up_bought"))
+        sent = message(Mail.objects.get(kind="billing.top_up_bought"))
         assert sent.subject == subject
         for part in ("1.00", "4242", Invoice.objects.get().number, "/billing/extensions/"):
             assert part in sent.body

@@ -9,11 +9,11 @@ from django.db import connection
 from django.utils import timezone
 
 from billing import payments, services
-from billing.models import AutoTopUp, Invoice, Notice, Order, OrderState
+from billing.models import AutoTopUp, Invoice, Order, OrderState
 from billing.services import top_up_all
 from billing.services.look_ups import movement_settle
 from billing.services.top_up_all import top_ups_run
-from tenants.models import QuotaGrant, Tenant
+from tenants.models import Mail, QuotaGrant, Tenant
 from tests.billing.conftest import SignUpCall, deliver, events_of
 from tests.billing.deaths import killed
 from tests.billing.topped_up import NOW, charges, topping_up, use
@@ -156,7 +156,7 @@ class TestFaults:
         for _ in range(2):
             movement_settle(source_id="ch_1", payment_intent_id=made[0].id, now=NOW)
         assert Order.objects.get(is_top_up=True).state == OrderState.FULFILLED
-        assert Notice.objects.filter(kind="top_up_bought").count() == 1
+        assert Mail.objects.filter(kind="billing.top_up_bought").count() == 1
 
     def test_the_webhook_alone_delivers_it_and_no_checkout_takes_it(
         self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, run_tasks: RunTasks

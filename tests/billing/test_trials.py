@@ -8,15 +8,14 @@ from billing import services
 from billing.models import (
     Invoice,
     InvoiceKind,
-    Notice,
     Order,
     Plan,
     Subscription,
     SubscriptionState,
 )
 from billing.services import trials
-from billing.services.notices import message
-from tenants.models import Entitlement, Tenant
+from tenants.models import Entitlement, Mail, Tenant
+from tenants.services.mails import message
 from tests.billing.changed import bill, change, fees, paid, plan_of
 from tests.billing.conftest import SignUpCall, subscribe
 
@@ -129,19 +128,19 @@ class TestTrial:
         assert active.trial_ends_on == date(2026, 12, 10)
 
 
-class TestNotice:
+class TestMail:
     def test_it_comes_once_three_days_before(self, trial: Tenant) -> None:
         for days in (4, 3, 3, 2):
             trials.trials_announce(now=ENDS - timedelta(days=days))
-            assert Notice.objects.count() == (days <= 3)
-        mail = message(Notice.objects.get())
+            assert Mail.objects.count() == (days <= 3)
+        mail = message(Mail.objects.get())
         assert mail.subject == "Your trial of Starter ends on Dec. 8, 2026"
         assert "$29.00 a month" in mail.body
 
     def test_in_japanese(self, trial: Tenant) -> None:
         Tenant.objects.update(language="ja")
         trials.trials_announce(now=ENDS - timedelta(days=1))
-        mail = message(Notice.objects.get())
+        mail = message(Mail.objects.get())
         assert mail.subject == "Starter のトライアルは 2026年12月8日に終わります"
 
     def test_who_has_cancelled_is_not_told(self, trial: Tenant) -> None:

@@ -70,15 +70,15 @@ def test_one_tenants_failure_stops_no_others(
     cast: Cast, key: ApiKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expire(cast.charlie_corp.api_keys.get(), EXPIRES_AT + DAY / 2)
-    real = mails.mail_add
+    real = mails.mail_members
 
-    def failing(**asked: object) -> Mail:
+    def failing(**asked: object) -> list[Mail]:
         if asked["tenant"] == cast.alice_corp:
             raise RuntimeError("no room")
         return real(**asked)  # type: ignore[arg-type]  # as it was called
 
     with monkeypatch.context() as patch:
-        patch.setattr("tenants.services.key_ends.mail_add", failing)
+        patch.setattr("tenants.services.key_ends.mail_members", failing)
         assert key_ends.keys_tell(now=EXPIRES_AT - DAY) == 1
     assert not OutboxEvent.objects.filter(kind="key.expires", tenant=cast.alice_corp).exists()
     assert key_ends.keys_tell(now=EXPIRES_AT - DAY) == 1

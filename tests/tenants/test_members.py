@@ -48,7 +48,7 @@ class TestRoles:
         assert change(member=developer, role=Role.ADMIN, actor=admin.user).role == Role.ADMIN
         change(member=developer, role=Role.ADMIN, actor=admin.user)  # again: nothing more
         (mail,) = Mail.objects.all()
-        assert (mail.kind, mail.to) == ("role_changed", "bob@example.com")
+        assert (mail.kind, mail.to) == ("tenants.role_changed", "bob@example.com")
         entry = AuditEntry.objects.get(action="member.role_changed")
         assert (entry.actor, entry.target) == (admin.user, "bob@example.com")
         assert entry.data == {"previous": "developer", "role": "admin"}
@@ -73,7 +73,7 @@ class TestRoles:
     ) -> None:
         admin = join(tenant, "ada", Role.ADMIN)
         services.member_remove(member=admin, actor=cast.alice, now=NOW())
-        assert Mail.objects.get(kind="removed").to == "ada@example.com"
+        assert Mail.objects.get(kind="tenants.removed").to == "ada@example.com"
         with pytest.raises(Refused, match="not a member"):
             services.member_remove(member=of(tenant, cast.bob), actor=admin.user, now=NOW())
         with pytest.raises(Refused, match="not a member"):

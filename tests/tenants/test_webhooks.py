@@ -26,7 +26,6 @@ from tenants.models import (
     GrantKind,
     Mail,
     OutboxEvent,
-    Tenant,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -255,10 +254,10 @@ class TestRetries:
         assert len(receiver.taken) == 1
         happen(cast, now=clock.now)
         assert WebhookDelivery.objects.count() == 2  # it hears of nothing new
-        mails = Mail.objects.filter(kind="webhook_disabled")
+        mails = Mail.objects.filter(kind="tenants.webhook_disabled")
         assert set(mails.values_list("to", flat=True)) == {cast.alice.email, cast.bob.email}
         for language, words in (("en", "answered 410 Gone"), ("ja", "410 Gone を返した")):
-            Tenant.objects.update(language=language)
+            mails.update(language=language)
             sent = message(mails.select_related("tenant", "invitation")[0])
             assert words in sent.body
             assert f"{receiver.url} " in sent.body
