@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from billing.models import Invoice
 from billing.money import major
 from billing.tax_tables import issuer_day
+from tenants.export import Echo, harmless
 
 COLUMNS = (
     "number", "kind", "corrects", "issued_on", "due_on", "state", "currency", "period_start",
@@ -27,7 +28,6 @@ COLUMNS = (
 )  # fmt: skip
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 _AT_ONCE = 500  # invoices that are read together
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Row = dict[str, str]
 
@@ -101,15 +101,8 @@ def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-class _Echo:
-    """A file that hands back what is written into it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def _as_csv(rows: Iterable[Row]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     yield writer.writerow(COLUMNS)
     for row in rows:
         yield writer.writerow(_harmless(name, row[name]) for name in COLUMNS)
@@ -118,11 +111,6 @@ def _as_csv(rows: Iterable[Row]) -> Iterator[str]:
 def _harmless(name: str, text: str) -> str:
     is_text = name in {"buyer", "buyer_tax_id", "description", "exchange_rate_source"}
     return harmless(text) if is_text else text
-
-
-def harmless(text: str) -> str:
-    """Return a text such that a spreadsheet takes none for a formula: tenants chose their names."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _as_json(rows: Iterable[Row]) -> Iterator[str]:

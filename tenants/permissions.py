@@ -21,6 +21,7 @@ class Act(TextChoices):
     CHANGE_WEBHOOKS = "change_webhooks", _("Manage webhooks")
     MANAGE_MEMBERS = "manage_members", _("Invite people, change their roles, remove them")
     TRANSFER = "transfer", _("Make somebody an owner, and hand the organisation over")
+    TAKE_ALONG = "take_along", _("Download all of the organisation's data")
 
 
 _MAY: dict[Act, frozenset[str]] = {
@@ -32,6 +33,7 @@ _MAY: dict[Act, frozenset[str]] = {
     Act.CHANGE_WEBHOOKS: frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
     Act.MANAGE_MEMBERS: frozenset({Role.OWNER, Role.ADMIN}),
     Act.TRANSFER: frozenset({Role.OWNER}),
+    Act.TAKE_ALONG: frozenset({Role.OWNER}),
 }
 
 

@@ -91,6 +91,7 @@ PAGES: Mapping[str, Row] = {
     "team/invite/": {"POST": LEADS},
     "team/leave/": {"POST": TEAM},
     "settings/": {"GET": TEAM, "POST": LEADS},
+    "settings/export.zip": {"POST": OWNER},
     "settings/tokens/": {"GET": TEAM, "POST": TEAM},
     "settings/webhooks/": LOOK,
     "settings/webhooks/events/": LOOK,

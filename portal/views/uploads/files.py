@@ -22,7 +22,7 @@ from conversions.selectors import Cursor, Search
 from portal.views.access import TenantRequest, tenant_required
 from portal.views.uploads.page import search_of
 from portal.views.uploads.rows import SHOWN_BY_BROWSERS
-from portal.views.uploads.slots import Slots
+from portal.views.uploads.slots import Sent, Slots
 from tenants.errors import Refused
 from tenants.models import Tenant
 
@@ -81,7 +81,7 @@ def archive(request: TenantRequest) -> HttpResponseBase:
         messages.error(request, str(refusal))
         return redirect(f"{reverse('uploads')}?{request.GET.urlencode()}")
     response = StreamingHttpResponse(
-        _Sent(entries, request.member.tenant_id), content_type="application/zip"
+        Sent(archive_of(entries), SLOTS, request.member.tenant_id), content_type="application/zip"
     )
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
     response["Cache-Control"] = "private, no-store"
@@ -92,25 +92,6 @@ def variant_name(conversion: Conversion) -> str:
     """Return a name to save a variant under. Needs `upload`."""
     stem = conversion.upload.filename.rsplit(".", 1)[0]
     return safe(f"{stem}-{conversion.preset_code}.{conversion.format}")
-
-
-class _Sent:
-    """An archive on its way. The server closes it, be it whole, broken off, or never begun."""
-
-    def __init__(self, entries: list[Entry], holder: int) -> None:
-        self._pieces, self._holder = archive_of(entries), holder
-        self._is_open = True
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
-
-    def close(self) -> None:
-        try:
-            self._pieces.close()
-        finally:
-            if self._is_open:
-                self._is_open = False
-                SLOTS.release(self._holder)
 
 
 def _lead(key: str, *, filename: str = "", content_type: str = "") -> HttpResponse:

@@ -5,6 +5,7 @@ A tenant has one of them at most, so that no tenant's downloads take them all.
 """
 
 import threading
+from collections.abc import Generator, Iterator
 
 MOST = 3  # of the four threads that `make run` gives a process: one is left for pages
 
@@ -28,3 +29,23 @@ class Slots:
         """Take the holder's slot back; from one without any, nothing."""
         with self._lock:
             self._holders.discard(holder)
+
+
+class Sent:
+    """An archive on its way. The server closes it, be it whole, broken off, or never begun."""
+
+    def __init__(self, pieces: Generator[bytes, None, None], slots: Slots, holder: int) -> None:
+        self._pieces, self._slots, self._holder = pieces, slots, holder
+        self._is_open = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        """End it, and give its slot back; again does nothing."""
+        try:
+            self._pieces.close()
+        finally:
+            if self._is_open:
+                self._is_open = False
+                self._slots.release(self._holder)
