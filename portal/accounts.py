@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.account.views import SignupView
+from django.db import IntegrityError
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -58,3 +59,12 @@ class SignUpView(SignupView):
             if name in self.request.GET
         }
         return {**super().get_initial(), **asked}
+
+    def form_valid(self, form: Any) -> Any:
+        """Sign up. Whoever loses to another with the same address, mostly to a click of their own,
+        is told what they would have been told a moment later."""
+        try:
+            return super().form_valid(form)
+        except IntegrityError:
+            form.full_clean()
+            return super().form_valid(form) if form.is_valid() else self.form_invalid(form)

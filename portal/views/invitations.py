@@ -6,7 +6,7 @@ what it is about, and whether the address has an account.
 
 from allauth.account.utils import complete_signup
 from django.contrib import messages
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -57,7 +57,7 @@ def join(request: HttpRequest, invitation_token: str) -> HttpResponseBase:
             with transaction.atomic():
                 user = form.save(request)
                 _join(request, found, user)
-        except Refused:
+        except (Refused, IntegrityError):  # the address has an account since, by another click
             return redirect("invitation", invitation_token=invitation_token)
         answer: HttpResponseBase = complete_signup(
             request, user=user, email_verification=None, success_url=reverse("dashboard")

@@ -1,16 +1,24 @@
 """Sign-up by the form, on good days and on bad ones."""
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import boto3
 import pytest
+from django.conf import settings
 from django.core import mail
+from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 
 import billing.services
 from billing.models import Order, Subscription
 from portal.celery import app as celery_app
+from portal.forms import SignupForm
 from portal.local.aws.server import LocalAWS
 from tenants.models import ApiKeyVersion, Tenant, User, VersionStatus
 from tenants.services import reconcile
@@ -92,6 +100,61 @@ class TestBadInput:
         assert Tenant.objects.count() == 1
         assert User.objects.count() == 1
         assert Subscription.objects.count() == 1
+
+    def test_two_at_once_make_one_tenant_and_the_second_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both_valid = threading.Barrier(2)
+        save = SignupForm.save
+
+        def save_together(form: SignupForm, request: HttpRequest) -> User:
+            both_valid.wait(timeout=20)
+            return save(form, request)
+
+        monkeypatch.setattr(SignupForm, "save", save_together)
+
+        def clicked(_click: int) -> Any:
+            try:
+                return sign_up(Client())
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            told, done = sorted(pool.map(clicked, range(2)), key=lambda each: each.status_code)
+        assert (told.status_code, done.status_code) == (200, 302)
+        assert "already registered" in told.content.decode()
+        assert (User.objects.count(), Tenant.objects.count()) == (1, 1)
+
+
+def test_of_two_hundred_at_once_none_is_lost_and_none_doubled(
+    gateway_api: str, run_tasks: RunTasks
+) -> None:
+    """As many at a time as a server has threads; every tenth clicks twice."""
+
+    def signed_up(number: int) -> int:
+        # From one address the portal takes 20 a minute.
+        client = Client(REMOTE_ADDR=f"198.18.0.{number}")
+        try:
+            answer = sign_up(client, email=f"{number}@example.org", organization=f"Corp {number}")
+            return int(answer.status_code)
+        finally:
+            connection.close()
+
+    clicks = [*range(200), *range(0, 200, 10)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = Counter(pool.map(signed_up, sorted(clicks)))
+    assert answers == {302: 200, 200: 20}
+    run_tasks("gateway_urgent", "gateway")
+    for model in (User, Subscription, ApiKeyVersion):
+        assert model.objects.count() == 200
+    assert Tenant.objects.values("name").distinct().count() == 200
+    assert set(ApiKeyVersion.objects.values_list("status", flat=True)) == {VersionStatus.ACTIVE}
+    asked = boto3.client(
+        "apigateway", endpoint_url=settings.AWS_ENDPOINT_URL, region_name=settings.AWS_REGION
+    ).get_paginator("get_api_keys")
+    found = [key for page in asked.paginate() for key in page["items"]]
+    known = set(ApiKeyVersion.objects.values_list("gateway_id", flat=True))
+    assert sum(key["enabled"] for key in found if key["id"] in known) == len(known) == 200
 
 
 class TestBadDays:
