@@ -138,9 +138,12 @@ class Page(HTMLParser):
 class Browser:
     """One visitor, with their cookies."""
 
-    def __init__(self, site_url: str) -> None:
+    def __init__(
+        self, site_url: str, *, timeout: float = 20, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """`timeout` is in seconds; `headers` go with each request, as a proxy's would."""
         self.site_url = site_url
-        self._client = httpx.Client(follow_redirects=True, timeout=20)
+        self._client = httpx.Client(follow_redirects=True, timeout=timeout, headers=headers)
 
     def __enter__(self) -> Self:
         return self
