@@ -25,7 +25,7 @@ from tenants.models import (
     WebhookEndpoint,
     WebhookEvent,
 )
-from tenants.services.webhooks import disable
+from tenants.services.webhooks import disable, failing_tell
 from tenants.webhook_types import TEST
 
 # When a try that failed is followed by the next, at the earliest: the schedule that the
@@ -42,7 +42,8 @@ SCHEDULE = (
     timedelta(hours=24),
 )
 MOST_RETRY_AFTER = timedelta(days=1)
-GIVE_UP_AFTER = timedelta(days=3)  # without a success, and an event's schedule at its end
+WARN_AFTER = timedelta(days=1)  # without a success
+GIVE_UP_AFTER = timedelta(days=3)  # likewise, and an event's schedule at its end
 CLAIM = timedelta(minutes=1)  # longer than one try takes
 RUN = timedelta(seconds=30)  # then it is another endpoint's turn
 MOST_AT_ONCE = 2  # of one tenant's endpoints
@@ -185,12 +186,13 @@ def _attempt_note(attempt: WebhookAttempt, *, retry_after: str) -> None:
         if delivery.event.type != TEST:
             endpoint.failing_since = endpoint.failing_since or attempt.started_at
             endpoint.save(update_fields=["failing_since"])
-    _disable_if_dead(endpoint, delivery, attempt)
+    _look_after(endpoint, delivery, attempt)
 
 
-def _disable_if_dead(
+def _look_after(
     endpoint: WebhookEndpoint, delivery: WebhookDelivery, attempt: WebhookAttempt
 ) -> None:
+    """Disable an endpoint that is dead, and warn of one that is dying."""
     now = attempt.ended_at
     if now is None or not endpoint.is_active:
         return
@@ -199,6 +201,8 @@ def _disable_if_dead(
         disable(endpoint=endpoint, reason=DisabledReason.GONE, actor=None, now=now)
     elif delivery.state == DeliveryState.FAILED and since and now - since >= GIVE_UP_AFTER:
         disable(endpoint=endpoint, reason=DisabledReason.FAILING, actor=None, now=now)
+    elif since and now - since >= WARN_AFTER:
+        failing_tell(endpoint=endpoint, since=since, now=now)
 
 
 def wait_after(attempts: int) -> timedelta | None:

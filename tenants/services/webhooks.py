@@ -172,6 +172,15 @@ def _disabled_tell(endpoint: WebhookEndpoint, now: datetime) -> None:
     )  # fmt: skip
 
 
+def failing_tell(*, endpoint: WebhookEndpoint, since: datetime, now: datetime) -> None:
+    """Mail them that it has failed ever since then, once: there is time left to mend it."""
+    mail_members(
+        tenant=endpoint.tenant, act=Act.CHANGE_WEBHOOKS, kind="tenants.webhook_failing", now=now,
+        key=f"webhook-failing:{endpoint.pk}:{since.isoformat()}",
+        context={"url": endpoint.url, "endpoint": str(endpoint.uuid)},
+    )  # fmt: skip
+
+
 @transaction.atomic
 def webhook_endpoint_enable(
     *, endpoint: WebhookEndpoint, actor: User | None, now: datetime

@@ -206,8 +206,12 @@ class TestRetries:
         assert len(receiver.taken) == len(SCHEDULE) + 1
         assert len({headers["webhook-id"] for headers, _ in receiver.taken}) == 1
         assert len({body for _, body in receiver.taken}) == 1
-        # Three days without a success are enough.
+        # They were warned after one day, once. Three days without a success are enough.
+        warnings = Mail.objects.filter(kind="tenants.webhook_failing").order_by("id")
+        assert [each.to for each in warnings] == [cast.alice.email, cast.bob.email]
         endpoint.refresh_from_db()
+        assert warnings[0].created_at - delivery.created_at < timedelta(days=2)
+        assert f"/settings/webhooks/{endpoint.uuid}/" in message(warnings[0]).body
         assert endpoint.disabled_reason == DisabledReason.FAILING
         assert AuditEntry.objects.get(action="webhook.disabled").actor is None
 
