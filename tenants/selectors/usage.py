@@ -1,0 +1,173 @@
+"""What a tenant has used: where it stands now, and day by day. Days and periods are UTC."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.db.models import Max, Q, Sum
+
+from tenants.models import (
+    ApiKey,
+    Entitlement,
+    GatewayPlan,
+    KeySlot,
+    Meter,
+    QuotaGrant,
+    Tenant,
+    UsageDay,
+)
+from tenants.periods import Period, period_of
+from tenants.selectors.quota import entitlement_requests
+
+
+@dataclass(frozen=True)
+class UsageNow:
+    """Where a tenant stands, in requests. Times are UTC; `synced_at` is None before the first sync.
+
+    `limit` is what the plan, extensions and caps give for the period; `remaining` never shows less
+    than zero, though the gateway may let a few requests more pass. A plan without a limit has one
+    while a spending cap stands: then it is `is_capped`, and not `unlimited`.
+    """
+
+    used_today: int
+    used_period: int
+    limit: int
+    unlimited: bool
+    is_capped: bool
+    period_start: date
+    period_end: date
+    resets_at: datetime
+    synced_at: datetime | None
+
+    @property
+    def remaining(self) -> int:
+        return max(self.limit - self.used_period, 0)
+
+    @property
+    def percent(self) -> int:
+        """Return how much of the quota is used, 0 to 100, rounded down."""
+        return min(100, self.used_period * 100 // self.limit) if self.limit else 100
+
+
+@dataclass(frozen=True)
+class DayRow:
+    """One UTC day of a tenant: requests used, and where that left it in the period's quota.
+
+    `conversions` made on the day belong to no key, and are 0 where one key's row is told. `so_far`
+    is what was used of the period by the day's end, `limit` what could be used by then.
+    """
+
+    day: date
+    used: int
+    conversions: int
+    so_far: int | None
+    limit: int | None
+
+    @property
+    def remaining(self) -> int | None:
+        if self.so_far is None or self.limit is None:
+            return None
+        return max(self.limit - self.so_far, 0)
+
+
+def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
+    """Return where the tenant stands in the quota period that `now` is in."""
+    period = period_of(tenant.usage_plan.quota_period, now)
+    is_unlimited = tenant.usage_plan.is_unlimited
+    is_limited = has_limit(tenant=tenant, period=period)
+    today = now.astimezone(UTC).date()
+    requests = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS)
+    sums = requests.aggregate(
+        period=Sum("used", filter=Q(day__gte=period.start, day__lt=period.end)),
+        today=Sum("used", filter=Q(day=today)),
+    )
+    return UsageNow(
+        used_today=sums["today"] or 0,
+        used_period=sums["period"] or 0,
+        limit=entitlement_requests(tenant=tenant, now=now),
+        unlimited=not is_limited,
+        is_capped=is_limited and is_unlimited,
+        period_start=period.start,
+        period_end=period.end - timedelta(days=1),
+        resets_at=period.closes_at,
+        synced_at=synced_at(tenant=tenant),
+    )
+
+
+def has_limit(*, tenant: Tenant, period: Period) -> bool:
+    """Say whether a quota ends the tenant's period: its plan's, or a spending cap."""
+    if not tenant.usage_plan.is_unlimited:
+        return True
+    capped = Entitlement.objects.filter(tenant=tenant, cap_requests__isnull=False)
+    return capped.filter(period_start=period.start, period_end=period.end).exists()
+
+
+def synced_at(*, tenant: Tenant) -> datetime | None:
+    """Return when the gateway was last asked about the tenant's plan."""
+    plans = GatewayPlan.objects.filter(
+        Q(usage_plan=tenant.usage_plan, slot=KeySlot.PRIMARY) | Q(versions__api_key__tenant=tenant)
+    )
+    newest: datetime | None = plans.aggregate(at=Max("read_at"))["at"]
+    return newest
+
+
+def usage_total(*, tenant: Tenant, meter: Meter, start: date, end: date) -> int:
+    """Return a meter's total for the UTC days from `start` up to, and without, `end`."""
+    days = UsageDay.objects.filter(tenant=tenant, meter=meter, day__gte=start, day__lt=end)
+    return days.aggregate(total=Sum("used"))["total"] or 0
+
+
+def usage_days(
+    *, tenant: Tenant, start: date, end: date, api_key: ApiKey | None = None, now: datetime
+) -> list[DayRow]:
+    """Return a row for every UTC day from `start` to `end`, both included, oldest first.
+
+    What it left of a quota is only told for whole tenants and for days of the current period.
+    """
+    rows = UsageDay.objects.filter(tenant=tenant, day__gte=start, day__lte=end)
+    if api_key is not None:
+        rows = rows.filter(version__api_key=api_key)
+    sums = rows.order_by().values_list("meter", "day").annotate(total=Sum("used"))
+    used = {(meter, day): total for meter, day, total in sums}
+    period = period_of(tenant.usage_plan.quota_period, now)
+    is_told = api_key is None and has_limit(tenant=tenant, period=period)
+    limits = limits_by_day(tenant=tenant, period=period, now=now) if is_told else {}
+    so_far = usage_total(tenant=tenant, meter=Meter.REQUESTS, start=period.start, end=start)
+    result = []
+    for day in _each_day(start, end):
+        requests = used.get((Meter.REQUESTS, day), 0)
+        if day in limits:
+            so_far += requests
+        result.append(
+            DayRow(
+                day=day,
+                used=requests,
+                conversions=used.get((Meter.CONVERSIONS, day), 0),
+                so_far=so_far if day in limits else None,
+                limit=limits.get(day),
+            )
+        )
+    return result
+
+
+def limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[date, int]:
+    """Return what the tenant could use by each day of the current period, the days to come too.
+
+    Packs count from the day of their purchase.
+    """
+    limit = entitlement_requests(tenant=tenant, now=now)
+    grants = QuotaGrant.objects.filter(
+        entitlement__tenant=tenant,
+        entitlement__period_start=period.start,
+        entitlement__period_end=period.end,
+        withdrawn_at=None,
+    )
+    bought = [(grant.granted_at.astimezone(UTC).date(), grant.requests) for grant in grants]
+    days = _each_day(period.start, period.end - timedelta(days=1))
+    return {
+        day: max(limit - sum(requests for on, requests in bought if on > day), 0) for day in days
+    }
+
+
+def _each_day(start: date, end: date) -> Iterable[date]:
+    return (start + timedelta(days=offset) for offset in range((end - start).days + 1))
