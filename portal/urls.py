@@ -32,6 +32,7 @@ from portal.views import (
     team,
     tokens,
     uploads,
+    usage,
     webhook_endpoints,
     webhook_log,
     webhooks,
@@ -41,6 +42,7 @@ from portal.views.api import NothingView
 urlpatterns = [
     path("", include(public.urlpatterns)),
     path("", include(dashboard.urlpatterns)),
+    path("", include(usage.urlpatterns)),
     path("", include(live.urlpatterns)),
     path("", include(keys.urlpatterns)),
     path("", include(billing_pages.urlpatterns)),

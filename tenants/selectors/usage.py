@@ -153,9 +153,15 @@ def usage_days(
 def limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[date, int]:
     """Return what the tenant could use by each day of the current period, the days to come too.
 
-    Packs count from the day of their purchase.
+    Packs count from the day of their purchase; a cap as it stands, on all days.
     """
     limit = entitlement_requests(tenant=tenant, now=now)
+    entitlement = Entitlement.objects.filter(
+        tenant=tenant, period_start=period.start, period_end=period.end
+    ).first()
+    total = limit
+    if entitlement is not None:
+        total = entitlement.plan_requests + entitlement.granted_requests
     grants = QuotaGrant.objects.filter(
         entitlement__tenant=tenant,
         entitlement__period_start=period.start,
@@ -165,7 +171,8 @@ def limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[date
     bought = [(grant.granted_at.astimezone(UTC).date(), grant.requests) for grant in grants]
     days = _each_day(period.start, period.end - timedelta(days=1))
     return {
-        day: max(limit - sum(requests for on, requests in bought if on > day), 0) for day in days
+        day: min(limit, total - sum(requests for on, requests in bought if on > day))
+        for day in days
     }
 
 

@@ -77,7 +77,7 @@ def test_days_behind_a_closed_gate_are_not_taken_for_quiet(tenant: Tenant) -> No
         tenant=tenant, requests=90, kind=GrantKind.EXTENSION, source="order:1",
         period_start=date(2026, 11, 1), now=NOW,
     )  # fmt: skip
-    # Of the week, the 9th was idle, the 10th and 11th were busy, and the gate has opened again today.
+    # Of the week three days had an open gate, and today has one again.
     assert seen(tenant).per_day == 90 / 3.5
 
 

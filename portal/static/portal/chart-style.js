@@ -33,13 +33,23 @@ export function options({ stacked = false, whole = true } = {}) {
   };
 }
 
-// Draws now, when the theme changes, and when htmx has brought an element with the figures.
-export function keepDrawn(canvas, figures, datasets, style) {
+// Draws into the canvas with this id from the JSON in the element `figures`: now, when the theme changes, and when
+// htmx has brought a canvas or figures. Where the page has no such canvas, or none yet, it draws nothing.
+export function keepDrawn(id, figures, datasets, style) {
   let chart = null;
 
   function draw() {
-    const data = JSON.parse(document.getElementById(figures).textContent);
-    const drawn = { labels: data.labels, datasets: datasets(data) };
+    const canvas = document.getElementById(id);
+    if (chart && chart.canvas !== canvas) {
+      chart.destroy();
+      chart = null;
+    }
+    const source = document.getElementById(figures);
+    if (!canvas || !source) {
+      return;
+    }
+    const data = JSON.parse(source.textContent);
+    const drawn = { labels: data.labels, datasets: datasets(data, canvas) };
     if (chart) {
       chart.data = drawn;
       chart.options = options(style);
@@ -53,9 +63,11 @@ export function keepDrawn(canvas, figures, datasets, style) {
   draw();
   document.addEventListener("themechange", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.elt.querySelector?.(`#${figures}`)) {
-      draw();
-    }
-  });
+  for (const news of ["htmx:afterSettle", "htmx:oobAfterSwap"]) {
+    document.addEventListener(news, (event) => {
+      if (event.target.querySelector?.(`#${figures}, #${id}`)) {
+        draw();
+      }
+    });
+  }
 }

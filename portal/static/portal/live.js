@@ -1,13 +1,11 @@
-// The live panel: draws requests per minute into #live-chart from the JSON in #live-data, shows what belongs to
-// the meter's state, and asks for new figures only while somebody can see them.
+// The live panel: draws requests per minute into #live-chart from the JSON in #live-data, and shows what belongs to
+// the meter's state.
 
 import { colourOf, keepDrawn } from "./chart-style.js";
 
-const panel = document.getElementById("live-panel");
-const canvas = document.getElementById("live-chart");
 const OUTCOMES = ["succeeded", "client", "server", "refused"];
 
-function datasets(data) {
+function datasets(data, canvas) {
   return OUTCOMES.map((name) => ({
     type: "bar",
     label: canvas.dataset[name],
@@ -19,27 +17,15 @@ function datasets(data) {
 
 function showState() {
   const { liveState } = document.getElementById("live-figures").dataset;
-  for (const element of panel.querySelectorAll("[data-live-shown]")) {
+  for (const element of document.querySelectorAll("[data-live-shown]")) {
     element.hidden = element.dataset.liveShown !== liveState;
   }
 }
 
-if (panel) {
-  // Before the chart's own listener: it draws into what is shown.
-  document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.elt.id === "live-figures") {
-      showState();
-    }
-  });
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.detail.elt.id === "live-figures" && document.hidden) {
-      event.preventDefault();
-    }
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) {
-      htmx.trigger("#live-figures", "look");
-    }
-  });
-  keepDrawn(canvas, "live-data", datasets, { stacked: true });
-}
+// Before the chart's own listener: it draws into what is shown.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.elt.id === "live-figures") {
+    showState();
+  }
+});
+keepDrawn("live-chart", "live-data", datasets, { stacked: true });

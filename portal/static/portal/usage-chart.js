@@ -1,41 +1,49 @@
-// Draws the daily usage into #usage-chart from the JSON in #usage-data.
-// The quota is the period's, the bars are days: where it would squeeze them to the ground it is left out.
+// The charts of usage: each day's in #usage-chart, from the JSON in #usage-data, and how a period's usage climbs
+// towards its quota in #quota-chart, from #quota-data. What they say is told by shape, and not by colour alone.
 
 import { colourOf, keepDrawn } from "./chart-style.js";
 
-const canvas = document.getElementById("usage-chart");
-const IN_SIGHT = 4;
+function line(label, data, colour, style = {}) {
+  return {
+    type: "line",
+    label,
+    data,
+    borderColor: colourOf(colour),
+    backgroundColor: colourOf(colour),
+    borderWidth: 2,
+    pointRadius: 0,
+    ...style,
+  };
+}
 
-function datasets(data) {
+function byDay(data, canvas) {
   const bars = {
     type: "bar",
-    label: canvas.dataset.usedLabel,
+    label: canvas.dataset.used,
     data: data.used,
     backgroundColor: colourOf("used"),
     borderRadius: 3,
     maxBarThickness: 28,
+    order: 2,
   };
-  const showLimit = data.limit && data.limit <= IN_SIGHT * Math.max(...data.used);
-  const legend = document.querySelector("[data-chart-limit]");
-  if (legend) {
-    legend.hidden = !showLimit;
-  }
-  if (!showLimit) {
+  if (!data.before.length) {
     return [bars];
   }
-  const line = {
-    type: "line",
-    label: canvas.dataset.limitLabel,
-    data: data.labels.map(() => data.limit),
-    borderColor: colourOf("limit"),
-    borderWidth: 1.5,
-    borderDash: [6, 4],
-    pointRadius: 0,
-    pointHitRadius: 0,
-  };
-  return [bars, line];
+  const before = line(canvas.dataset.before, data.before, "before", { borderDash: [4, 3], borderWidth: 1.5, order: 1 });
+  before.tooltip = { callbacks: { label: (at) => `${data.before_labels[at.dataIndex]}: ${at.formattedValue}` } };
+  return [bars, before];
 }
 
-if (canvas) {
-  keepDrawn(canvas, "usage-data", datasets);
+function towardsQuota(data, canvas) {
+  const lines = [
+    line(canvas.dataset.used, data.so_far, "used", { borderWidth: 3 }),
+    line(canvas.dataset.limit, data.limit, "limit", { stepped: "middle" }),
+  ];
+  if (data.projection.length) {
+    lines.push(line(canvas.dataset.projection, data.projection, "projection", { borderDash: [5, 4] }));
+  }
+  return lines;
 }
+
+keepDrawn("usage-chart", "usage-data", byDay);
+keepDrawn("quota-chart", "quota-data", towardsQuota);

@@ -1,0 +1,229 @@
+"""The usage page: any range of days, what came before it, and the same as CSV."""
+
+import csv
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from portal.forms import UsageRangeForm
+from portal.views.access import TenantRequest, tenant_required
+from portal.views.charts import daily_chart, quota_chart
+from portal.views.live import live_context
+from tenants import selectors
+from tenants.models import Meter, Tenant
+from tenants.periods import period_of
+from tenants.selectors import DayRow
+from tenants.selectors.comparison import Before, usage_before
+from tenants.selectors.live_pages import LiveComparison
+from tenants.selectors.pace import outlook
+
+DAY = timedelta(days=1)
+LEAST_DAYS = 7  # that the page begins with: a period's first day alone shows nothing
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A range to choose at once, of UTC days, both included."""
+
+    label: str
+    start: date
+    end: date
+
+
+def presets(*, tenant: Tenant, now: datetime) -> list[Preset]:
+    """Return the ranges that people ask for most."""
+    today = now.astimezone(UTC).date()
+    period = selectors.current_period(tenant=tenant, now=now)
+    last = period_of(tenant.usage_plan.quota_period, period.opens_at - DAY)
+    return [
+        Preset(_("This period"), period.start, today),
+        Preset(_("Last period"), last.start, last.end - DAY),
+        *(
+            Preset(_("%(days)d days") % {"days": days}, today - timedelta(days=days - 1), today)
+            for days in (7, 30, 90)
+        ),
+        Preset(_("This year"), today.replace(month=1, day=1), today),
+    ]
+
+
+def _asked(request: TenantRequest, now: datetime) -> tuple[UsageRangeForm, dict[str, Any] | None]:
+    """Return the bound form and its data; the current period where nothing was asked for."""
+    tenant = request.member.tenant
+    today = now.astimezone(UTC).date()
+    first = selectors.current_period(tenant=tenant, now=now).start
+    first = min(first, today - (LEAST_DAYS - 1) * DAY)
+    asked = {name: request.GET.get(name, "") for name in ("start", "end", "key")}
+    meter = request.GET.get("meter") or Meter.REQUESTS
+    data = {**asked, "start": asked["start"] or first, "end": asked["end"] or today, "meter": meter}
+    form = UsageRangeForm(data, tenant=tenant)
+    return form, form.cleaned_data if form.is_valid() else None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A day beside the one that it is compared with, where there is such a day."""
+
+    day: date
+    used: int
+    conversions: int
+    so_far: int | None
+    limit: int | None
+    remaining: int | None
+    before: DayRow | None
+
+
+def _rows(days: list[DayRow], before: Before | None) -> list[_Row]:
+    beside = before.rows[: len(days)] if before else []
+    return [
+        _Row(
+            day=row.day,
+            used=row.used,
+            conversions=row.conversions,
+            so_far=row.so_far,
+            limit=row.limit,
+            remaining=row.remaining,
+            before=other,
+        )
+        for row, other in zip_longest(days, beside)
+    ]
+
+
+def _read(
+    tenant: Tenant, chosen: dict[str, Any], now: datetime
+) -> tuple[list[DayRow], Before | None]:
+    asked = {"start": chosen["start"], "end": chosen["end"], "api_key": chosen["key"], "now": now}
+    days = selectors.usage_days(tenant=tenant, **asked)
+    return days, usage_before(tenant=tenant, **asked)
+
+
+def _comparison(days: list[DayRow], before: Before, meter: str) -> dict[str, Any]:
+    """Return by how many percent a range differs from the days before; None against none."""
+    name = "conversions" if meter == Meter.CONVERSIONS else "used"
+    total = sum(getattr(row, name) for row in days)
+    earlier = sum(getattr(row, name) for row in before.rows)
+    percent = round((total - earlier) * 100 / earlier) if earlier else None
+    told = {"percent": percent, "change": abs(percent or 0)}
+    return {"start": before.start, "end": before.end, "total": earlier, **told}
+
+
+def _live_comparisons(tenant: Tenant, chosen: dict[str, Any]) -> list[LiveComparison]:
+    """Return what was counted live beside what is billed: requests, of whole tenants only."""
+    if chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
+        return []
+    return selectors.live_comparisons(tenant=tenant, start=chosen["start"], end=chosen["end"])
+
+
+def _quota(
+    tenant: Tenant, chosen: dict[str, Any], days: list[DayRow], now: datetime
+) -> dict[str, Any] | None:
+    """Return the chart of the quota where the range is the current period so far."""
+    usage = selectors.usage_now(tenant=tenant, now=now)
+    today = now.astimezone(UTC).date()
+    is_period = (chosen["start"], chosen["end"]) == (usage.period_start, today)
+    if not is_period or chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
+        return None
+    ahead = outlook(tenant=tenant, usage=usage, now=now)
+    return quota_chart(tenant=tenant, usage=usage, outlook=ahead, rows=days, now=now)
+
+
+def _links(
+    request: TenantRequest, chosen: dict[str, Any] | None, now: datetime
+) -> list[dict[str, Any]]:
+    """Return the presets with their addresses; what else is chosen stays."""
+    range_now = chosen and (chosen["start"], chosen["end"])
+    kept = {name: request.GET[name] for name in ("meter", "key") if request.GET.get(name)}
+    return [
+        {
+            "label": each.label,
+            "query": urlencode({"start": each.start, "end": each.end, **kept}),
+            "is_chosen": range_now == (each.start, each.end),
+        }
+        for each in presets(tenant=request.member.tenant, now=now)
+    ]
+
+
+@require_safe
+@tenant_required
+def usage(request: TenantRequest) -> HttpResponse:
+    """Any range of days: requests, for all keys or one, or conversions."""
+    tenant = request.member.tenant
+    now = timezone.now()
+    form, chosen = _asked(request, now)
+    context: dict[str, Any] = {"rows": [], "chart": daily_chart([])}
+    if chosen is not None:
+        days, before = _read(tenant, chosen, now)
+        of_conversions = chosen["meter"] == Meter.CONVERSIONS
+        beside = before.rows if before else []
+        context = {
+            "of_conversions": of_conversions,
+            "rows": _rows(days, before)[::-1],
+            "is_limited": any(row.limit is not None for row in days),
+            "before": before and _comparison(days, before, chosen["meter"]),
+            "chart": daily_chart(days, before=beside, of_conversions=of_conversions),
+            "quota": _quota(tenant, chosen, days, now),
+            "comparisons": _live_comparisons(tenant, chosen),
+        }
+    totals = {
+        "used": sum(row.used for row in context["rows"]),
+        "conversions": sum(row.conversions for row in context["rows"]),
+        "days": len(context["rows"]),
+    }
+    return render(
+        request,
+        "portal/usage.html",
+        {
+            "nav": "usage",
+            "form": form,
+            "presets": _links(request, chosen, now),
+            "totals": totals,
+            "synced_at": selectors.synced_at(tenant=tenant),
+            "query": request.GET.urlencode(),
+            **context,
+            **live_context(tenant),
+        },
+        # htmx shows what is wrong only where the answer is not called an error.
+        status=200 if chosen or request.htmx else 400,  # type: ignore[attr-defined]
+    )
+
+
+@require_safe
+@tenant_required
+def usage_csv(request: TenantRequest) -> HttpResponse:
+    """The table as CSV, days in UTC. Empty: not limited, not told, or no such day.
+
+    `before` is of the meter that was asked for.
+    """
+    tenant = request.member.tenant
+    now = timezone.now()
+    form, chosen = _asked(request, now)
+    if chosen is None:
+        return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain")
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    name = f"usage-{chosen['start']}-{chosen['end']}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    writer = csv.writer(response)
+    writer.writerow(
+        ["day", "used", "remaining", "conversions", "used_so_far", "quota", "before_day", "before"]
+    )
+    of_conversions = chosen["meter"] == Meter.CONVERSIONS
+    for row in _rows(*_read(tenant, chosen, now)):
+        other = row.before
+        earlier = other and (other.conversions if of_conversions else other.used)
+        told = [row.used, row.remaining, row.conversions, row.so_far, row.limit]
+        writer.writerow([row.day.isoformat(), *told, other and other.day.isoformat(), earlier])
+    return response
+
+
+urlpatterns = [
+    path("usage/", usage, name="usage"),
+    path("usage.csv", usage_csv, name="usage-csv"),
+]

@@ -1,0 +1,127 @@
+"""What the dashboard answers in one look, and what the usage page sets beside a range."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tenants.models import ApiKey, Entitlement, GrantKind, Meter, Tenant, UsageDay, UsagePlan
+from tenants.services import quota_grant
+from tests.cast import PASSWORD, Cast
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def alice(cast: Cast, client: Client) -> Client:
+    assert client.login(email="alice@example.com", password=PASSWORD)
+    return client
+
+
+def used(tenant: Tenant, day: date, requests: int) -> None:
+    UsageDay.objects.create(
+        tenant=tenant, version=ApiKey.objects.get(tenant=tenant).versions.get(),
+        meter=Meter.REQUESTS, day=day, used=requests, read_at=timezone.now(),
+    )  # fmt: skip
+
+
+def test_the_page_waits_for_the_first_call_and_then_brings_the_charts(
+    alice: Client, cast: Cast
+) -> None:
+    page = alice.get("/dashboard/").content.decode()
+    for said in ("Waiting for your first call", "Too early to tell", "no invoice is to come",
+                 "/dashboard/usage/?waiting=1", 'export API_KEY="sks', "x-api-key: $API_KEY",
+                 'role="tab"'):  # fmt: skip
+        assert said in page
+    assert 'id="usage-chart"' not in page
+    assert "sks" not in alice.get("/dashboard/").content.decode()  # the value was shown
+
+    waiting = alice.get("/dashboard/usage/?waiting=1", headers=HTMX).content.decode()
+    assert "dashboard/usage/?waiting=1" in waiting
+    assert "usage-charts" not in waiting
+    used(cast.alice_corp, timezone.now().date(), 3)
+    arrived = alice.get("/dashboard/usage/?waiting=1", headers=HTMX).content.decode()
+    for said in ('id="usage-charts" hx-swap-oob', 'id="usage-chart"', "has arrived",
+                 'hx-get="/dashboard/usage/"'):  # fmt: skip
+        assert said in arrived
+    assert "usage-charts" not in alice.get("/dashboard/usage/", headers=HTMX).content.decode()
+    assert "Make your first call" not in alice.get("/dashboard/").content.decode()
+
+
+@pytest.fixture
+def mid_month(monkeypatch: pytest.MonkeyPatch, cast: Cast) -> datetime:
+    """The 16th of November at noon, of a tenant that began in September and used 61 of its 100."""
+    now = datetime(2026, 11, 16, 12, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    Tenant.objects.update(created_at=now - timedelta(days=60))
+    cast.alice_corp.plan_spans.update(starts_on=date(2026, 9, 1))
+    Entitlement.objects.all().delete()
+    for day, requests in {1: 1, **dict.fromkeys(range(9, 16), 8), 16: 4}.items():
+        used(cast.alice_corp, date(2026, 11, day), requests)
+    for day in range(1, 17):
+        used(cast.alice_corp, date(2026, 10, day), 3)
+    return now
+
+
+def test_what_will_not_last_is_said_with_its_day_and_the_way_to_more(
+    mid_month: datetime, alice: Client, cast: Cast
+) -> None:
+    text = " ".join(alice.get("/dashboard/").content.decode().split())
+    for said in ("About 5 days", "at about 8 requests a day", "until November 21"):
+        assert said in text
+    answers = text.partition("For how long")[2].partition("What it costs")[0]
+    assert "/billing/extensions/" in answers
+
+    quota_grant(
+        tenant=cast.alice_corp, requests=100, kind=GrantKind.EXTENSION, source="order:1",
+        period_start=date(2026, 11, 1), now=mid_month,
+    )  # fmt: skip
+    page = alice.get("/dashboard/")
+    text = " ".join(page.content.decode().split())
+    assert "Until the reset" in text
+    assert "about 177 in the whole period" in text
+    quota = page.context["quota"]
+    assert quota["limit"] == [100] * 15 + [200] * 15
+    assert quota["so_far"] == [1] * 8 + [9, 17, 25, 33, 41, 49, 57, 61]
+    assert quota["projection"][:15] == [None] * 15
+    assert (quota["projection"][15], quota["projection"][-1]) == (61, 177)
+    assert "+100 on November 16" in text
+
+    UsagePlan.objects.update(is_unlimited=True)
+    Entitlement.objects.update(cap_requests=70)
+    text = " ".join(alice.get("/dashboard/").content.decode().split())
+    assert "of 70 within your spending cap" in text
+    assert "Raise the spending cap" in text
+    Entitlement.objects.update(cap_requests=None)
+    page = alice.get("/dashboard/")
+    assert "No end" in page.content.decode()
+    assert page.context["quota"] is None
+
+
+def test_a_range_is_set_beside_the_days_before(
+    mid_month: datetime, alice: Client, cast: Cast
+) -> None:
+    page = alice.get("/usage/")
+    text = " ".join(page.content.decode().split())
+    assert "+27 % against Oct. 1, 2026 – Oct. 16, 2026 (48)" in text
+    assert page.context["chart"]["before"] == [3] * 16
+    assert page.context["quota"] is not None
+    assert [each["label"] for each in page.context["presets"] if each["is_chosen"]] == [
+        "This period"
+    ]
+    csv = alice.get("/usage.csv").content.decode().splitlines()
+    assert csv[1] == "2026-11-01,1,99,0,1,100,2026-10-01,3"
+
+    week = next(each for each in page.context["presets"] if each["label"] == "7 days")
+    page = alice.get(f"/usage/?{week['query']}")
+    assert "+550 % against Nov. 3, 2026 – Nov. 9, 2026 (8)" in page.content.decode()
+    assert page.context["quota"] is None
+    year = alice.get("/usage/?start=2026-01-01&end=2026-11-16")
+    assert "no days before to compare with" in year.content.decode()
+    assert year.context["chart"]["before"] == []
+
+    wrong = alice.get("/usage/?start=2026-11-16&end=2026-11-01", headers=HTMX)
+    assert wrong.status_code == 200  # what is no 2xx htmx does not show
+    assert "The end is before the start." in wrong.content.decode()
