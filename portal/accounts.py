@@ -5,6 +5,8 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.account.views import SignupView
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
 from django.http import HttpRequest
 from django.urls import reverse
@@ -30,6 +32,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return not sign_up_modes.is_closed()
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail with what the foot of each of ours says."""
+        foot = {"issuer": settings.ISSUER_NAME, "site_url": settings.SITE_URL}
+        super().send_mail(template_prefix, email, {**context, **foot})
+
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:
         user.language = getattr(request, "LANGUAGE_CODE", "en")
         return super().save_user(request, user, form, commit)
@@ -39,6 +46,11 @@ def reads_mail_of(user: User, email: str) -> bool:
     """Say whether an address is the user's: the one they sign in with, or another, verified."""
     mine = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True)
     return user.email.lower() == email.lower() or mine.exists()
+
+
+def is_unverified(user: User | AnonymousUser) -> bool:
+    """Say whether an address of theirs waits to be confirmed: allauth adds no factor till then."""
+    return bool(EmailAddress.objects.filter(user_id=user.pk, verified=False).exists())
 
 
 def prove_address(user: User, email: str) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
+from allauth.mfa import admin as mfa
+from allauth.usersessions import admin as usersessions
 from django.contrib import admin
 from django.contrib.auth import admin as auth
 from django.contrib.auth.models import Group, Permission
@@ -45,7 +47,24 @@ class GroupAdmin(auth.GroupAdmin):
     autocomplete_fields = ("permissions",)
 
 
+class AuthenticatorAdmin(ReadOnly, ModelAdmin):
+    """Somebody's second factors, never what makes their codes. Who has lost all of them proves who
+    they are to an operator, who deletes the rows: then the password alone signs in.
+    """
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ["user__email"]
+    fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
 # Importing their modules has registered them.
+admin.site.unregister(usersessions.UserSession)  # people end their own
+admin.site.unregister(mfa.Authenticator)
+admin.site.register(mfa.Authenticator, AuthenticatorAdmin)
 for model, of_library in (
     (EmailAddress, EmailAddressAdmin),
     (Group, GroupAdmin),

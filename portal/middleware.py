@@ -1,12 +1,15 @@
-"""Middleware: what a browser may load, and what a log line knows of its request."""
+"""Middleware: what a browser may load, when a session was seen, what a log line knows."""
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
+from allauth.usersessions.models import UserSession
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
@@ -21,6 +24,26 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         if request.path.startswith("/admin/"):
             response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
         return super().process_response(request, response)
+
+
+class LastSeenMiddleware:
+    """Note when and from where a session was seen last, for its owner to look at.
+
+    allauth's own middleware writes with every request. This one reads, and writes seldom.
+    """
+
+    EVERY = timedelta(minutes=5)
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated and request.session.session_key:
+            lately = timezone.now() - self.EVERY
+            sessions = UserSession.objects.filter(session_key=request.session.session_key)
+            if not sessions.filter(last_seen_at__gt=lately).exists():
+                UserSession.objects.create_from_request(request)
+        return self.get_response(request)
 
 
 class RequestContextMiddleware:

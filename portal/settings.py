@@ -8,6 +8,7 @@ that page with what this module reads. A missing or wrong variable stops the sta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
@@ -53,6 +54,8 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_celery_beat",
     "django_htmx",
@@ -74,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.middleware.LastSeenMiddleware",
     "portal.middleware.RequestContextMiddleware",
 ]
 
@@ -162,8 +166,17 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _https else "http"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of every change of a password, a factor or an address
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # tenants/recent.py says what it is asked for.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_SECONDS", 15 * 60)
+
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ADAPTER = "portal.second_factors.SecondFactorAdapter"
+MFA_FORMS = {"add_webauthn": "portal.forms_security.PasskeyForm"}
+# Browsers offer passkeys without TLS at localhost alone, and there fido2 has to be told so.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https and urlsplit(SITE_URL).hostname == "localhost"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
@@ -265,6 +278,7 @@ STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/")
 ISSUER_NAME = env.str("ISSUER_NAME", "Sekisho Demo Inc.")
+MFA_TOTP_ISSUER = ISSUER_NAME  # how authenticator apps name the account
 ISSUER_ADDRESS = env.str("ISSUER_ADDRESS", "1-1 Hakone, Kanagawa, Japan")
 ISSUER_TIME_ZONE = env.str("ISSUER_TIME_ZONE", "UTC")
 # Only an issuer with both charges tax (billing/taxes.py).

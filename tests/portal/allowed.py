@@ -7,13 +7,14 @@ here is refused, and how is told by the kind of address that it is:
 kind       not signed in   a role that     a stranger  an operator     another method
                            may not                     of no tenant
 =========  ==============  ==============  ==========  ==============  ================
+OWN        to log in       (allowed)       (allowed)   (allowed)       405
 PAGES      to log in       403             their own   404             405
 THINGS     to log in       403             404         404             405
 API        401             403             their own   404             405; OPTIONS 200
 API_THINGS 401             403             404         404             405; OPTIONS 200
 =========  ==============  ==============  ==========  ==============  ================
 
-Strangers own another tenant, and see that one's pages.
+Strangers own another tenant, and see that one's pages. OWN is of a person, not of a tenant.
 """
 
 from collections.abc import Mapping
@@ -60,6 +61,12 @@ PUBLIC: Mapping[str, frozenset[str]] = {
     "invitations/<str:invitation_token>/decline/": frozenset({"POST"}),
     "webhooks/stripe/": frozenset({"POST"}),
 }  # fmt: skip
+
+# Whoever is signed in, by these methods.
+OWN: Mapping[str, frozenset[str]] = {
+    "settings/security/": frozenset({"GET"}),
+    "settings/security/sessions/end/": frozenset({"POST"}),
+}
 
 PAGES: Mapping[str, Row] = {
     "dashboard/": LOOK,

@@ -1,0 +1,95 @@
+"""How somebody's own account is kept: password, second factors, passkeys, and where they are.
+
+It is a person's page, whichever organisation they have chosen, and also without one. The factors
+themselves are added and removed on allauth's pages, which lead back here.
+"""
+
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+from django.views.generic import RedirectView
+
+from portal.accounts import is_unverified
+from portal.browsers import browser_in_words
+
+
+@require_safe
+@login_required
+def security(request: HttpRequest) -> HttpResponse:
+    context = {
+        "nav": "settings",
+        **_factors(request),
+        "is_unverified": is_unverified(request.user),
+        "sessions": _sessions(request),
+    }
+    return render(request, "portal/security.html", context)
+
+
+def _factors(request: HttpRequest) -> dict[str, Any]:
+    """Return the authenticator app, the recovery codes left, and the passkeys."""
+    mine = Authenticator.objects.filter(user_id=request.user.pk).order_by("created_at", "pk")
+    one = {each.type: each for each in mine}
+    codes = one.get(Authenticator.Type.RECOVERY_CODES)
+    left = codes.wrap().get_unused_codes() if codes else []
+    return {
+        "app": one.get(Authenticator.Type.TOTP),
+        "codes_left": len(left),
+        "has_codes": codes is not None,
+        "passkeys": [each for each in mine if each.type == Authenticator.Type.WEBAUTHN],
+    }
+
+
+def _sessions(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return where they are signed in, this session first, then the one seen last."""
+    found = UserSession.objects.purge_and_list(request.user)
+    found.sort(key=lambda each: (each.is_current(), each.last_seen_at), reverse=True)
+    return [{"session": each, "browser": browser_in_words(each.user_agent)} for each in found]
+
+
+@require_POST
+@login_required
+def sessions_end(request: HttpRequest) -> HttpResponse:
+    """Sign out of the session that the form names, or everywhere else; of this one nobody is.
+
+    There, the next page asks to sign in. To end one again, or a stranger's, changes nothing.
+    """
+    others = UserSession.objects.filter(user_id=request.user.pk)
+    others = others.exclude(session_key=request.session.session_key)
+    chosen, text = request.POST.get("session"), _("You are signed out everywhere else.")
+    if chosen is not None:
+        others = (
+            others.filter(pk=int(chosen))
+            if chosen.isdecimal() and len(chosen) < 18
+            else others.none()
+        )
+        text = _("That session has ended.")
+    for each in others:
+        each.end()
+    messages.success(request, text)
+    return redirect("security")
+
+
+urlpatterns = [
+    path("settings/security/", security, name="security"),
+    path("settings/security/sessions/end/", sessions_end, name="sessions-end"),
+    # allauth's lists of the same lead here.
+    path("accounts/2fa/", RedirectView.as_view(pattern_name="security"), name="mfa_index"),
+    path(
+        "accounts/2fa/webauthn/",
+        RedirectView.as_view(pattern_name="security"),
+        name="mfa_list_webauthn",
+    ),
+    path(
+        "accounts/sessions/",
+        RedirectView.as_view(pattern_name="security"),
+        name="usersessions_list",
+    ),
+]

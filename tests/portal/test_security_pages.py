@@ -1,0 +1,210 @@
+"""Second factors, recovery codes and sessions, by the pages; a passkey takes a browser."""
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.usersessions.models import UserSession
+from django.core import mail
+from django.test import Client
+
+from portal.browsers import browser_in_words
+from portal.middleware import LastSeenMiddleware
+from portal.second_factors import SecondFactorAdapter
+from tenants.models import User
+from tests.cast import PASSWORD
+from tests.sessions import signed_in
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/settings/security/"
+NOW = 1_800_000_010  # in the middle of a code's 30 s
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+@pytest.fixture(autouse=True)
+def _codes_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have allauth reckon codes as of NOW: at a step's end, one would be void once it is typed."""
+    clock = SimpleNamespace(time=lambda: NOW)
+    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time", clock)
+
+
+@pytest.fixture
+def erin(valkey: str) -> User:
+    return User.objects.create_user("erin@example.com", PASSWORD)
+
+
+def text(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def digits(secret: str) -> str:
+    """Return what an app shows for a secret."""
+    return str(format_hotp_value(hotp_value(secret, NOW // 30)))
+
+
+def with_app(browser: Client) -> str:
+    """Set an authenticator app up; return its secret."""
+    page = text(browser.get("/accounts/2fa/totp/activate/"))
+    found = re.search(r'data-testid="totp-secret">(\w+)<', page)
+    assert found
+    browser.post("/accounts/2fa/totp/activate/", {"code": digits(found[1])}, follow=True)
+    return found[1]
+
+
+def recovery_codes(browser: Client) -> list[str]:
+    return text(browser.get("/accounts/2fa/recovery-codes/download/")).split()
+
+
+def password_given(user: User) -> Client:
+    """Return a browser in which the password was right, and the second factor is wanted."""
+    browser = Client()
+    answer = browser.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    assert answer["Location"] == "/accounts/2fa/authenticate/"
+    return browser
+
+
+def is_in(browser: Client) -> bool:
+    return browser.get(PAGE).status_code == 200
+
+
+def test_signing_in_takes_the_digits_and_takes_them_once(erin: User) -> None:
+    browser = signed_in(erin)
+    assert "No second factor yet" in text(browser.get(PAGE))
+    secret = with_app(browser)
+    page = text(browser.get(PAGE))
+    assert "No second factor yet" not in page
+    assert "10 codes left" in page
+
+    code = digits(secret)
+    first, second = password_given(erin), password_given(erin)
+    assert not is_in(first)
+    assert "Incorrect code." in text(first.post("/accounts/2fa/authenticate/", {"code": "1"}))
+    first.post("/accounts/2fa/authenticate/", {"code": code})
+    assert is_in(first)
+    replayed = second.post("/accounts/2fa/authenticate/", {"code": code})
+    assert "Incorrect code." in text(replayed)
+    assert not is_in(second)
+
+
+def test_a_recovery_code_works_once(erin: User) -> None:
+    browser = signed_in(erin)
+    with_app(browser)
+    code, *_others = recovery_codes(browser)
+    assert "\n".join([code, *_others]) in text(browser.get("/accounts/2fa/recovery-codes/"))
+    first, second = password_given(erin), password_given(erin)
+    first.post("/accounts/2fa/authenticate/", {"code": code})
+    assert is_in(first)
+    second.post("/accounts/2fa/authenticate/", {"code": code})
+    assert not is_in(second)
+    assert len(recovery_codes(first)) == 9
+    assert "9 codes left" in text(first.get(PAGE))
+    first.post("/accounts/2fa/recovery-codes/generate/")
+    assert not set(recovery_codes(first)) & {code, *_others}
+
+
+def test_who_guesses_digits_is_stopped(erin: User) -> None:
+    with_app(signed_in(erin))
+    guesses = [text(password_given(erin).post("/accounts/2fa/authenticate/", {"code": str(each)}))
+               for each in range(6)]  # fmt: skip
+    assert all("Incorrect code." in each for each in guesses[:5])
+    assert "Too many failed login attempts" in guesses[5]
+
+
+def test_what_makes_codes_is_encrypted_in_the_database(erin: User) -> None:
+    browser = signed_in(erin)
+    secret = with_app(browser)
+    kept = {each.type: each.data for each in Authenticator.objects.filter(user=erin)}
+    adapter = SecondFactorAdapter()
+    assert adapter.decrypt(kept["totp"]["secret"]) == secret
+    assert secret not in str(kept)
+    seed = kept["recovery_codes"]["seed"]
+    assert adapter.decrypt(seed) not in str(kept)
+    assert adapter.encrypt(secret) != kept["totp"]["secret"]
+
+
+@pytest.mark.django_db(transaction=True)  # allauth's mails wait for the commit
+def test_the_last_factor_goes_with_its_recovery_codes_and_both_are_told(erin: User) -> None:
+    browser = signed_in(erin)
+    with_app(browser)
+    browser.post("/accounts/2fa/totp/deactivate/")
+    assert not Authenticator.objects.filter(user=erin).exists()
+    on, off = mail.outbox
+    assert on.subject == "An authenticator app protects your account"
+    assert "http://localhost:8000/settings/security/" in on.body
+    assert off.subject == "Your authenticator app was turned off"
+
+
+def test_sessions_are_listed_in_words_and_end(erin: User) -> None:
+    browser = signed_in(erin)
+    others = []
+    for _each in range(3):
+        other = Client(headers={"User-Agent": FIREFOX})
+        other.force_login(erin)
+        assert is_in(other)
+        others.append(other)
+    page = text(browser.get(PAGE))
+    assert page.count("Firefox on Windows") >= 3
+    assert page.count("This one") == 1
+    (gone, kept, last) = others
+    row = UserSession.objects.get(session_key=gone.session.session_key)
+    stranger = signed_in(User.objects.create_user("charlie@example.com"))
+    for nothing in (str(row.pk), "x", "9" * 40):
+        stranger.post("/settings/security/sessions/end/", {"session": nothing})
+    assert is_in(gone)
+    browser.post("/settings/security/sessions/end/", {"session": row.pk})
+    assert [is_in(each) for each in (gone, kept, last)] == [False, True, True]
+    browser.post("/settings/security/sessions/end/")
+    assert [is_in(each) for each in (browser, kept, last)] == [True, False, False]
+
+
+def test_a_changed_password_ends_the_other_sessions_and_is_told(erin: User) -> None:
+    browser, other = signed_in(erin), signed_in(erin)
+    new = "gate-keeper-88"
+    form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    browser.post("/accounts/password/change/", form)
+    assert [is_in(each) for each in (browser, other)] == [True, False]
+    assert "Your password was changed" in [each.subject for each in mail.outbox]
+
+
+def test_a_session_is_seen_now_and_then(erin: User) -> None:
+    browser = signed_in(erin)
+    browser.get(PAGE)
+    seen = UserSession.objects.get(user=erin)
+    browser.get(PAGE)
+    assert UserSession.objects.get(user=erin).last_seen_at == seen.last_seen_at
+    UserSession.objects.update(last_seen_at=seen.last_seen_at - LastSeenMiddleware.EVERY)
+    browser.get(PAGE)
+    assert UserSession.objects.get(user=erin).last_seen_at > seen.last_seen_at
+
+
+def test_lists_of_allauths_lead_to_the_page(erin: User) -> None:
+    browser = signed_in(erin)
+    for address in ("/accounts/2fa/", "/accounts/2fa/webauthn/", "/accounts/sessions/"):
+        assert browser.get(address)["Location"] == PAGE
+
+
+def test_who_has_not_confirmed_their_address_is_told_to() -> None:
+    user = User.objects.create_user("frank@example.com", PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=False, primary=True)
+    browser = signed_in(user)
+    assert "Your mail address is not confirmed" in text(browser.get(PAGE))
+    assert browser.get("/accounts/2fa/totp/activate/")["Location"] == "/accounts/2fa/"
+
+
+@pytest.mark.parametrize(("agent", "words"), [
+    (FIREFOX, "Firefox on Windows"),
+    ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
+     " Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "Edge on macOS"),
+    ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+     " Gecko) Version/18.0 Mobile/15E148 Safari/604.1", "Safari on iPhone"),
+    ("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36",
+     "Chrome on Android"),
+    ("curl/8.5.0", "A program"),
+])  # fmt: skip
+def test_browsers_are_named(agent: str, words: str) -> None:
+    assert browser_in_words(agent) == words
