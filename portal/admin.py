@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin
+from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa import admin as mfa
 from allauth.usersessions import admin as usersessions
@@ -77,3 +78,6 @@ for model, of_library in (
     admin.site.unregister(model)
     admin.site.register(model, type(of_library.__name__, (of_library, ModelAdmin), {}))
 admin.site.register(Permission, PermissionAdmin)
+
+# Operators sign in where everybody does, and with the second factor that their account has.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -257,8 +257,8 @@ def operate(story: Story) -> str:
     environment = story.stack.environment
     story.operator.submit(
         story.operator.open("/admin/"),
-        "login",
-        username=environment.get("OPERATOR_EMAIL", "operator@example.com"),
+        "/accounts/login/",
+        login=environment.get("OPERATOR_EMAIL", "operator@example.com"),
         password=environment["OPERATOR_PASSWORD"],
     )
     plans = story.operator.open("/admin/tenants/usageplan/?q=starter")

@@ -47,6 +47,7 @@ MEMBERS = (
     "/uploads/",
     "/team/",
     "/settings/",
+    "/settings/security/",
     "/settings/webhooks/",
     "/settings/webhooks/create/",
     "/settings/webhooks/events/",
@@ -140,19 +141,19 @@ def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any])
     visitor.close()
     newcomer = Visitor(browser, base_url=stack.site_url, **options)
     newcomer.page.goto("/accounts/login/")
-    _sign_in(newcomer.page, "login", "owner@gone-ltd.example.com", PASSWORD)
+    _sign_in(newcomer.page, "owner@gone-ltd.example.com", PASSWORD)
     newcomer.page.goto("/uploads/")
     newcomer.page.screenshot(path=target / "uploads-empty.png", full_page=True)
     newcomer.close()
     owner = Visitor(browser, base_url=stack.site_url, **options)
     owner.page.goto("/accounts/login/")
-    _sign_in(owner.page, "login", OWNER, PASSWORD)
+    _sign_in(owner.page, OWNER, PASSWORD)
     _take_states(owner.page, target)
     owner.close()
     operator = Visitor(browser, base_url=stack.site_url, **options)
     operator.page.goto("/admin/")
     password = stack.environment["OPERATOR_PASSWORD"]
-    _sign_in(operator.page, "username", "operator@example.com", password)
+    _sign_in(operator.page, "operator@example.com", password)
     _take(operator.page, OPERATORS, target)
     _take_money(operator.page, target)
     operator.close()
@@ -162,8 +163,8 @@ def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any])
     return [text for text in problems if missing not in text]
 
 
-def _sign_in(page: Page, field: str, mail: str, password: str) -> None:
-    page.locator(f"[name={field}]").fill(mail)
+def _sign_in(page: Page, mail: str, password: str) -> None:
+    page.locator("[name=login]").fill(mail)
     page.locator("[name=password]").fill(password)
     page.locator("[name=password]").press("Enter")
     page.wait_for_url(lambda url: "login" not in url)

@@ -23,9 +23,9 @@ STILL = """() => !document.querySelector("#preview.htmx-request")
 def operator_at(page: Page, stack: Stack, preset: str) -> None:
     """Sign in as the operator, and open a preset's page."""
     page.goto(f"/admin/conversions/preset/?q={preset}")
-    page.locator("[name=username]").fill("operator@example.com")
+    page.locator("[name=login]").fill("operator@example.com")
     page.locator("[name=password]").fill(stack.environment["OPERATOR_PASSWORD"])
-    page.locator("[type=submit]").first.click()
+    page.locator("#main [type=submit]").first.click()
     page.locator("#result_list a[href*='/change/']").first.click()
 
 

@@ -187,9 +187,9 @@ def test_a_picture_becomes_three_variants(visit: Visit, axe: Check, picture: Pat
 def test_an_operator_reaches_every_list_and_changes_a_plan(visit: Visit, stack: Stack) -> None:
     page = visit()
     page.goto("/admin/")
-    page.locator("[name=username]").fill("operator@example.com")
+    page.locator("[name=login]").fill("operator@example.com")
     page.locator("[name=password]").fill(stack.environment["OPERATOR_PASSWORD"])
-    page.locator("[type=submit]").first.click()
+    page.locator("#main [type=submit]").first.click()
     expect(page.locator("#site-name")).to_be_visible()
     expect(page.locator("#logout-form")).to_be_attached()  # in a menu that is closed
     links = page.locator("a[href^='/admin/']").evaluate_all(

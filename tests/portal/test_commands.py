@@ -3,6 +3,7 @@
 from io import StringIO
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -27,6 +28,7 @@ class TestSeed:
 
         operator = User.objects.get(email="operator@example.com")
         assert operator.is_superuser
+        assert EmailAddress.objects.get(user=operator).verified
         assert operator.check_password(out.rsplit("password ", 1)[1].strip())
 
     @override_settings(OPERATOR_PASSWORD="chosen-by-somebody")

@@ -196,6 +196,27 @@ def test_who_has_not_confirmed_their_address_is_told_to() -> None:
     assert browser.get("/accounts/2fa/totp/activate/")["Location"] == "/accounts/2fa/"
 
 
+def test_the_admin_is_no_way_round(erin: User) -> None:
+    erin.is_staff = erin.is_superuser = True
+    erin.save()
+    with_app(signed_in(erin))
+    browser = Client()
+    asked = browser.get("/admin/", follow=True)
+    assert asked.request["PATH_INFO"] == "/accounts/login/"
+    assert asked.request["QUERY_STRING"] == "next=%2Fadmin%2F"
+    form = {"login": erin.email, "username": erin.email, "password": PASSWORD, "next": "/admin/"}
+    assert browser.post("/admin/login/", form)["Location"].startswith("/accounts/login/")
+    assert browser.get("/admin/").status_code == 302
+    (code, *_others) = recovery_codes(signed_in(erin))
+    asked = browser.post("/accounts/login/", form)
+    assert asked["Location"].startswith("/accounts/2fa/authenticate/")
+    entered = browser.post(asked["Location"], {"code": code}, follow=True)
+    assert entered.request["PATH_INFO"] == "/admin/"
+    assert entered.status_code == 200
+    nobody = User.objects.create_user("frank@example.com")
+    assert signed_in(nobody).get("/admin/", follow=True).status_code == 403
+
+
 @pytest.mark.parametrize(("agent", "words"), [
     (FIREFOX, "Firefox on Windows"),
     ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"

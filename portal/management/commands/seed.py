@@ -11,6 +11,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 import billing.services
 import conversions.services
 import tenants.services
+from portal.accounts import prove_address
 from portal.celery import SCHEDULE
 from tenants.models import MethodLimit, UsagePlan, User
 
@@ -55,7 +56,8 @@ def operator_seed() -> str | None:
     if User.objects.filter(email__iexact=settings.OPERATOR_EMAIL).exists():
         return None
     password = settings.OPERATOR_PASSWORD or get_random_string(16)
-    User.objects.create_superuser(settings.OPERATOR_EMAIL, password)
+    operator = User.objects.create_superuser(settings.OPERATOR_EMAIL, password)
+    prove_address(operator, operator.email)  # whoever sets it knows it: no mail is waited for
     return None if settings.OPERATOR_PASSWORD else password
 
 
