@@ -25,6 +25,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "overdue_banner": lambda: (
             banner(tenant=member.tenant, now=timezone.now()) if member else None
         ),
+        "unseen_alerts": lambda: selectors.alerts_unseen(tenant=member.tenant) if member else 0,
         "memberships": selectors.memberships(user=member.user) if member else [],
         "may": acts_of(member) if member else {},
     }

@@ -8,13 +8,14 @@ import billing.admin_reports
 import billing.api
 import conversions.api
 import tenants.api
+import tenants.api_alerts
 import tenants.api_team
 import tenants.api_tokens
 import tenants.api_webhook_log
 import tenants.api_webhooks
 from portal.accounts import SignUpView
-from portal.views import billing as billing_pages
 from portal.views import (
+    alerts,
     billing_details,
     billing_plan,
     cards,
@@ -38,12 +39,14 @@ from portal.views import (
     webhook_log,
     webhooks,
 )
+from portal.views import billing as billing_pages
 from portal.views.api import NothingView
 
 urlpatterns = [
     path("", include(public.urlpatterns)),
     path("", include(dashboard.urlpatterns)),
     path("", include(usage.urlpatterns)),
+    path("", include(alerts.urlpatterns)),
     path("", include(live.urlpatterns)),
     path("", include(keys.urlpatterns)),
     path("", include(billing_pages.urlpatterns)),
@@ -65,6 +68,7 @@ urlpatterns = [
     path("", include(webhooks.urlpatterns)),
     path("", include(docs.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
+    path("api/v1/", include(tenants.api_alerts.urlpatterns)),
     path("api/v1/", include(tenants.api_team.urlpatterns)),
     path("api/v1/", include(tenants.api_tokens.urlpatterns)),
     path("api/v1/", include(tenants.api_webhooks.urlpatterns)),

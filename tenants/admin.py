@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tenants import selectors, services
+from tenants.admin_alerts import AlertAdmin, AlertSettingsAdmin  # noqa: F401  (they register)
 from tenants.admin_live import LiveDayAdmin, LiveMeterAdmin  # noqa: F401  (they register)
 from tenants.admin_mails import MailAdmin  # noqa: F401  (it registers)
 from tenants.admin_people import InvitationAdmin  # noqa: F401  (it registers)

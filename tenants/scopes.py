@@ -26,6 +26,8 @@ class Scope(StrEnum):
     TEAM_WRITE = "team:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    ALERTS_READ = "alerts:read"
+    ALERTS_WRITE = "alerts:write"
     TOKENS_READ = "tokens:read"
     TOKENS_WRITE = "tokens:write"
 
@@ -52,6 +54,9 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
         _("Add, change and delete webhook endpoints, test and replay"),
         Act.CHANGE_WEBHOOKS,
     ),
+    Scope.ALERTS_READ: (_("See the alerts and when they are told"), None),
+    # What a role may change of their settings is looked at field by field (api_alerts.py).
+    Scope.ALERTS_WRITE: (_("Mark alerts as seen, and change when they are told"), None),
     Scope.TOKENS_READ: (_("See the tokens, never their values"), None),
     Scope.TOKENS_WRITE: (_("Create tokens that can do no more than this one, and revoke"), None),
 }

@@ -1,6 +1,7 @@
 """Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -9,6 +10,7 @@ from django.utils import timezone
 from tenants import gateway, queue, selectors
 from tenants.models import GatewayPlan, Mail, UsagePlan
 from tenants.services import (
+    alert_levels,
     closing,
     idempotency,
     key_ends,
@@ -23,6 +25,8 @@ from tenants.services import (
     webhook_events,
 )
 from tenants.services import live_compare as comparing
+from tenants.services import quota_alerts as alerting
+from tenants.services import usage_unusual as unusual
 
 
 @shared_task
@@ -135,6 +139,33 @@ def webhooks_sweep() -> None:
 def webhooks_prune() -> None:
     """Forget old webhook events."""
     webhook_events.webhooks_prune(now=timezone.now())
+
+
+@shared_task
+def quota_alerts(tenant_ids: list[int]) -> None:
+    """Tell of the thresholds of the quota that these tenants have crossed."""
+    alerting.quota_alerts(tenant_ids=tenant_ids, now=timezone.now())
+
+
+@shared_task
+def quota_alerts_follow(_news_id: int, tenant_id: int | None, _payload: dict[str, Any]) -> None:
+    """Look at a tenant that has another quota: less of it may cross, more of it may arm again."""
+    if tenant_id is not None:
+        alerting.quota_alerts(tenant_ids=[tenant_id], now=timezone.now())
+
+
+@shared_task
+def quota_alerts_sweep() -> None:
+    """Look at all tenants, for what a lost task left, and forget the periods that are over."""
+    now = timezone.now()
+    alerting.quota_alerts_sweep(now=now)
+    alert_levels.alert_levels_prune(before=(now - timedelta(days=7)).date())
+
+
+@shared_task
+def usage_unusual(tenant_ids: list[int]) -> None:
+    """Tell the tenants among these whose day is unusual."""
+    unusual.usage_unusual(tenant_ids=tenant_ids, now=timezone.now())
 
 
 @shared_task

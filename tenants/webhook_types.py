@@ -102,6 +102,23 @@ register(
         {"requests": 1000, "period_start": "2026-11-01", "period_end": "2026-11-30"},
     ),
     EventType(
+        "quota.threshold",
+        _("A part of a period's requests is used (UTC days, both included)."),
+        {
+            "alert": _UUID,
+            "threshold": 80,
+            "used": 8012,
+            "limit": 10000,
+            "period_start": "2026-11-01",
+            "period_end": "2026-11-30",
+        },
+    ),
+    EventType(
+        "usage.unusual",
+        _("There are far more requests on a day (UTC) than in the last four weeks."),
+        {"alert": _UUID, "day": "2026-11-26", "used": 4120, "expected": 980},
+    ),
+    EventType(
         "tenant.updated",
         _("The organisation's name or language was changed."),
         {"id": _UUID, "name": "Alice Corp", "language": "en"},

@@ -4,6 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
+import tenants.models.alerts
 import tenants.models.people
 import uuid
 from django.conf import settings
@@ -728,5 +729,58 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='mail',
             index=models.Index(fields=['tenant', 'created_at'], name='mail_of_tenant'),
+        ),
+        migrations.CreateModel(
+            name='AlertSettings',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('quota_percents', models.JSONField(default=tenants.models.alerts.usual_percents, verbose_name='percents of the quota')),
+                ('spending_percents', models.JSONField(default=tenants.models.alerts.usual_percents, verbose_name='percents of the spending cap')),
+                ('spending_amounts', models.JSONField(default=list, verbose_name='amounts of spending (minor units)')),
+                ('not_mailed', models.JSONField(default=list, verbose_name='kinds not mailed')),
+                ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='alert_settings', to='tenants.tenant', verbose_name='tenant')),
+            ],
+            options={
+                'verbose_name': 'alert settings',
+                'verbose_name_plural': 'alert settings',
+            },
+        ),
+        migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('kind', models.CharField(max_length=20, verbose_name='kind')),
+                ('key', models.CharField(max_length=120, verbose_name='key')),
+                ('data', models.JSONField(default=dict, verbose_name='data')),
+                ('raised_at', models.DateTimeField(verbose_name='raised at')),
+                ('seen_at', models.DateTimeField(blank=True, null=True, verbose_name='seen at')),
+                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='tenants.tenant', verbose_name='tenant')),
+            ],
+            options={
+                'verbose_name': 'alert',
+                'verbose_name_plural': 'alerts',
+                'ordering': ['-raised_at', '-id'],
+                'indexes': [models.Index(fields=['tenant', 'raised_at'], name='alert_of_tenant'), models.Index(condition=models.Q(('seen_at', None)), fields=['tenant'], name='alert_not_seen')],
+                'constraints': [models.UniqueConstraint(fields=('tenant', 'key'), name='alert_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AlertLevel',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=20, verbose_name='kind')),
+                ('period_start', models.DateField(verbose_name='from')),
+                ('period_end', models.DateField(verbose_name='until')),
+                ('told', models.JSONField(default=list, verbose_name='told')),
+                ('most', models.PositiveBigIntegerField(default=0, verbose_name='largest figure')),
+                ('crossings', models.PositiveIntegerField(default=0, verbose_name='crossings')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='alert_levels', to='tenants.tenant', verbose_name='tenant')),
+            ],
+            options={
+                'verbose_name': 'alert level',
+                'verbose_name_plural': 'alert levels',
+                'constraints': [models.UniqueConstraint(fields=('tenant', 'kind', 'period_start', 'period_end'), name='alert_level_per_period')],
+            },
         ),
     ]

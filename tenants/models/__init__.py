@@ -13,9 +13,11 @@ outbox.py      news for the apps above, and what has been done with it
 webhooks.py    webhooks to tenants: endpoints, events, deliveries, attempts
 invitations.py  invitations into a tenant, by mail
 mails.py       mails to people, and to operators
+alerts.py      alerts: what a tenant was told, and how it wants to be told
 audit.py       who did what, when, from where
 """
 
+from tenants.models.alerts import Alert, AlertLevel, AlertSettings
 from tenants.models.audit import AuditEntry
 from tenants.models.idempotency import IdempotentCall
 from tenants.models.invitations import Invitation, InvitationState
@@ -40,6 +42,9 @@ from tenants.models.webhooks import (
 
 __all__ = [
     "SOLD",
+    "Alert",
+    "AlertLevel",
+    "AlertSettings",
     "ApiKey",
     "ApiKeyVersion",
     "ApiToken",

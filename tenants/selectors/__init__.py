@@ -3,6 +3,12 @@
 from django.db.models import QuerySet
 
 from tenants.models import HoldReason, Member, QuotaGrant, Tenant, User
+from tenants.selectors.alerts import alert_settings as alert_settings
+from tenants.selectors.alerts import alert_settings_of as alert_settings_of
+from tenants.selectors.alerts import alerts as alerts
+from tenants.selectors.alerts import alerts_page as alerts_page
+from tenants.selectors.alerts import alerts_unseen as alerts_unseen
+from tenants.selectors.alerts import usage_known as usage_known
 from tenants.selectors.grants import GrantRow as GrantRow
 from tenants.selectors.grants import GrantState as GrantState
 from tenants.selectors.grants import grant_rows as grant_rows

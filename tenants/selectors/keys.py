@@ -1,10 +1,11 @@
 """A tenant's API keys and their versions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from django.db.models import Max, QuerySet
 
+from tenants.ids import Ids
 from tenants.models import ApiKey, ApiKeyVersion, Meter, Tenant, UsageDay, VersionStatus
 
 
@@ -24,6 +25,12 @@ def version_in_use(*, gateway_id: str) -> ApiKeyVersion | None:
     versions = ApiKeyVersion.objects.select_related("api_key__tenant__usage_plan")
     in_use = versions.filter(status__in=[VersionStatus.ACTIVE, VersionStatus.RETIRING])
     return in_use.filter(gateway_id=gateway_id).first() if gateway_id else None
+
+
+def tenants_of_versions(*, versions: Iterable[int]) -> list[int]:
+    """Return the ids of the tenants whose key versions these are."""
+    found = ApiKeyVersion.objects.filter(pk__in=Ids(versions)).order_by()
+    return sorted(set(found.values_list("api_key__tenant", flat=True)))
 
 
 def version_unrevealed(*, tenant: Tenant) -> ApiKeyVersion | None:

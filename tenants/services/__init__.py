@@ -5,6 +5,15 @@ and then acts. None of them talks to the gateway but those in `reconcile`, `mirr
 nor to anybody else but those in `webhook_delivery`, which workers alone call.
 """
 
+from tenants.services.alert_levels import Reading, level_move, levels_moved, percents_of
+from tenants.services.alerts import (
+    LARGEST_AMOUNT,
+    MOST_AMOUNTS,
+    alert_raise,
+    alert_settings_update,
+    alerts_see,
+    kinds_mailed,
+)
 from tenants.services.api_keys import (
     api_key_create,
     api_key_retry,
@@ -61,9 +70,15 @@ from tenants.services.webhooks import (
 )
 
 __all__ = [
+    "LARGEST_AMOUNT",
+    "MOST_AMOUNTS",
     "MOST_OVERLAP",
     "MOST_REPLAYED",
+    "Reading",
     "Release",
+    "alert_raise",
+    "alert_settings_update",
+    "alerts_see",
     "api_key_create",
     "api_key_overlap_end",
     "api_key_retry",
@@ -83,6 +98,9 @@ __all__ = [
     "invitation_decline",
     "invitation_resend",
     "invitation_withdraw",
+    "kinds_mailed",
+    "level_move",
+    "levels_moved",
     "live_record",
     "mail_members",
     "mail_operators",
@@ -92,6 +110,7 @@ __all__ = [
     "member_remove",
     "outbox_publish",
     "ownership_transfer",
+    "percents_of",
     "quota_cap_set",
     "quota_grant",
     "quota_grant_restore",

@@ -14,9 +14,11 @@ from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils.formats import date_format
 from django.utils.translation import override
 
+from tenants.alert_types import KEY_EXPIRES
 from tenants.expiry import TOLD_BEFORE, last_day, told_days
 from tenants.models import ApiKey, ApiKeyVersion, Tenant, VersionStatus
 from tenants.permissions import Act
+from tenants.services.alerts import alert_raise
 from tenants.services.api_keys import versions_revoke
 from tenants.services.audit import audit_record
 from tenants.services.mails import mail_members
@@ -104,11 +106,16 @@ def _tell(key: ApiKey, now: datetime) -> bool:
         version=key.versions.latest("pk").pk,
         expires_at=key.expires_at.isoformat(),
     )
+    told_of = f"key-expires:{key.pk}:{key.expires_at.isoformat()}:{days}"
+    last = last_day(key.expires_at)
+    alert_raise(
+        tenant=tenant, kind=KEY_EXPIRES, key=told_of, now=now,
+        data={"name": key.name, "last_day": last.isoformat()},
+    )  # fmt: skip
     with override(tenant.language):
-        day = date_format(last_day(key.expires_at), "DATE_FORMAT")
+        day = date_format(last, "DATE_FORMAT")
     mail_members(
-        tenant=tenant, act=Act.CHANGE_KEYS, kind="tenants.key_expires", now=now,
-        key=f"key-expires:{key.pk}:{key.expires_at.isoformat()}:{days}",
+        tenant=tenant, act=Act.CHANGE_KEYS, kind="tenants.key_expires", key=told_of, now=now,
         context={"name": key.name, "day": day},
     )  # fmt: skip
     return True

@@ -12,8 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 import structlog
 from django.db import transaction
 
+from tenants import queue
 from tenants.live import LiveCounts
 from tenants.models import ApiKeyVersion, LiveDay, LiveMeter, LiveMinute
+from tenants.selectors.keys import tenants_of_versions
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +56,9 @@ def live_record(
         batch_size=500,
     )
     _days_raise(raises)
+    if raises:  # a sweep finds what a lost task leaves
+        ids = tenants_of_versions(versions={version_id for version_id, _day in raises})
+        queue.on_commit("tenants.tasks.quota_alerts", ids, queue="default")
     meter.newest_at = max(meter.newest_at, newest_at)
     meter.read_to = max(meter.read_to, read_to)
     meter.complete_since = max(meter.complete_since, complete_since)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, Sum, Value
 from django.db.models.functions import Coalesce
 
-from tenants import gateway, key_values
+from tenants import gateway, key_values, queue
 from tenants.models import (
     ApiKeyVersion,
     Entitlement,
@@ -23,6 +23,7 @@ from tenants.models import (
     UsageDay,
     UsageRecord,
 )
+from tenants.selectors.keys import tenants_of_versions
 
 log = structlog.get_logger(__name__)
 REREAD = timedelta(days=3)
@@ -84,7 +85,11 @@ def usage_store(*, mirror: GatewayPlan, usages: list[gateway.KeyUsage], now: dat
             update_fields=["used", "remaining", "read_at"],
             batch_size=1000,
         )
-        _leases_see(mirror=mirror, remaining=latest, now=now)
+        moved = _leases_see(mirror=mirror, remaining=latest, now=now)
+        if moved:  # a sweep finds what a lost task leaves
+            ids = tenants_of_versions(versions=moved)
+            queue.on_commit("tenants.tasks.quota_alerts", ids, queue="default")
+            queue.on_commit("tenants.tasks.usage_unusual", ids, queue="default")
     return len(latest)
 
 
@@ -100,8 +105,10 @@ def _versions_by_map_key(usages: Iterable[gateway.KeyUsage]) -> dict[str, ApiKey
     return by_map_key
 
 
-def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime) -> None:
-    """Note the new reading on the leases of the period that `now` is in."""
+def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime) -> set[int]:
+    """Note the new reading on the leases of the period that `now` is in; return the versions whose
+    figures it moved.
+    """
     today = now.astimezone(UTC).date()
     leases = Lease.objects.select_for_update().filter(
         version__in=remaining,
@@ -110,13 +117,14 @@ def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime
         entitlement__period_end__gt=today,
     )
     used = _used_since_period_start(mirror=mirror, leases=leases.select_related("entitlement"))
-    changed = []
+    changed, moved = [], set()
     for lease in leases:
         if lease.seen_at is not None and lease.seen_at >= now:
             continue  # a late answer of an older question
         figure = used.get(lease.version_id, 0)
         if lease.seen_at is None or lease.seen_used != figure:
             lease.seen_since = now
+            moved.add(lease.version_id)
         lease.seen_used = figure
         lease.seen_remaining = remaining[lease.version_id]
         lease.seen_at = now
@@ -124,6 +132,7 @@ def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime
     Lease.objects.bulk_update(
         changed, ["seen_used", "seen_remaining", "seen_at", "seen_since"], batch_size=500
     )
+    return moved
 
 
 def usage_none_seen(*, mirror: GatewayPlan, versions: list[int] | None, now: datetime) -> None:

@@ -73,6 +73,8 @@ PAGES: Mapping[str, Row] = {
     "dashboard/usage/": LOOK,
     "dashboard/key/": LOOK,
     "dashboard/live/": LOOK,
+    "alerts/": LOOK,
+    "alerts/seen/": {"POST": TEAM},
     "usage/": LOOK,
     "usage.csv": LOOK,
     "keys/": LOOK,
@@ -99,6 +101,7 @@ PAGES: Mapping[str, Row] = {
     "team/leave/": {"POST": TEAM},
     "settings/": {"GET": TEAM, "POST": LEADS},
     "settings/export.zip": {"POST": OWNER},
+    "settings/alerts/": {"GET": TEAM, "POST": LEADS},
     "settings/tokens/": {"GET": TEAM, "POST": TEAM},
     "settings/webhooks/": LOOK,
     "settings/webhooks/events/": LOOK,
@@ -107,6 +110,7 @@ PAGES: Mapping[str, Row] = {
 
 # Addresses, or forms, that name something of a tenant's.
 THINGS: Mapping[str, Row] = {
+    "alerts/<uuid:alert_id>/seen/": {"POST": TEAM},
     "keys/<uuid:key_id>/edit/": {"POST": BUILDERS},
     "keys/<uuid:key_id>/rotate/": {"POST": BUILDERS},
     "keys/<uuid:key_id>/end-old/": {"POST": BUILDERS},
@@ -151,6 +155,8 @@ THINGS: Mapping[str, Row] = {
 API: Mapping[str, Row] = {
     "api/v1/keys/": {"GET": TEAM, "POST": BUILDERS},
     "api/v1/usage/": LOOK,
+    "api/v1/alerts/": LOOK,
+    "api/v1/alerts/settings/": {"GET": TEAM, "PATCH": BUYERS},
     "api/v1/members/": LOOK,
     "api/v1/invitations/": {"GET": TEAM, "POST": LEADS},
     "api/v1/extensions/": LOOK,
@@ -160,6 +166,7 @@ API: Mapping[str, Row] = {
     "api/v1/webhooks/": {"GET": TEAM, "POST": BUILDERS},
 }
 API_THINGS: Mapping[str, Row] = {
+    "api/v1/alerts/<uuid:alert_id>/seen/": {"POST": TEAM},
     "api/v1/members/<int:member_id>/": {"PATCH": LEADS, "DELETE": LEADS},
     "api/v1/invitations/<uuid:invitation_id>/": {"DELETE": LEADS},
     "api/v1/keys/<uuid:key_id>/": {"GET": TEAM, "PUT": BUILDERS},

@@ -132,7 +132,12 @@ def things(db: None) -> Things:
     invitation = tenants.services.invitation_create(
         tenant=tenant, email="dave@example.com", role=Role.BILLING, actor=owner, now=now
     )
+    alert = tenants.services.alert_raise(
+        tenant=tenant, kind="unusual_usage", key="unusual", now=now,
+        data={"day": "2026-11-26", "used": 4120, "expected": 980},
+    )  # fmt: skip
     return {
+        "alert_id": alert.uuid if alert else None,
         "invitation_id": invitation.uuid,
         "invitation_token": token_of(invitation_uuid=invitation.uuid, sendings=1),
         "member_id": tenant.members.get(role=Role.DEVELOPER).pk,

@@ -1,0 +1,57 @@
+"""Forms of the alerts' settings. What may be chosen is decided by tenants.services."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tenants import services
+from tenants.alert_types import alert_types
+from tenants.models import AlertSettings
+
+
+class PercentsField(forms.CharField):
+    """Whole percents, separated by commas; none where it is empty."""
+
+    widget = forms.TextInput(attrs={"autocomplete": "off"})
+
+    def __init__(self, *, label: Any) -> None:
+        super().__init__(
+            label=label,
+            required=False,
+            max_length=60,
+            help_text=gettext_lazy("Separated by commas, like 50, 80, 100. Empty: none."),
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else ", ".join(map(str, value or []))
+
+    def clean(self, value: Any) -> list[int]:
+        parts = super().clean(value).replace("、", ",").replace("，", ",").replace("%", "")
+        try:
+            return [int(part) for part in parts.split(",") if part.strip()]
+        except ValueError as error:
+            raise ValidationError(_("Write whole percents, like 50, 80, 100.")) from error
+
+
+class AlertSettingsForm(forms.Form):
+    """When the quota is told of, and which alerts come by mail, too."""
+
+    quota_percents = PercentsField(label=gettext_lazy("Percents of a period’s requests"))
+    mailed = forms.MultipleChoiceField(
+        label=gettext_lazy("By mail, too"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("All of them are in the portal, and go to your webhooks."),
+    )
+
+    def __init__(self, *args: Any, settings: AlertSettings, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {
+            "quota_percents": settings.quota_percents,
+            "mailed": services.kinds_mailed(settings),
+        }
+        kinds = [(each.kind, each.label) for each in alert_types() if each.mailed]
+        self.fields["mailed"].choices = kinds  # type: ignore[attr-defined]  # of any field

@@ -1,0 +1,101 @@
+"""Alerts: what the organisation was told, and how it wants to be told."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.forms_alerts import AlertSettingsForm
+from portal.views.access import TenantRequest, demand, tenant_required
+from tenants import selectors, services
+from tenants.alert_types import alert_type, alert_types
+from tenants.errors import Refused
+from tenants.models import Alert
+from tenants.permissions import Act, may
+
+PAGE = 25
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    """Return an alert in the reader's words."""
+    kind = alert_type(alert.kind)
+    return {
+        "alert": alert,
+        "label": kind.label,
+        "title": kind.title(alert.data),
+        "text": kind.text(alert.data),
+        "action": kind.action,
+        "path": kind.path(alert.data),
+    }
+
+
+@require_safe
+@tenant_required
+def alerts(request: TenantRequest) -> HttpResponse:
+    try:
+        before = uuid.UUID(request.GET.get("before", ""))
+    except ValueError:
+        before = None
+    found, older = selectors.alerts_page(tenant=request.member.tenant, before=before, count=PAGE)
+    context = {
+        "nav": "alerts",
+        "alerts": [_row(alert) for alert in found],
+        "older": older,
+        "is_first": before is None,
+        "types": alert_types(),
+    }
+    return render(request, "portal/alerts.html", context)
+
+
+@require_POST
+@tenant_required
+def alerts_see(request: TenantRequest) -> HttpResponse:
+    services.alerts_see(tenant=request.member.tenant, now=timezone.now())
+    return redirect("alerts")
+
+
+@require_POST
+@tenant_required
+def alert_see(request: TenantRequest, alert_id: uuid.UUID) -> HttpResponse:
+    tenant = request.member.tenant
+    alert = get_object_or_404(selectors.alerts(tenant=tenant), uuid=alert_id)
+    services.alerts_see(tenant=tenant, alert=alert, now=timezone.now())
+    return redirect("alerts")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@tenant_required
+def settings_page(request: TenantRequest) -> HttpResponse:
+    tenant = request.member.tenant
+    is_sent = request.method == "POST"
+    if is_sent:
+        demand(request, Act.CHANGE_SETTINGS)
+    form = AlertSettingsForm(request.POST or None, settings=selectors.alert_settings(tenant=tenant))
+    if is_sent and form.is_valid():
+        try:
+            services.alert_settings_update(
+                tenant=tenant, actor=request.user, now=timezone.now(), **form.cleaned_data
+            )
+        except Refused as refusal:
+            form.add_error("quota_percents", str(refusal))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("alert-settings")
+    for field in form.fields.values():
+        field.disabled = not may(request.member, Act.CHANGE_SETTINGS)
+    context = {"nav": "settings", "form": form}
+    return render(request, "portal/alert_settings.html", context, status=400 if is_sent else 200)
+
+
+urlpatterns = [
+    path("alerts/", alerts, name="alerts"),
+    path("alerts/seen/", alerts_see, name="alerts-see"),
+    path("alerts/<uuid:alert_id>/seen/", alert_see, name="alert-see"),
+    path("settings/alerts/", settings_page, name="alert-settings"),
+]

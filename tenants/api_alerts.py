@@ -1,0 +1,151 @@
+"""The management API of alerts: what was told, and how it is to be told."""
+
+import uuid
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tenants import selectors, services
+from tenants.alert_types import alert_type
+from tenants.callers import Caller, TenantView
+from tenants.models import Alert, AlertSettings
+from tenants.pagination import PageQuerySerializer, page_of
+from tenants.permissions import Act, may
+from tenants.scopes import Scope
+
+MONEY = frozenset({"spending_percents", "spending_amounts"})
+
+
+class AlertSerializer(serializers.Serializer[Any]):
+    """An alert. `figures` are those of the webhook event that tells the same; `title` says it."""
+
+    id = serializers.UUIDField(source="uuid")
+    kind = serializers.CharField()
+    title = serializers.SerializerMethodField()
+    figures = serializers.DictField(source="data")
+    raised_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField(allow_null=True)
+
+    def get_title(self, alert: Alert) -> str:
+        return alert_type(alert.kind).title(alert.data)
+
+
+class AlertsQuerySerializer(PageQuerySerializer):
+    """Whether those alone that nobody has seen."""
+
+    unseen = serializers.BooleanField(required=False, default=False)
+
+
+class AlertSettingsSerializer(serializers.Serializer[Any]):
+    """When, and how, the organisation is told. What is left out of a change stays as it is."""
+
+    quota_percents = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=100), required=False,
+        help_text="Percents of the period's requests.",
+    )  # fmt: skip
+    spending_percents = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=100), required=False,
+        help_text="Percents of the spending cap.",
+    )  # fmt: skip
+    spending_amounts = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=services.LARGEST_AMOUNT),
+        required=False,
+        help_text="What a month's usage costs, in minor units of the currency that you pay in.",
+    )
+    mailed = serializers.ListField(
+        child=serializers.CharField(max_length=20), required=False,
+        help_text="The kinds that are mailed, too: quota, spending, unusual_usage.",
+    )  # fmt: skip
+
+
+class AlertsView(TenantView):
+    scopes = {"GET": Scope.ALERTS_READ}
+
+    @extend_schema(
+        summary="List your alerts",
+        parameters=[AlertsQuerySerializer],
+        responses=AlertSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """List what the organisation was told, newest first; the Link header leads to older."""
+        asked = AlertsQuerySerializer(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        found = selectors.alerts(tenant=self.caller(request).tenant)
+        if asked.validated_data["unseen"]:
+            found = found.filter(seen_at=None)
+        page, headers = page_of(found, at="raised_at", request=request)
+        return Response(AlertSerializer(page, many=True).data, headers=headers)
+
+
+class AlertSeeView(TenantView):
+    scopes = {"POST": Scope.ALERTS_WRITE}
+
+    @extend_schema(summary="Mark an alert as seen", request=None, responses=AlertSerializer)
+    def post(self, request: Request, alert_id: uuid.UUID) -> Response:
+        """Note that somebody has seen it; again changes nothing."""
+        tenant = self.caller(request).tenant
+        alert = get_object_or_404(selectors.alerts(tenant=tenant), uuid=alert_id)
+        services.alerts_see(tenant=tenant, alert=alert, now=timezone.now())
+        alert.refresh_from_db()
+        return Response(AlertSerializer(alert).data)
+
+
+class AlertSettingsView(TenantView):
+    scopes = {"GET": Scope.ALERTS_READ, "PATCH": Scope.ALERTS_WRITE}
+
+    @extend_schema(summary="Read the alerts' settings", responses=AlertSettingsSerializer)
+    def get(self, request: Request) -> Response:
+        """Return when, and how, the organisation is told."""
+        return _settings(selectors.alert_settings(tenant=self.caller(request).tenant))
+
+    @extend_schema(
+        summary="Change the alerts' settings",
+        request=AlertSettingsSerializer,
+        responses=AlertSettingsSerializer,
+    )
+    def patch(self, request: Request) -> Response:
+        """Change what is given. Those of spending are for members who may buy, the others for
+        those who may change settings.
+        """
+        caller = self.caller(request)
+        asked = AlertSettingsSerializer(data=request.data)
+        if not _may(caller, Act.CHANGE_SETTINGS) and not _may(caller, Act.BUY):
+            raise PermissionDenied("Your role in the organisation does not allow this.")
+        asked.is_valid(raise_exception=True)
+        for name in asked.validated_data:
+            if not _may(caller, Act.BUY if name in MONEY else Act.CHANGE_SETTINGS):
+                raise PermissionDenied(f"Your role does not allow you to change {name}.")
+        found = services.alert_settings_update(
+            tenant=caller.tenant, actor=caller.user, now=timezone.now(), **asked.validated_data
+        )
+        return _settings(found)
+
+
+def _settings(found: AlertSettings) -> Response:
+    return Response(
+        {
+            "quota_percents": found.quota_percents,
+            "spending_percents": found.spending_percents,
+            "spending_amounts": found.spending_amounts,
+            "mailed": services.kinds_mailed(found),
+        }
+    )
+
+
+def _may(caller: Caller, act: Act) -> bool:
+    """Say whether a member's role allows an act; a machine's token has none, but its scope."""
+    return caller.member is None or may(caller.member, act)
+
+
+urlpatterns = [
+    path("alerts/", AlertsView.as_view(), name="api-alerts"),
+    path("alerts/settings/", AlertSettingsView.as_view(), name="api-alert-settings"),
+    path("alerts/<uuid:alert_id>/seen/", AlertSeeView.as_view(), name="api-alert-see"),
+]
