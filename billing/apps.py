@@ -7,4 +7,4 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        from billing import webhook_types  # noqa: F401  (it registers them)
+        from billing import alert_types, webhook_types  # noqa: F401  (they register them)

@@ -17,6 +17,7 @@ from billing.services import (
     trials,
     vies,
 )
+from billing.services import spending_alerts as spending
 from tenants import queue
 
 
@@ -150,6 +151,12 @@ def attempts_sweep() -> None:
     """Queue the ends of attempts that could pay what is not due, and whose webhook never came."""
     for pk in loose_attempts.attempts_loose().values_list("pk", flat=True):
         queue.send("billing.tasks.attempt_end", pk, queue="default")
+
+
+@shared_task
+def spending_alerts() -> None:
+    """Tell of the thresholds of spending that were crossed."""
+    spending.spending_alerts(now=timezone.now())
 
 
 @shared_task

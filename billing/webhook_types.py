@@ -24,6 +24,19 @@ register(
         {"invoice": "2026-000123", "attempt": 1, "currency": "USD", "amount": 2900},
     ),
     EventType(
+        "spending.threshold",
+        _("A part of the spending cap is used, or a month's requests cost so much (before tax)."),
+        {
+            "alert": "4f0c9e0b-7c55-4f4a-9a51-2d1d3c1b8e55",
+            "percent": 80,
+            "amount": None,
+            "spent": 4010,
+            "cap": 5000,
+            "currency": "USD",
+            "month": "2026-11",
+        },
+    ),
+    EventType(
         "subscription.changed",
         _("Another plan, or another price of it, has begun."),
         {"plan": "pro", "currency": "USD", "starts_on": "2026-11-26"},

@@ -74,6 +74,7 @@ RECEIVERS: dict[str, list[str]] = {
     "invoice.issued": [WEBHOOKS],
     "invoice.paid": [WEBHOOKS],
     "payment.failed": [WEBHOOKS],
+    "spending.threshold": [WEBHOOKS],
     "subscription.changed": [WEBHOOKS],
     "upload.finished": [WEBHOOKS],
 }
@@ -102,6 +103,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "close the month": ("billing.tasks.close_month", 3600),
     "look for months that nobody closed": ("billing.tasks.months_missed", 24 * 3600),
     "correct closed months": ("billing.tasks.months_correct", 12 * 3600),
+    "look at what months cost": ("billing.tasks.spending_alerts", settings.USAGE_SYNC_SECONDS),
     "reckon spending caps": ("billing.tasks.caps_sweep", 3600),
     "ask VIES": ("billing.tasks.vies_sweep", settings.SWEEP_SECONDS),
     "collect open invoices": ("billing.tasks.collect", 3600),

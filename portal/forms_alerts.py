@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.money import major, minor
 from tenants import services
 from tenants.alert_types import alert_types
 from tenants.models import AlertSettings
@@ -55,3 +56,36 @@ class AlertSettingsForm(forms.Form):
         }
         kinds = [(each.kind, each.label) for each in alert_types() if each.mailed]
         self.fields["mailed"].choices = kinds  # type: ignore[attr-defined]  # of any field
+
+
+class SpendingAlertsForm(forms.Form):
+    """When a month's spending is told of: percents of the cap, and amounts of money."""
+
+    spending_percents = PercentsField(label=gettext_lazy("Percents of your spending cap"))
+
+    def __init__(self, *args: Any, settings: AlertSettings, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency = currency
+        self.initial = {"spending_percents": settings.spending_percents}
+        for number in range(services.MOST_AMOUNTS):
+            self.fields[f"amount_{number}"] = forms.DecimalField(
+                label=_("Amount %(number)d of a month, in %(currency)s")
+                % {"number": number + 1, "currency": currency},
+                required=False,
+                min_value=0,
+                max_digits=14,
+                widget=forms.NumberInput(attrs={"step": str(major(1, currency))}),
+            )
+        for number, amount in enumerate(settings.spending_amounts):
+            self.initial[f"amount_{number}"] = major(amount, currency)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        amounts = []
+        for number in range(services.MOST_AMOUNTS):
+            amount = data.get(f"amount_{number}")
+            try:
+                amounts += [minor(amount, self.currency)] if amount else []
+            except ValueError:
+                self.add_error(f"amount_{number}", _("Write an amount like 50."))
+        return {"spending_percents": data.get("spending_percents"), "spending_amounts": amounts}

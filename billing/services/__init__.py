@@ -49,6 +49,8 @@ close_read.py  who is due, and their terms
 forecast.py   what is to be billed, so far and likely
 caps.py       spending caps, as requests
 caps_sweep.py those that something has made wrong
+spending_alerts.py
+              tell of what a month costs, against the cap and amounts of the tenant's
 cap_set.py    set a cap, and lift it
 corrections.py closed months that the gateway told otherwise later
 correction_lines.py

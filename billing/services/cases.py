@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 import tenants.services
+from billing.alert_types import PAYMENT_FAILED
 from billing.declines import in_words
 from billing.dunning_schedule import coming, stops_on
 from billing.models import (
@@ -100,11 +101,20 @@ def failure_tell(*, case: DunningCase, now: datetime) -> None:
             "stops_on": date_format(stops) if stops else "",
         }
     day = max((each.day for each in done), default=0)
+    told_of = f"payment-failed:{invoice.uuid}:{day}"
+    tenants.services.alert_raise(
+        tenant=invoice.tenant, kind=PAYMENT_FAILED, key=told_of, now=now,
+        data={
+            "invoice": invoice.number,
+            "amount": invoice.amount_due,
+            "currency": invoice.currency,
+        },
+    )  # fmt: skip
     mail_members(
         tenant=invoice.tenant,
         act=Act.BUY,
         kind="billing.payment_failed",
-        key=f"payment-failed:{invoice.uuid}:{day}",
+        key=told_of,
         context=context,
         now=now,
     )

@@ -1,9 +1,12 @@
 """Alerts: what the organisation was told, and how it wants to be told."""
 
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
@@ -11,12 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal.forms_alerts import AlertSettingsForm
+from portal.forms_alerts import AlertSettingsForm, SpendingAlertsForm
 from portal.views.access import TenantRequest, demand, tenant_required
 from tenants import selectors, services
 from tenants.alert_types import alert_type, alert_types
 from tenants.errors import Refused
-from tenants.models import Alert
+from tenants.models import Alert, AlertSettings
 from tenants.permissions import Act, may
 
 PAGE = 25
@@ -72,25 +75,62 @@ def alert_see(request: TenantRequest, alert_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @tenant_required
 def settings_page(request: TenantRequest) -> HttpResponse:
-    tenant = request.member.tenant
-    is_sent = request.method == "POST"
-    if is_sent:
+    if request.method == "POST":
         demand(request, Act.CHANGE_SETTINGS)
-    form = AlertSettingsForm(request.POST or None, settings=selectors.alert_settings(tenant=tenant))
-    if is_sent and form.is_valid():
+        form = AlertSettingsForm(request.POST, settings=_settings(request))
+        return _save(request, form, Act.CHANGE_SETTINGS)
+    return _settings_page(request)
+
+
+@require_POST
+@tenant_required
+def spending(request: TenantRequest) -> HttpResponse:
+    """Change when spending is told of; another form, for it is for whoever may buy."""
+    demand(request, Act.BUY)
+    currency = request.member.tenant.customer.currency
+    form = SpendingAlertsForm(request.POST, settings=_settings(request), currency=currency)
+    return _save(request, form, Act.BUY)
+
+
+def _settings(request: TenantRequest) -> AlertSettings:
+    return selectors.alert_settings(tenant=request.member.tenant)
+
+
+def _save(request: TenantRequest, form: Form, act: Act) -> HttpResponse:
+    if form.is_valid():
         try:
             services.alert_settings_update(
-                tenant=tenant, actor=request.user, now=timezone.now(), **form.cleaned_data
+                tenant=request.member.tenant,
+                actor=request.user,
+                now=timezone.now(),
+                **form.cleaned_data,
             )
         except Refused as refusal:
-            form.add_error("quota_percents", str(refusal))
+            form.add_error(None, str(refusal))
         else:
             messages.success(request, _("Saved."))
             return redirect("alert-settings")
-    for field in form.fields.values():
-        field.disabled = not may(request.member, Act.CHANGE_SETTINGS)
-    context = {"nav": "settings", "form": form}
-    return render(request, "portal/alert_settings.html", context, status=400 if is_sent else 200)
+    return _settings_page(request, {act: form}, status=400)
+
+
+def _settings_page(
+    request: TenantRequest, sent: Mapping[Act, Form] = MappingProxyType({}), *, status: int = 200
+) -> HttpResponse:
+    """Return the page with the form that was sent, and what stands in the others."""
+    settings = _settings(request)
+    customer = getattr(request.member.tenant, "customer", None)
+    forms = {Act.CHANGE_SETTINGS: AlertSettingsForm(settings=settings), **sent}
+    if customer is not None and Act.BUY not in sent:
+        forms[Act.BUY] = SpendingAlertsForm(settings=settings, currency=customer.currency)
+    for act, form in forms.items():
+        for field in form.fields.values():
+            field.disabled = not may(request.member, act)
+    context = {
+        "nav": "settings",
+        "form": forms[Act.CHANGE_SETTINGS],
+        "spending_form": forms.get(Act.BUY),
+    }
+    return render(request, "portal/alert_settings.html", context, status=status)
 
 
 urlpatterns = [
@@ -98,4 +138,5 @@ urlpatterns = [
     path("alerts/seen/", alerts_see, name="alerts-see"),
     path("alerts/<uuid:alert_id>/seen/", alert_see, name="alert-see"),
     path("settings/alerts/", settings_page, name="alert-settings"),
+    path("settings/alerts/spending/", spending, name="alert-settings-spending"),
 ]

@@ -102,6 +102,7 @@ PAGES: Mapping[str, Row] = {
     "settings/": {"GET": TEAM, "POST": LEADS},
     "settings/export.zip": {"POST": OWNER},
     "settings/alerts/": {"GET": TEAM, "POST": LEADS},
+    "settings/alerts/spending/": {"POST": BUYERS},
     "settings/tokens/": {"GET": TEAM, "POST": TEAM},
     "settings/webhooks/": LOOK,
     "settings/webhooks/events/": LOOK,

@@ -1,0 +1,102 @@
+"""Alerts of spending: what a month's requests cost, against the cap and amounts of the tenant's.
+
+Looked for as often as usage is read, among those who have a cap or chose amounts: a few queries,
+however many they are.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+import tenants.selectors
+import tenants.services
+from billing.alert_types import SPENDING
+from billing.dues import month_of
+from billing.models import Customer, SpendingCap, SubscriptionState
+from billing.spending import requests_spent
+from tenants.ids import Ids
+from tenants.models import AlertSettings, Tenant, TenantState
+from tenants.services import Reading
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 1_000
+_PERCENT, _AMOUNT = "%", "amount:"
+
+
+def spending_alerts(*, now: datetime) -> int:
+    """Tell of the thresholds of spending that were crossed; return how many were told.
+
+    Safe to run twice, late and at once. One tenant's failure stops no other's.
+    """
+    told = 0
+    with_amounts = AlertSettings.objects.exclude(spending_amounts=[])
+    watched = Tenant.objects.filter(
+        Q(spending_cap__isnull=False) | Q(pk__in=with_amounts.values("tenant")),
+        state=TenantState.ACTIVE,
+    )
+    ids = watched.order_by("pk").values_list("pk", flat=True).iterator()
+    while batch := list(islice(ids, _BATCH)):
+        readings = {pk: reading for pk, reading, _cost in _readings(batch, now)}
+        for pk in tenants.services.levels_moved(kind=SPENDING, readings=readings):
+            try:
+                told += _tell(pk, now)
+            except Exception:
+                log.exception("alert.not_raised", tenant=pk, kind=SPENDING)
+    return told
+
+
+@transaction.atomic
+def _tell(tenant_id: int, now: datetime) -> bool:
+    """Look again at a tenant that is locked, so that what was read is what stands."""
+    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    for _pk, reading, cost in _readings([tenant_id], now):
+        crossing = tenants.services.level_move(tenant=tenant, kind=SPENDING, reading=reading)
+        if crossing is None:
+            return False
+        name = crossing.threshold
+        is_percent = name.endswith(_PERCENT)
+        data = {
+            "percent": int(name.removesuffix(_PERCENT)) if is_percent else None,
+            "amount": None if is_percent else int(name.removeprefix(_AMOUNT)),
+            "spent": cost,
+            "cap": reading.limit,
+            "currency": Customer.objects.get(tenant=tenant).currency,
+            "month": f"{reading.period.start:%Y-%m}",
+        }
+        alert = tenants.services.alert_raise(
+            tenant=tenant, kind=SPENDING, key=crossing.key, data=data, now=now
+        )
+        return alert is not None
+    return False
+
+
+def _readings(ids: Iterable[int], now: datetime) -> Iterator[tuple[int, Reading, int]]:
+    """Yield what each tenant's month stands at, by its id, and what that costs.
+
+    A cap is reached where its requests are: what they cost may be a little less.
+    """
+    ids = list(ids)
+    month = month_of(now.astimezone(UTC).date())
+    spent = requests_spent(tenant_ids=ids, month=month)
+    caps = {cap.tenant_id: cap for cap in SpendingCap.objects.filter(tenant__in=Ids(ids))}
+    settings = tenants.selectors.alert_settings_of(tenant_ids=ids)
+    for pk, by_subscription in spent.items():
+        cost = value = sum(each.cost for each in by_subscription.values())
+        thresholds = {f"{_AMOUNT}{amount}": amount for amount in settings[pk].spending_amounts}
+        cap = caps.get(pk)
+        if cap is not None and cap.amount:
+            percents = tenants.services.percents_of(cap.amount, settings[pk].spending_percents)
+            thresholds |= {f"{percent}{_PERCENT}": at for percent, at in percents.items()}
+            used = sum(
+                each.requests
+                for held, each in by_subscription.items()
+                if held.state == SubscriptionState.ACTIVE
+            )
+            if used >= cap.requests:
+                value = max(cost, cap.amount)
+        yield pk, Reading(month, value, cap.amount if cap else None, thresholds), cost
