@@ -28,4 +28,5 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "unseen_alerts": lambda: selectors.alerts_unseen(tenant=member.tenant) if member else 0,
         "memberships": selectors.memberships(user=member.user) if member else [],
         "may": acts_of(member) if member else {},
+        "lost_with_factor": lambda: selectors.tenants_lost_with_factor(user=request.user),
     }

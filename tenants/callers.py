@@ -29,6 +29,13 @@ from tenants.recent import demand_recently_authenticated
 from tenants.scopes import OF_KEYS, Scope, scopes_named, scopes_of
 
 
+class SecondFactorMissing(PermissionDenied):
+    """The tenant requires a second factor of its members, and whoever calls has none."""
+
+    default_code = "second_factor_required"
+    default_detail = "The organisation requires a second factor. Set one up in the portal."
+
+
 class ScopeMissing(PermissionDenied):
     """The token was not given the scope that this takes (RFC 6750, section 3.1)."""
 
@@ -91,8 +98,9 @@ class TenantView(APIView):
         """Return who calls, once it is known that they may.
 
         Raise Http404 for somebody without a tenant, PermissionDenied for a key that should change
-        something or a role that may not, ScopeMissing for a token, and ReauthenticationRequired
-        for a session that began too long ago.
+        something or a role that may not, ScopeMissing for a token, SecondFactorMissing for a member
+        whom their tenant asks for one, and ReauthenticationRequired for a session that began too
+        long ago.
         """
         scope = self.scopes["GET" if request.method == "HEAD" else str(request.method)]
         caller = self._caller(request)
@@ -184,7 +192,7 @@ class TenantView(APIView):
             )
         if member is None:
             raise Http404
-        return Caller(member.tenant, scopes_of(member), member)
+        return Caller(member.tenant, scopes_of(_let_in(member)), member)
 
 
 def _by_token(token: ApiToken) -> Caller:
@@ -194,4 +202,11 @@ def _by_token(token: ApiToken) -> Caller:
     member = selectors.member_of_token(token=token)
     if member is None:  # removed since the call was authenticated
         raise Http404
-    return Caller(token.tenant, scopes & scopes_of(member), member, token)
+    return Caller(token.tenant, scopes & scopes_of(_let_in(member)), member, token)
+
+
+def _let_in(member: Member) -> Member:
+    """Raise SecondFactorMissing for whom their tenant does not let in without one."""
+    if selectors.is_barred(member=member):
+        raise SecondFactorMissing
+    return member

@@ -22,6 +22,7 @@ class Act(TextChoices):
     MANAGE_MEMBERS = "manage_members", _("Invite people, change their roles, remove them")
     TRANSFER = "transfer", _("Make somebody an owner, and hand the organisation over")
     TAKE_ALONG = "take_along", _("Download all of the organisation's data")
+    REQUIRE_FACTOR = "require_factor", _("Require a second factor of everybody")
 
 
 _MAY: dict[Act, frozenset[str]] = {
@@ -33,6 +34,7 @@ _MAY: dict[Act, frozenset[str]] = {
     Act.CHANGE_WEBHOOKS: frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
     Act.MANAGE_MEMBERS: frozenset({Role.OWNER, Role.ADMIN}),
     Act.TRANSFER: frozenset({Role.OWNER}),
+    Act.REQUIRE_FACTOR: frozenset({Role.OWNER}),
     Act.TAKE_ALONG: frozenset({Role.OWNER}),
 }
 

@@ -33,6 +33,7 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "authentication_failed": (401, _("The credentials are not good.")),
     "permission_denied": (403, _("The caller may not do this.")),
     "reauthentication_required": (403, _("The session began too long ago.")),
+    "second_factor_required": (403, _("The organisation requires a second factor.")),
     "scope_missing": (403, _("The token was not given the scope.")),
     "not_found": (404, _("There is no such thing.")),
     "method_not_allowed": (405, _("This cannot be done here.")),

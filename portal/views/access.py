@@ -1,6 +1,7 @@
 """Who may open a page: a signed-in user, for one of the tenants that they are a member of.
 
-The tenant is the one chosen in the switcher (kept in the session), else the user's oldest.
+The tenant is the one chosen in the switcher (kept in the session), else the user's oldest. Where it
+requires a second factor, members without one see only how to set one up, switch, leave, sign out.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,11 +32,15 @@ class TenantRequest(HttpRequest):
 
 
 def member_of(request: HttpRequest) -> Member | None:
-    """Return the membership of a visitor of a page that does not ask for one; None without any."""
+    """Return the membership of a visitor of a page that does not ask for one.
+
+    None without any, and where the tenant requires a second factor that they have not.
+    """
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return None
-    return selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))
+    member = selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))
+    return None if member is None or selectors.is_barred(member=member) else member
 
 
 def demand(request: TenantRequest, act: Act) -> None:
@@ -60,7 +65,25 @@ View = Callable[Concatenate[TenantRequest, P], HttpResponseBase]
 
 
 def tenant_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """Set `request.member`, or send the visitor to log in, or say that they belong to nobody."""
+    """Set `request.member`, or send the visitor to log in, or say why they get no further.
+
+    They belong to nobody, or to a tenant that requires a second factor which they have not.
+    """
+
+    @wraps(view)
+    def guarded(request: TenantRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if selectors.is_barred(member=request.member):
+            barred = request.member
+            del request.member  # the page around it shows nothing of the tenant's
+            context = {"barred": barred, "others": selectors.memberships(user=request.user)}
+            return render(request, "portal/second_factor_required.html", context, status=403)
+        return view(request, *args, **kwargs)
+
+    return member_required(guarded)
+
+
+def member_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """As `tenant_required`, but without asking for a second factor: to leave takes none."""
 
     @wraps(view)
     def guarded(request: TenantRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:

@@ -13,12 +13,17 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import RedirectView
 
 from portal.accounts import is_unverified
 from portal.browsers import browser_in_words
+from portal.views.access import TenantRequest, demand, refusals_told, tenant_required
+from tenants import services
+from tenants.permissions import Act
+from tenants.recent import demand_recently_authenticated
 
 
 @require_safe
@@ -77,9 +82,29 @@ def sessions_end(request: HttpRequest) -> HttpResponse:
     return redirect("security")
 
 
+@require_POST
+@tenant_required
+def factor_require(request: TenantRequest) -> HttpResponse:
+    """Require a second factor of everybody in the organisation, or no more."""
+    demand(request, Act.REQUIRE_FACTOR)
+    demand_recently_authenticated(request)
+    is_required = request.POST.get("required") == "yes"
+    with refusals_told(request):
+        services.second_factor_require(
+            tenant=request.member.tenant,
+            is_required=is_required,
+            actor=request.user,
+            now=timezone.now(),
+        )
+        text = _("Everybody needs a second factor from now on.")
+        messages.success(request, text if is_required else _("Nobody needs a second factor now."))
+    return redirect("security")
+
+
 urlpatterns = [
     path("settings/security/", security, name="security"),
     path("settings/security/sessions/end/", sessions_end, name="sessions-end"),
+    path("settings/security/required/", factor_require, name="factor-require"),
     # allauth's lists of the same lead here.
     path("accounts/2fa/", RedirectView.as_view(pattern_name="security"), name="mfa_index"),
     path(

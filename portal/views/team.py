@@ -12,7 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.forms import InvitationForm
-from portal.views.access import SESSION_KEY, TenantRequest, demand, refusals_told, tenant_required
+from portal.views.access import (
+    SESSION_KEY,
+    TenantRequest,
+    demand,
+    member_required,
+    refusals_told,
+    tenant_required,
+)
 from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import Invitation, Member, Role
@@ -40,11 +47,17 @@ def _page(request: TenantRequest, form: InvitationForm, *, status: int = 200) ->
             }
             for each in selectors.invitations_open(tenant=tenant)
         ]
+    members = list(tenant.members.select_related("user"))
+    with_factor = selectors.with_second_factor(members=members)
     context = {
         "nav": "team",
         "members": [
-            {"member": each, "is_mine_to_change": each.role in given and each != request.member}
-            for each in tenant.members.select_related("user")
+            {
+                "member": each,
+                "is_mine_to_change": each.role in given and each != request.member,
+                "has_factor": each.user_id in with_factor,
+            }
+            for each in members
         ],
         "given": [(role.value, role.label) for role in given],
         "roles": [role.label for role in Role],
@@ -151,7 +164,7 @@ def transfer(request: TenantRequest, member_id: int) -> HttpResponse:
 
 
 @require_POST
-@tenant_required
+@member_required
 def leave(request: TenantRequest) -> HttpResponse:
     """Leave the organisation; the next one is chosen, if there is any."""
     name = request.member.tenant.name

@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120, verbose_name='name')),
                 ('state', models.CharField(choices=[('active', 'active'), ('closing', 'closing'), ('closed', 'closed')], default='active', max_length=8, verbose_name='state')),
                 ('language', models.CharField(default='en', max_length=8, verbose_name='language')),
+                ('requires_second_factor', models.BooleanField(default=False, verbose_name='requires a second factor')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),
                 ('reconcile_at', models.DateTimeField(db_index=True, null=True, verbose_name='reconcile at')),
                 ('reconcile_revision', models.PositiveIntegerField(default=0, editable=False)),

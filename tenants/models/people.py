@@ -78,6 +78,7 @@ class Tenant(models.Model):
     usage_plan = models.ForeignKey(
         "tenants.UsagePlan", on_delete=models.PROTECT, verbose_name=_("usage plan")
     )
+    requires_second_factor = models.BooleanField(_("requires a second factor"), default=False)
     created_at = models.DateTimeField(_("created at"))
     reconcile_at = models.DateTimeField(_("reconcile at"), null=True, db_index=True)
     reconcile_revision = models.PositiveIntegerField(default=0, editable=False)

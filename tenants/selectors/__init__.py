@@ -42,6 +42,10 @@ from tenants.selectors.quota import current_period as current_period
 from tenants.selectors.quota import entitlement_requests as entitlement_requests
 from tenants.selectors.quota import quotas as quotas
 from tenants.selectors.quota import usage_in_period as usage_in_period
+from tenants.selectors.second_factors import has_second_factor as has_second_factor
+from tenants.selectors.second_factors import is_barred as is_barred
+from tenants.selectors.second_factors import tenants_lost_with_factor as tenants_lost_with_factor
+from tenants.selectors.second_factors import with_second_factor as with_second_factor
 from tenants.selectors.tokens import api_token_by_digest as api_token_by_digest
 from tenants.selectors.tokens import api_tokens as api_tokens
 from tenants.selectors.tokens import member_of_token as member_of_token

@@ -48,6 +48,7 @@ from tenants.services.members import (
 )
 from tenants.services.outbox import outbox_publish
 from tenants.services.quota import quota_cap_set, quota_grant
+from tenants.services.second_factors import second_factor_require
 from tenants.services.tenants import tenant_change_plan, tenant_create, tenant_update
 from tenants.services.tokens import api_token_create, api_token_revoke, api_token_used
 from tenants.services.usage import usage_record, usage_records_prune
@@ -116,6 +117,7 @@ __all__ = [
     "quota_grant_restore",
     "quota_grant_return",
     "quota_grant_withdraw",
+    "second_factor_require",
     "tenant_change_plan",
     "tenant_create",
     "tenant_update",

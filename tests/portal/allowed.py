@@ -103,6 +103,7 @@ PAGES: Mapping[str, Row] = {
     "settings/export.zip": {"POST": OWNER},
     "settings/alerts/": {"GET": TEAM, "POST": LEADS},
     "settings/alerts/spending/": {"POST": BUYERS},
+    "settings/security/required/": {"POST": OWNER},
     "settings/tokens/": {"GET": TEAM, "POST": TEAM},
     "settings/webhooks/": LOOK,
     "settings/webhooks/events/": LOOK,
