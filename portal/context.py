@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from billing.overdue import banner
+from portal import sign_up_modes
 from portal.views.access import member_of
 from tenants import selectors
 from tenants.permissions import acts_of
@@ -19,6 +20,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "api_base_url": api_base_url,  # a function: pages that show it ask
         "site_url": settings.SITE_URL,
+        "sign_up_is_closed": sign_up_modes.is_closed(),
         "member": member,
         "tenant": member.tenant if member else None,
         # A function: pages of members ask.

@@ -43,6 +43,11 @@ class TestModes:
         assert "by invitation here" in text(Client().get("/accounts/signup/"))
         assert "by invitation here" in text(sign_up("dave@example.com"))
         assert not User.objects.filter(email="dave@example.com").exists()
+        for page in ("/", "/plans/"):  # they say so, rather than lead there
+            shown = text(Client().get(page))
+            assert "New accounts take an invitation" in shown
+            assert "/accounts/signup/" not in shown
+        assert "/accounts/signup/" not in text(Client().get("/docs/"))
         Client().post(f"{invite(cast)}join/", FORM)
         assert User.objects.filter(email="dave@example.com").exists()
 
