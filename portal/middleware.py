@@ -1,4 +1,6 @@
-"""Middleware: what a browser may load, when a session was seen, what a log line knows."""
+"""Middleware: what a browser may load, how light pages are, when a session was seen, what a log
+line knows.
+"""
 
 import uuid
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from allauth.usersessions.models import UserSession
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
 
 
@@ -44,6 +47,21 @@ class LastSeenMiddleware:
             if not sessions.filter(last_seen_at__gt=lately).exists():
                 UserSession.objects.create_from_request(request)
         return self.get_response(request)
+
+
+class PageCompressionMiddleware(GZipMiddleware):
+    """Django's compression, of pages alone. Its random padding keeps their secrets from BREACH.
+
+    It would weaken the ETags that the API's callers send back in If-Match, and archives, PDFs and
+    pictures are compressed already.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if not response.get("Content-Type", "").startswith("text/html"):
+            return response
+        return super().process_response(request, response)
 
 
 class RequestContextMiddleware:

@@ -24,7 +24,7 @@ from tenants.periods import period_of
 from tenants.selectors import DayRow
 from tenants.selectors.comparison import Before, usage_before
 from tenants.selectors.live_pages import LiveComparison
-from tenants.selectors.pace import outlook
+from tenants.selectors.pace import first_used, outlook
 
 DAY = timedelta(days=1)
 LEAST_DAYS = 7  # that the page begins with: a period's first day alone shows nothing
@@ -186,6 +186,7 @@ def usage(request: TenantRequest) -> HttpResponse:
             "presets": _links(request, chosen, now),
             "totals": totals,
             "synced_at": selectors.synced_at(tenant=tenant),
+            "has_called": first_used(tenant=tenant) is not None,
             "query": request.GET.urlencode(),
             **context,
             **live_context(tenant),

@@ -41,6 +41,7 @@ def test_the_page_waits_for_the_first_call_and_then_brings_the_charts(
     waiting = alice.get("/dashboard/usage/?waiting=1", headers=HTMX).content.decode()
     assert "dashboard/usage/?waiting=1" in waiting
     assert "usage-charts" not in waiting
+    assert "No call of yours was counted yet." in alice.get("/usage/").content.decode()
     used(cast.alice_corp, timezone.now().date(), 3)
     arrived = alice.get("/dashboard/usage/?waiting=1", headers=HTMX).content.decode()
     for said in ('id="usage-charts" hx-swap-oob', 'id="usage-chart"', "has arrived",
