@@ -54,7 +54,8 @@ class View:
 
     @property
     def shift(self) -> float:
-        return round(sum(each["value"] for each in self.shifts), 4)
+        total: float = sum(each["value"] for each in self.shifts)
+        return round(total, 4)
 
 
 @pytest.fixture
