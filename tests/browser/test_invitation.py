@@ -18,8 +18,8 @@ PHONE = {"width": 360, "height": 740}
 pytestmark = pytest.mark.database  # not in this process, but in all of the installation's
 
 
-def link_mailed(stack: Stack, email: str) -> str:
-    """Wait for the mail that invites an address; return its link."""
+def link_mailed(stack: Stack, email: str, link: str = r"http\S+/invitations/\w+/") -> str:
+    """Wait for the mail that brings an address a link, such as an invitation's; return it."""
 
     links: list[str] = []
 
@@ -27,10 +27,10 @@ def link_mailed(stack: Stack, email: str) -> str:
         for path in (stack.var_dir / "mail").glob("*"):
             text = path.read_text()
             if f"To: {email}" in text:
-                links.extend(re.findall(r"http\S+/invitations/\w+/", text))
+                links.extend(re.findall(link, text))
         return bool(links)
 
-    wait_for("the invitation's mail", has_come, True, seconds=30)
+    wait_for("the mail with a link", has_come, True, seconds=30)
     return links[0]
 
 

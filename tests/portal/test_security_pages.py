@@ -16,8 +16,8 @@ from portal.browsers import browser_in_words
 from portal.middleware import LastSeenMiddleware
 from portal.second_factors import SecondFactorAdapter
 from tenants.models import User
-from tests.cast import PASSWORD
-from tests.sessions import signed_in
+from tests.cast import PASSWORD, Cast
+from tests.sessions import signed_in, signed_in_long_ago
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +113,18 @@ def test_who_guesses_digits_is_stopped(erin: User) -> None:
                for each in range(6)]  # fmt: skip
     assert all("Incorrect code." in each for each in guesses[:5])
     assert "Too many failed login attempts" in guesses[5]
+
+
+def test_what_was_interrupted_goes_on_by_the_digits_too(cast: Cast) -> None:
+    secret = with_app(signed_in(cast.alice))
+    browser = signed_in_long_ago(cast.alice)
+    asked = browser.post("/settings/webhooks/create/", {"url": "https://hooks.example.com/"})
+    other_way = asked["Location"].replace("/accounts/", "/accounts/2fa/")
+    assert text(browser.get(asked["Location"])).count(f'href="{other_way}"') == 1
+    assert not cast.alice_corp.webhook_endpoints.exists()
+    landed = browser.post(other_way, {"code": digits(secret)}, follow=True)
+    assert "whsec_" in text(landed)
+    assert cast.alice_corp.webhook_endpoints.count() == 1
 
 
 def test_what_makes_codes_is_encrypted_in_the_database(erin: User) -> None:
