@@ -8,3 +8,6 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing import alert_types, webhook_types  # noqa: F401  (they register them)
+        from tenants import leaving
+
+        leaving.register("billing")

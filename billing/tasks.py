@@ -1,6 +1,7 @@
 """Tasks of this app: thin, safe to run twice, late, or half. portal/celery.py schedules them."""
 
 from contextlib import suppress
+from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
@@ -11,6 +12,7 @@ from billing.services import (
     cards,
     checkout,
     events,
+    leaving,
     loose_attempts,
     refunds,
     taking_back,
@@ -19,6 +21,7 @@ from billing.services import (
 )
 from billing.services import spending_alerts as spending
 from tenants import queue
+from tenants.models import Tenant
 
 
 @shared_task
@@ -180,6 +183,18 @@ def cards_sweep() -> None:
 def dun() -> None:
     """Take the steps that are due about invoices that could not be collected."""
     services.dun(now=timezone.now())
+
+
+@shared_task
+def tenant_closing(_event_id: int, tenant_id: int, _payload: dict[str, Any]) -> None:
+    """Give up what was to come of a tenant that asked to be deleted."""
+    leaving.tenant_closing(tenant=Tenant.objects.get(pk=tenant_id), now=timezone.now())
+
+
+@shared_task
+def leaving_sweep() -> None:
+    """Bill and forget the tenants whose grace is over."""
+    leaving.leaving_sweep(now=timezone.now())
 
 
 @shared_task

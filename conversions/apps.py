@@ -8,3 +8,6 @@ class ConversionsConfig(AppConfig):
 
     def ready(self) -> None:
         from conversions import webhook_types  # noqa: F401  (it registers them)
+        from tenants import leaving
+
+        leaving.register("conversions")

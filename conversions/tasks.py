@@ -81,6 +81,12 @@ def uploads_tell() -> None:
 
 
 @shared_task
+def leaving_sweep() -> None:
+    """Delete all files of the tenants whose grace is over."""
+    services.leaving_sweep(now=timezone.now())
+
+
+@shared_task
 def retention_sweep() -> None:
     """Delete what was kept for as long as its tenant's plan says; S3's own rules follow."""
     now = timezone.now()

@@ -220,6 +220,10 @@ RESULTS_POLL_SECONDS = env.int("RESULTS_POLL_SECONDS", 2)
 LIVE_POLL_SECONDS = env.int("LIVE_POLL_SECONDS", 5)
 LIVE_PROBE_SECONDS = env.int("LIVE_PROBE_SECONDS", 30)
 
+# --- Leaving (docs/leaving.md) ---
+
+DELETION_GRACE_DAYS = env.int("DELETION_GRACE_DAYS", 7, validate=validate.Range(min=1, max=90))
+
 # --- The gateway and the backend behind it ---
 
 AWS_REGION = env.str("AWS_DEFAULT_REGION", "us-east-1")

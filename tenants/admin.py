@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tenants import selectors, services
 from tenants.admin_alerts import AlertAdmin, AlertSettingsAdmin  # noqa: F401  (they register)
+from tenants.admin_leaving import keep, leave
 from tenants.admin_live import LiveDayAdmin, LiveMeterAdmin  # noqa: F401  (they register)
 from tenants.admin_mails import MailAdmin  # noqa: F401  (it registers)
 from tenants.admin_people import InvitationAdmin  # noqa: F401  (it registers)
@@ -88,10 +89,10 @@ class TenantAdmin(ModelAdmin):
     search_fields = ["name", "uuid", "members__user__email"]
     date_hierarchy = "created_at"
     inlines = [MemberInline, HoldInline]
-    actions = ["stop", "resume", "reconcile"]
+    actions = ["stop", "resume", "reconcile", leave, keep]
     fields = [
-        "name", "uuid", "state", "language", "usage_plan", "created_at", "used_this_period",
-        "links", "reconcile_at", "reconcile_attempts", "reconcile_error",
+        "name", "uuid", "state", "closes_at", "language", "usage_plan", "created_at",
+        "used_this_period", "links", "reconcile_at", "reconcile_attempts", "reconcile_error",
     ]  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

@@ -23,6 +23,7 @@ class Act(TextChoices):
     TRANSFER = "transfer", _("Make somebody an owner, and hand the organisation over")
     TAKE_ALONG = "take_along", _("Download all of the organisation's data")
     REQUIRE_FACTOR = "require_factor", _("Require a second factor of everybody")
+    CLOSE = "close", _("Delete the organisation")
 
 
 _MAY: dict[Act, frozenset[str]] = {
@@ -36,6 +37,7 @@ _MAY: dict[Act, frozenset[str]] = {
     Act.TRANSFER: frozenset({Role.OWNER}),
     Act.REQUIRE_FACTOR: frozenset({Role.OWNER}),
     Act.TAKE_ALONG: frozenset({Role.OWNER}),
+    Act.CLOSE: frozenset({Role.OWNER}),
 }
 
 

@@ -14,6 +14,7 @@ from tenants.services import (
     closing,
     idempotency,
     key_ends,
+    leaving_end,
     live,
     mails,
     mirrors,
@@ -101,6 +102,12 @@ def refusals_follow() -> None:
     now = timezone.now()
     for tenant in refusals.tenants_refused(now=now):
         reconciling.reconcile_request(tenant=tenant, now=now)
+
+
+@shared_task
+def leaving_sweep() -> None:
+    """Begin, and finish, the end of tenants whose grace is over."""
+    leaving_end.leaving_sweep(now=timezone.now())
 
 
 @shared_task

@@ -125,6 +125,16 @@ register(
         _tenant,
     ),
     EventType(
+        "tenant.closing",
+        _("Somebody asked to delete the organisation; its keys have stopped."),
+        {"closes_at": "2026-12-01T00:00:00+00:00"},
+    ),
+    EventType(
+        "tenant.kept",
+        _("The organisation is not deleted after all; its keys work again."),
+        {"closes_at": "2026-12-01T00:00:00+00:00"},
+    ),
+    EventType(
         TEST, _("Somebody sent a test event, to one endpoint."), {"message": "This is a test."}
     ),
 )

@@ -45,6 +45,7 @@ from billing.payments.checkout import (
     checkout_expire,
     checkout_get,
     customer_create,
+    customer_delete,
 )
 from billing.payments.disputes import StripeDispute, dispute_get, disputes_since, payment_page
 from billing.payments.errors import (
@@ -88,6 +89,7 @@ __all__ = [
     "checkout_expire",
     "checkout_get",
     "customer_create",
+    "customer_delete",
     "dispute_get",
     "disputes_since",
     "event_verify",

@@ -40,6 +40,18 @@ def customer_create(*, tenant_uuid: str, name: str, email: str) -> str:
     return str(customer.id)
 
 
+def customer_delete(*, customer_id: str) -> None:
+    """Delete a customer with the saved cards; one that Stripe does not know (any more) is as good.
+
+    Payments stay, and can be refunded: https://docs.stripe.com/api/customers/delete
+    """
+    try:
+        call("delete customer", lambda: stripe_client().v1.customers.delete(customer_id))
+    except PaymentRefused as refusal:
+        if refusal.code != "resource_missing":
+            raise
+
+
 def checkout_create(
     *,
     reference: str,

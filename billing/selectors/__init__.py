@@ -9,6 +9,7 @@ from billing.selectors.issued import invoice_by_number as invoice_by_number
 from billing.selectors.issued import invoice_row as invoice_row
 from billing.selectors.issued import invoice_to_pay as invoice_to_pay
 from billing.selectors.issued import invoices as invoices
+from billing.selectors.issued import invoices_owed as invoices_owed
 from billing.selectors.plans import PlanCard as PlanCard
 from billing.selectors.plans import currency_choices as currency_choices
 from billing.selectors.plans import plan_choices as plan_choices

@@ -71,6 +71,15 @@ def invoice_to_pay(invoice: Any) -> dict[str, object]:
     }
 
 
+def invoices_owed(*, tenant: Tenant) -> list[dict[str, object]]:
+    """Return a tenant's open invoices for a list, with what is due."""
+    open_ = invoices(tenant=tenant).filter(state=InvoiceState.OPEN)
+    return [
+        {**invoice_row(each), "due_display": display(each.amount_due, each.currency)}
+        for each in open_
+    ]
+
+
 def _note(invoice: Any) -> str:
     if invoice.state == InvoiceState.OPEN:
         return _waits_for(invoice)

@@ -57,7 +57,7 @@ def invoices_uncollected(*, now: datetime) -> QuerySet[Invoice]:
     is_due = Q(due_on=None) | Q(due_on__lt=now.astimezone(UTC).date())
     smallest = Case(*(When(currency=code, then=least) for code, least in SMALLEST_CHARGE.items()))
     return (
-        Invoice.objects.filter(state=InvoiceState.OPEN, dunning=None)
+        Invoice.objects.filter(state=InvoiceState.OPEN, dunning=None, tenant__leaving_parts=None)
         .filter(total__gte=F("amount_credited") + F("amount_paid") + smallest)
         .annotate(
             last_state=Subquery(last.values("state")[:1]),

@@ -28,7 +28,7 @@ from billing.taxes import UNTAXED, home_currency, taxes_of
 from billing.usage import Used, usage_read
 from tenants.errors import Refused
 from tenants.ids import Ids
-from tenants.models import Meter, Tenant
+from tenants.models import Meter, Tenant, TenantState
 
 _Key = tuple[int, str]  # a subscription's id, and the kind of its invoice
 
@@ -140,6 +140,8 @@ def _fees(
 
 
 def _fee_lines(subscription: Subscription, terms: Terms, close: Close) -> list[Line]:
+    if subscription.fee_until is None and subscription.tenant.state != TenantState.ACTIVE:
+        return []
     share = fee_for_month(
         fee=terms.price.monthly_fee,
         fee_from=subscription.fee_from,

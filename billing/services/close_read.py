@@ -22,7 +22,7 @@ from billing.models import (
 )
 from billing.services.changes import is_decided
 from tenants.ids import Ids
-from tenants.models import Meter
+from tenants.models import Meter, TenantState
 from tenants.periods import Period
 
 
@@ -46,11 +46,13 @@ def due(close: Close) -> QuerySet[Subscription]:
 
 
 def _fee_is_due(close: Close) -> Q:
+    """None is, of what goes on without an end, while its tenant is being deleted."""
     billed = Invoice.objects.filter(
         subscription=OuterRef("pk"), period_start=close.ahead.start, kind=InvoiceKind.FEE
     )
     return Q(
         ~Exists(billed),
+        Q(fee_until__isnull=False) | Q(tenant__state=TenantState.ACTIVE),
         Q(fee_until=None) | Q(fee_until__gt=Greatest("fee_from", Value(close.ahead.start))),
         Q(price__monthly_fee__gt=0) | Q(owes_setup=True),
         fee_from__lt=close.ahead.end,
@@ -94,7 +96,7 @@ def _needed(ids: Collection[int]) -> QuerySet[Subscription]:
     rows = Subscription.objects.filter(pk__in=Ids(ids)).select_related("tenant").order_by("pk")
     return rows.defer(
         "state", "created_at",
-        "tenant__uuid", "tenant__state", "tenant__created_at", "tenant__reconcile_at",
+        "tenant__uuid", "tenant__created_at", "tenant__reconcile_at",
         "tenant__reconcile_revision", "tenant__reconcile_attempts", "tenant__reconcile_error",
         "tenant__claimed_until",
     )  # fmt: skip

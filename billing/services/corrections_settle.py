@@ -47,7 +47,7 @@ def corrections_settle(*, now: datetime) -> None:
     """Bill, or give back, what no usage invoice is to bear. One's failure stops no other's."""
     for tenant_id in _waiting(now).values_list("subscription__tenant", flat=True).distinct():
         try:
-            _tenant_settle(tenant_id, now)
+            tenant_settle(tenant_id=tenant_id, now=now)
         except Exception:
             log.exception("correction.not_settled", tenant=tenant_id)
 
@@ -76,7 +76,8 @@ def _waiting(now: datetime) -> QuerySet[BilledUsage]:
 
 
 @transaction.atomic
-def _tenant_settle(tenant_id: int, now: datetime) -> None:
+def tenant_settle(*, tenant_id: int, now: datetime) -> None:
+    """Bill, or give back, what of a tenant no usage invoice is to bear; again does nothing."""
     tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
     month = month_of(now.astimezone(UTC).date())
     waiting = set(_waiting(now).filter(subscription__tenant=tenant).values_list("pk", flat=True))

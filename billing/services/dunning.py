@@ -61,7 +61,9 @@ def dun(
     """
     run = DunRun()
     uncollected = list(invoices_uncollected(now=now))
-    cases = DunningCase.objects.filter(closed_at=None, is_paused=False)
+    cases = DunningCase.objects.filter(
+        closed_at=None, is_paused=False, invoice__tenant__leaving_parts=None
+    )
     open_ = list(cases.order_by("opened_at", "id").values_list("pk", flat=True))
     total = len(uncollected) + len(open_)
     for number, invoice in enumerate(uncollected, start=1):

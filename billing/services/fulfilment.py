@@ -28,7 +28,7 @@ from billing.services.plan_changes import subscription_begin
 from billing.services.plan_orders import is_awaited, plan_order_again, takes_back_too_much
 from tenants import queue
 from tenants.errors import NotInThisState
-from tenants.models import GrantKind
+from tenants.models import GrantKind, TenantState
 
 
 @transaction.atomic
@@ -128,6 +128,8 @@ def _fulfil(
 
 def _deliver(order: Order, now: datetime) -> bool:
     """Give what was bought; return whether that is still possible."""
+    if order.tenant.state != TenantState.ACTIVE and order.purpose != OrderPurpose.CARD:
+        return False
     match order.purpose:
         case OrderPurpose.EXTENSION:
             tenant = tenant_at_its_plan(tenant=order.tenant, now=now)

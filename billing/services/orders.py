@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 import tenants.selectors
+import tenants.services
 from billing import selectors
 from billing.models import (
     ExtensionPack,
@@ -28,7 +29,7 @@ from billing.services.plan_orders import (
 )
 from billing.tax_tables import priced, taxes_today
 from tenants.errors import Refused
-from tenants.models import QuotaPeriod, Tenant, User
+from tenants.models import QuotaPeriod, Tenant, TenantState, User
 from tenants.periods import period_of
 
 
@@ -56,6 +57,7 @@ def extension_order(
     existing = Order.objects.filter(tenant=tenant, token=token).first() if token else None
     if existing is not None:
         return existing
+    tenants.services.tenant_open_check(tenant=tenant)
     pack = ExtensionPack.objects.filter(code=pack_code, is_active=True).first()
     currency = selectors.currency_of(tenant=tenant)
     price = PackPrice.objects.filter(pack=pack, currency=currency).first()
@@ -124,7 +126,10 @@ def is_current(*, order: Order, now: datetime) -> bool:
 def is_deliverable(*, order: Order, now: datetime) -> bool:
     """Say whether what was ordered can still be had: a pack in its period, on a plan that takes
     packs; a plan until another has begun, or what was paid for the old one went back otherwise.
+    By a tenant that is being deleted nothing can, but for saving a card.
     """
+    if order.purpose != OrderPurpose.CARD and order.tenant.state != TenantState.ACTIVE:
+        return False
     if order.purpose == OrderPurpose.EXTENSION:
         return _runs(order, now) and selectors.takes_packs(tenant=order.tenant)
     return order.subscription is None or (
@@ -192,6 +197,8 @@ def order_renew(*, order: Order, now: datetime) -> Order:
 
 def _offer(order: Order, now: datetime) -> dict[str, Any]:
     """Return today's values of an order's frozen fields. Raise Refused where it cannot be had."""
+    if order.purpose != OrderPurpose.CARD:
+        tenants.services.tenant_open_check(tenant=order.tenant)
     if order.subscription is not None:
         if not is_awaited(order.subscription):
             raise Refused(_("Your plan has changed since. Please choose again."))

@@ -16,6 +16,7 @@ from billing.services.subscriptions import (
 )
 from tenants.errors import Refused
 from tenants.models import Tenant, User
+from tenants.services import tenant_open_check
 
 
 @transaction.atomic
@@ -47,6 +48,7 @@ def plan_change(
     existing = Order.objects.filter(tenant=tenant, token=token).first() if token else None
     if existing is not None:
         return existing
+    tenant_open_check(tenant=tenant)
     made = offer(tenant=tenant, plan_code=plan_code, now=now, at_once=at_once)
     if made.amount != shown:
         raise Refused(_("The amount has changed. Please look at it again."))

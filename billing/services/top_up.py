@@ -46,6 +46,7 @@ def auto_top_up_set(
         .select_related("usage_plan")
         .get(pk=tenant.pk)
     )
+    tenants.services.tenant_open_check(tenant=tenant)
     pack = ExtensionPack.objects.filter(code=pack_code, is_active=True).first()
     if pack is None:
         raise Refused(_("There is no pack “%(code)s” on sale.") % {"code": pack_code})

@@ -83,6 +83,26 @@ def upload_forgotten(*, tenant: str, upload: str, expires: int) -> None:
         )
 
 
+def tenant_forgotten(*, tenant: str) -> None:
+    """Leave nothing of a tenant's uploads and jobs. Nothing may be at work on any of them."""
+    with errors_of("forget a tenant"):
+        table = outputs()["UploadsTable"]
+        pages = (
+            client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=table,
+                KeyConditionExpression="pk = :tenant",
+                ExpressionAttributeValues={":tenant": {"S": tenant}},
+                ProjectionExpression="pk, sk",
+                ConsistentRead=True,
+            )
+        )
+        for page in pages:
+            for item in page["Items"]:
+                client("dynamodb").delete_item(TableName=table, Key=item)
+
+
 def _update(
     tenant: str, upload: str, change: str, values: dict[str, Any], where: str, **more: Any
 ) -> bool:

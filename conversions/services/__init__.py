@@ -10,6 +10,7 @@ compute.py    what their work took, of that
 progress.py   how far an upload is, from that
 jobs.py       jobs that died
 edge.py       what the functions know of keys and tenants
+leaving.py    the files of a tenant that leaves
 live.py       what the live meter has counted
 retention.py  how long files are kept, and their end
 """
@@ -22,6 +23,7 @@ from conversions.services.edge import (
     tenant_publish,
 )
 from conversions.services.jobs import dead_jobs_poll
+from conversions.services.leaving import leaving_sweep
 from conversions.services.links import LIFETIMES, links_create
 from conversions.services.live import live_poll, live_probe
 from conversions.services.presets import preset_save, presets_seed
@@ -58,6 +60,7 @@ __all__ = [
     "edge_sweep",
     "edge_verify",
     "key_publish",
+    "leaving_sweep",
     "lifecycle_apply",
     "links_create",
     "live_poll",

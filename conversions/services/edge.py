@@ -21,7 +21,7 @@ from conversions import backend
 from conversions.models import EdgeItem, Preset
 from conversions.services.watermarks import watermarks_publish
 from tenants import selectors as tenant_selectors
-from tenants.models import ApiKeyVersion, Tenant, VersionStatus
+from tenants.models import ApiKeyVersion, Tenant, TenantState, VersionStatus
 
 log = structlog.get_logger(__name__)
 Body = dict[str, Any]
@@ -90,7 +90,7 @@ def _differences(now: datetime) -> Iterator[tuple[str, Body | None]]:
     )
     keys = _versions().filter(status__in=KNOWN)
     bodies: Iterable[tuple[str, Body | None]] = chain(
-        _tenant_bodies(Tenant.objects.all(), now),
+        _tenant_bodies(Tenant.objects.exclude(state=TenantState.CLOSED), now),
         ((_key_of(version), _key_body(version)) for version in keys),
     )
     for key, body in bodies:
@@ -126,6 +126,10 @@ def _tenant_key(uuid: object) -> str:
 
 
 def _tenant_publish(tenant: Tenant, now: datetime) -> None:
+    """Publish a tenant, or that it is gone."""
+    if tenant.state == TenantState.CLOSED:
+        _publish(_tenant_key(tenant.uuid), None, now)
+        return
     for key, body in _tenant_bodies(Tenant.objects.filter(pk=tenant.pk), now):
         _publish(key, body, now)
 

@@ -176,7 +176,8 @@ def _of_report(body: dict[str, Any], *, even_deleted: bool = False) -> Upload | 
     """Return the upload that a report is about, made where it is a new one of the API's."""
     tenant, uuid = body["tenant"], body["upload"]
     if body.get("origin") == "api":
-        owner = Tenant.objects.filter(uuid=tenant).first()
+        # Of one that leaves the files go, or went: a late report brings none back.
+        owner = Tenant.objects.filter(uuid=tenant, leaving_parts=None).first()
         if owner is not None:
             Upload.objects.get_or_create(
                 uuid=uuid,

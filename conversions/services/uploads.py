@@ -22,7 +22,7 @@ from conversions.services.sharing import failure_tell, revision_next, tell_soon,
 from tenants import queue
 from tenants.errors import Refused
 from tenants.models import Tenant, User
-from tenants.services import audit_record
+from tenants.services import audit_record, tenant_open_check
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,8 @@ def upload_create(
 ) -> tuple[Upload, backend.PresignedPost]:
     """Write an upload whose file is to come; return it with the form to post the file with.
 
-    Raise Refused for a size that S3 would refuse, or where too many are unfinished, and
+    Raise Refused for a size that S3 would refuse, or where too many are unfinished or the
+    tenant is being deleted, and
     BackendError, with nothing written, where no form can be had. What the file really is, is
     decided by its bytes, later.
     """
@@ -59,6 +60,7 @@ def upload_create(
             _("“%(name)s” is too large: at most %(most)d MB.")
             % {"name": filename, "most": backend.LARGEST // 1_000_000}
         )
+    tenant_open_check(tenant=tenant)
     unfinished = Upload.objects.filter(
         tenant=tenant,
         deleted_at=None,

@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(default='en', max_length=8, verbose_name='language')),
                 ('requires_second_factor', models.BooleanField(default=False, verbose_name='requires a second factor')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('closes_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='closes at')),
                 ('reconcile_at', models.DateTimeField(db_index=True, null=True, verbose_name='reconcile at')),
                 ('reconcile_revision', models.PositiveIntegerField(default=0, editable=False)),
                 ('reconcile_attempts', models.PositiveIntegerField(default=0, verbose_name='failed attempts')),
@@ -782,6 +783,22 @@ class Migration(migrations.Migration):
                 'verbose_name': 'alert level',
                 'verbose_name_plural': 'alert levels',
                 'constraints': [models.UniqueConstraint(fields=('tenant', 'kind', 'period_start', 'period_end'), name='alert_level_per_period')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LeavingPart',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('app', models.CharField(max_length=20, verbose_name='part')),
+                ('begun_at', models.DateTimeField(verbose_name='begun at')),
+                ('done_at', models.DateTimeField(null=True, verbose_name='done at')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leaving_parts', to='tenants.tenant', verbose_name='tenant')),
+            ],
+            options={
+                'verbose_name': 'part of a deletion',
+                'verbose_name_plural': 'parts of deletions',
+                'ordering': ['-begun_at', 'app'],
+                'constraints': [models.UniqueConstraint(fields=('tenant', 'app'), name='leaving_part_once_per_app')],
             },
         ),
     ]

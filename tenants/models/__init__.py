@@ -7,6 +7,7 @@ keys.py        API keys and their versions
 tokens.py      tokens for the management API
 idempotency.py calls of the management API that are made once
 usage.py       usage by version, meter and UTC day
+leaving.py     what is to be done before a tenant that leaves is gone
 live.py        the live meter's figures: seconds old, never billed
 quota.py       entitlements, grants, leases
 outbox.py      news for the apps above, and what has been done with it
@@ -22,6 +23,7 @@ from tenants.models.audit import AuditEntry
 from tenants.models.idempotency import IdempotentCall
 from tenants.models.invitations import Invitation, InvitationState
 from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
+from tenants.models.leaving import LeavingPart
 from tenants.models.live import LiveDay, LiveMeter, LiveMinute
 from tenants.models.mails import Mail
 from tenants.models.outbox import OutboxEvent
@@ -62,6 +64,7 @@ __all__ = [
     "InvitationState",
     "KeySlot",
     "Lease",
+    "LeavingPart",
     "LiveDay",
     "LiveMeter",
     "LiveMinute",

@@ -67,6 +67,7 @@ class Tenant(models.Model):
     gateway shows what the rows say (tenants/services/reconcile.py). `reconcile_revision` counts
     those requests, so that one which comes during a run is not lost. `claimed_until` is held by
     the worker that is at it.
+    `closes_at` is when the grace of one that is closing is over.
     """
 
     uuid = models.UUIDField(_("ID"), default=uuid.uuid4, unique=True, editable=False)
@@ -80,6 +81,7 @@ class Tenant(models.Model):
     )
     requires_second_factor = models.BooleanField(_("requires a second factor"), default=False)
     created_at = models.DateTimeField(_("created at"))
+    closes_at = models.DateTimeField(_("closes at"), null=True, blank=True, db_index=True)
     reconcile_at = models.DateTimeField(_("reconcile at"), null=True, db_index=True)
     reconcile_revision = models.PositiveIntegerField(default=0, editable=False)
     reconcile_attempts = models.PositiveIntegerField(_("failed attempts"), default=0)

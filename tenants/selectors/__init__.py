@@ -37,6 +37,7 @@ from tenants.selectors.live_pages import live_hour as live_hour
 from tenants.selectors.live_pages import live_today as live_today
 from tenants.selectors.members import is_last_owner as is_last_owner
 from tenants.selectors.members import members_who_may as members_who_may
+from tenants.selectors.members import users_of_no_other as users_of_no_other
 from tenants.selectors.quota import Quota as Quota
 from tenants.selectors.quota import current_period as current_period
 from tenants.selectors.quota import entitlement_requests as entitlement_requests
@@ -67,8 +68,7 @@ from tenants.selectors.webhooks import webhook_listeners as webhook_listeners
 
 def membership(*, user: User, tenant_uuid: str | None) -> Member | None:
     """Return the user's membership: in the tenant asked for, else the oldest one."""
-    mine = Member.objects.filter(user=user).select_related("tenant__usage_plan", "user")
-    mine = mine.order_by("id")
+    mine = _members(user).select_related("tenant__usage_plan", "user").order_by("id")
     if tenant_uuid:
         chosen = mine.filter(tenant__uuid=tenant_uuid).first()
         if chosen is not None:
@@ -78,15 +78,22 @@ def membership(*, user: User, tenant_uuid: str | None) -> Member | None:
 
 def memberships(*, user: User) -> QuerySet[Member]:
     """Return all of a user's memberships, by the tenant's name."""
-    return Member.objects.filter(user=user).select_related("tenant").order_by("tenant__name", "id")
+    return _members(user).select_related("tenant").order_by("tenant__name", "id")
+
+
+def _members(user: User) -> QuerySet[Member]:
+    """Return a user's memberships of tenants whose end has not begun."""
+    return Member.objects.filter(user=user, tenant__leaving_parts=None)
 
 
 def holds_standing(*, tenant: Tenant) -> list[str]:
     """Return why the tenant's keys are stopped, in words, with what whoever stopped them says.
 
-    Not that an invoice is unpaid: every page has a banner for that, with the way to pay it.
+    Not that an invoice is unpaid, or that it is being deleted: every page has a banner for that,
+    with the way out.
     """
-    standing = tenant.holds.filter(lifted_at=None).exclude(reason=HoldReason.DUNNING)
+    told = [HoldReason.DUNNING, HoldReason.DELETION]
+    standing = tenant.holds.filter(lifted_at=None).exclude(reason__in=told)
     return [
         f"{hold.get_reason_display()}: {hold.note}" if hold.note else str(hold.get_reason_display())
         for hold in standing

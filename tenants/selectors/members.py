@@ -1,6 +1,8 @@
 """What pages and services ask of a team."""
 
-from tenants.models import Member, Role, Tenant
+from django.db.models import Exists, OuterRef, QuerySet
+
+from tenants.models import Member, Role, Tenant, User
 from tenants.permissions import Act, may
 
 
@@ -16,3 +18,9 @@ def members_who_may(*, tenant: Tenant, act: Act) -> list[Member]:
     """Return the members whose role allows an act, in the order in which they joined."""
     members = Member.objects.filter(tenant=tenant).select_related("user")
     return [member for member in members if may(member, act)]
+
+
+def users_of_no_other(*, tenant: Tenant) -> QuerySet[User]:
+    """Return the members who belong to no other tenant, and are no operators."""
+    others = Member.objects.filter(user=OuterRef("pk")).exclude(tenant=tenant)
+    return User.objects.filter(~Exists(others), memberships__tenant=tenant, is_staff=False)

@@ -38,6 +38,8 @@ from tenants.services.invitations import (
     invitation_withdraw,
 )
 from tenants.services.key_rotation import MOST_OVERLAP, api_key_overlap_end, api_key_rotate
+from tenants.services.leaving import tenant_keep, tenant_leave, tenant_open_check
+from tenants.services.leaving_end import leaving_parts_do, rows_forget
 from tenants.services.live import live_record
 from tenants.services.mails import mail_members, mail_operators, mail_send_again
 from tenants.services.members import (
@@ -100,6 +102,7 @@ __all__ = [
     "invitation_resend",
     "invitation_withdraw",
     "kinds_mailed",
+    "leaving_parts_do",
     "level_move",
     "levels_moved",
     "live_record",
@@ -117,9 +120,13 @@ __all__ = [
     "quota_grant_restore",
     "quota_grant_return",
     "quota_grant_withdraw",
+    "rows_forget",
     "second_factor_require",
     "tenant_change_plan",
     "tenant_create",
+    "tenant_keep",
+    "tenant_leave",
+    "tenant_open_check",
     "tenant_update",
     "usage_plan_save",
     "usage_record",

@@ -18,6 +18,7 @@ from tenants.errors import NotInThisState, Refused
 from tenants.expiry import told_days
 from tenants.models import ApiKey, ApiKeyVersion, KeySlot, Tenant, User, VersionStatus
 from tenants.services.audit import audit_record
+from tenants.services.leaving import tenant_open_check
 from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import STOP, reconcile_request
 from tenants.services.webhook_events import webhook_tell
@@ -33,8 +34,9 @@ LIVING = (VersionStatus.PENDING, VersionStatus.ACTIVE, VersionStatus.RETIRING)
 def version_create(*, api_key: ApiKey, now: datetime) -> ApiKeyVersion:
     """Write a PENDING version. It is primary where the tenant has no other primary version.
 
-    Raise Refused where the tenant made very many of late.
+    Raise Refused where the tenant made very many of late, or is being deleted.
     """
+    tenant_open_check(tenant=api_key.tenant)
     of_tenant = ApiKeyVersion.objects.filter(api_key__tenant_id=api_key.tenant_id)
     most = MOST_NEW_VALUES * api_key.tenant.usage_plan.most_keys + BESIDES
     if of_tenant.filter(created_at__gt=now - timedelta(hours=24)).count() >= most:

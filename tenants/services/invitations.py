@@ -14,6 +14,7 @@ from tenants.models import Invitation, InvitationState, Mail, Member, Tenant, Us
 from tenants.scopes import Scope
 from tenants.selectors.invitations import Standing, invitations_open, standing
 from tenants.services.audit import audit_record
+from tenants.services.leaving import tenant_open_check
 from tenants.services.mails import mail_add
 from tenants.services.members import demand_may_give, member_acting, tenant_locked
 
@@ -35,9 +36,10 @@ def invitation_create(
     """Invite whoever reads an address's mail. An expired invitation of theirs is withdrawn.
 
     Raise Refused where the actor, or the API's caller, may not give the role, for a member's or an
-    invited address, or for too many.
+    invited address, for too many, or where the tenant is being deleted.
     """
     tenant, email = tenant_locked(tenant), email.strip().lower()
+    tenant_open_check(tenant=tenant)
     demand_may_give(member_acting(tenant, actor), within, role)
     if Member.objects.filter(tenant=tenant, user__email__iexact=email).exists():
         raise Refused(_("%(email)s is a member already.") % {"email": email})
@@ -64,6 +66,7 @@ def invitation_resend(*, invitation: Invitation, actor: User, now: datetime) -> 
     """
     invitation = _locked(invitation)
     _demand_open(invitation)
+    tenant_open_check(tenant=invitation.tenant)
     demand_may_give(member_acting(invitation.tenant, actor), None, invitation.role)
     invitation.invited_by = actor
     invitation.sendings += 1

@@ -17,6 +17,7 @@ from tenants.permissions import Act, may
 from tenants.scopes import Scope, scopes_named, scopes_of
 from tenants.selectors.tokens import api_tokens
 from tenants.services.audit import audit_record
+from tenants.services.leaving import tenant_open_check
 from tenants.services.members import member_acting, tenant_locked
 
 USUAL_DAYS = 90
@@ -44,6 +45,7 @@ def api_token_create(
     maker who has ended, or where the tenant has too many.
     """
     tenant = tenant_locked(tenant)
+    tenant_open_check(tenant=tenant)
     within = _scopes_of_maker(tenant, actor, made_by, for_machines=user is None, now=now)
     name = " ".join(name.split())
     if not name or len(name) > 60:

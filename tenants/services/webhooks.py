@@ -24,6 +24,7 @@ from tenants.models import (
 from tenants.outgoing import is_within
 from tenants.permissions import Act
 from tenants.services.audit import audit_record
+from tenants.services.leaving import tenant_open_check
 from tenants.services.mails import mail_members
 from tenants.webhook_types import event_type
 
@@ -84,6 +85,7 @@ def webhook_endpoint_create(
     """
     url, types = webhook_url_checked(url), _types_checked(event_types)
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    tenant_open_check(tenant=tenant)
     if WebhookEndpoint.objects.filter(tenant=tenant).count() >= MOST_ENDPOINTS:
         raise Refused(
             _("You have %(count)d endpoints; delete one first.") % {"count": MOST_ENDPOINTS}

@@ -104,6 +104,8 @@ PAGES: Mapping[str, Row] = {
     "settings/alerts/": {"GET": TEAM, "POST": LEADS},
     "settings/alerts/spending/": {"POST": BUYERS},
     "settings/security/required/": {"POST": OWNER},
+    "settings/delete/": {"GET": OWNER, "POST": OWNER},
+    "settings/keep/": {"POST": OWNER},
     "settings/tokens/": {"GET": TEAM, "POST": TEAM},
     "settings/webhooks/": LOOK,
     "settings/webhooks/events/": LOOK,

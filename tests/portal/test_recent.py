@@ -68,6 +68,7 @@ def test_what_is_dangerous_asks_and_what_is_not_does_not(tenant: Tenant, erin: U
         ("/billing/plan/starter/", {"amount": "0"}),
         ("/billing/cards/add/", {}),
         (f"/billing/cards/{card.pk}/remove/", {}),
+        ("/settings/delete/", {"name": "Erin Ltd"}),
         ("/team/invite/", {"email": "dave@example.com", "role": "owner"}),
     ]
     browser = signed_in_long_ago(erin)

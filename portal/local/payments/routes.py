@@ -59,6 +59,7 @@ ROUTES = [
     Route("GET", "/v1/customers", customers.list_all, customers.LIST),
     Route("GET", "/v1/customers/{id}", customers.retrieve, customers.RETRIEVE),
     Route("POST", "/v1/customers/{id}", customers.update, customers.UPDATE),
+    Route("DELETE", "/v1/customers/{id}", customers.delete, customers.DELETE),
     Route(
         "GET",
         "/v1/customers/{id}/payment_methods",

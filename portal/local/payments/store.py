@@ -127,6 +127,9 @@ class Transaction:
             (document["id"], document["object"], json.dumps(document, ensure_ascii=False)),
         )
 
+    def remove(self, id: str) -> None:
+        self.db.execute("DELETE FROM objects WHERE id = ?", (id,))
+
     def select(
         self,
         kind: str,

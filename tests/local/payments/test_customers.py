@@ -94,3 +94,19 @@ def test_another_customers_card_is_refused(client: stripe.StripeClient) -> None:
         charge(client, customer=bob.id, payment_method=card.id)
     with pytest.raises(stripe.InvalidRequestError, match="include the Customer"):
         charge(client, payment_method=card.id)
+
+
+def test_a_deleted_customer_is_gone_with_the_cards_and_payments_stay(
+    client: stripe.StripeClient,
+) -> None:
+    alice = customer(client)
+    intent = charge(client, customer=alice.id)
+    card = client.v1.payment_methods.attach("pm_card_visa", {"customer": alice.id})
+    assert client.v1.customers.delete(alice.id).deleted is True
+    assert client.v1.payment_methods.retrieve(card.id).customer is None
+    for again in (client.v1.customers.delete, client.v1.customers.retrieve):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            again(alice.id)
+        assert refused.value.code == "resource_missing"
+    assert client.v1.payment_intents.retrieve(intent.id).status == "succeeded"
+    assert client.v1.refunds.create({"payment_intent": intent.id}).status == "succeeded"

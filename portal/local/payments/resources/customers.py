@@ -35,6 +35,7 @@ _FIELDS: dict[str, Field] = {
 CREATE = Hash(_FIELDS)
 UPDATE = Hash(_FIELDS)
 RETRIEVE = Hash(EXPAND)
+DELETE = Hash({})
 LIST = Hash({**PAGE, "created": Range(), "email": Text(max=512)})
 
 
@@ -89,6 +90,18 @@ def update(tx: Transaction, params: dict[str, Any], id: str) -> Object:
         tx.save(customer)
         tx.emit("customer.updated", customer, changed)
     return customer
+
+
+def delete(tx: Transaction, params: dict[str, Any], id: str) -> Object:
+    """Delete a customer, and detach the saved cards. Nothing of it can be retrieved any more, where
+    Stripe itself would say that it is deleted.
+    """
+    customer = tx.get("customer", id)
+    for method in tx.select("payment_method", equal={"customer": id}):
+        tx.save({**method, "customer": None})
+    tx.remove(id)
+    tx.emit("customer.deleted", customer)
+    return {"id": id, "object": "customer", "deleted": True}
 
 
 def list_all(tx: Transaction, params: dict[str, Any]) -> Object:

@@ -1,0 +1,28 @@
+"""The form by which an organisation is deleted."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import Tenant
+
+
+class LeavingForm(forms.Form):
+    """The organisation's name, typed: nobody deletes by mistake what they can name."""
+
+    name = forms.CharField(
+        label=_("The organisation's name, to confirm"),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tenant = tenant
+
+    def clean_name(self) -> str:
+        name = " ".join(self.cleaned_data["name"].split())
+        if name != self._tenant.name:
+            raise ValidationError(_("That is not the name of this organisation."))
+        return name

@@ -1,0 +1,171 @@
+"""A tenant that leaves is billed up to the day, charged once, and forgotten by Stripe."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import stripe
+
+from billing import payments, services
+from billing.models import (
+    AutoTopUp,
+    Customer,
+    ExtensionPack,
+    Invoice,
+    InvoiceKind,
+    InvoiceState,
+    OrderState,
+    PlanChange,
+    SavedCard,
+    Subscription,
+    SubscriptionState,
+    TaxDetails,
+)
+from billing.payments import PaymentUnavailable
+from billing.services import leaving
+from tenants.errors import NotInThisState
+from tenants.models import ApiKeyVersion, GatewayPlan, LeavingPart, Meter, Tenant, UsageDay
+from tenants.services import leaving_end, tenant_keep, tenant_leave
+from tests.billing.books import balances
+from tests.billing.conftest import (
+    SignUpCall,
+    close_and_collect,
+    pay,
+    start,
+    stripe_client,
+    subscribe,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ASKED = datetime(2026, 12, 10, 12, tzinfo=UTC)
+OVER = ASKED + timedelta(days=7)
+SETTLED = OVER + timedelta(hours=6)
+
+
+def read(tenant: Tenant, used: int, *, on: date, at: datetime) -> None:
+    """Let the gateway's answer be that so many requests passed on a day."""
+    tenant.refresh_from_db()
+    mirror = GatewayPlan.objects.get(usage_plan=tenant.usage_plan, slot="primary")
+    UsageDay.objects.update_or_create(
+        tenant=tenant, version=ApiKeyVersion.objects.get(api_key__tenant=tenant),
+        gateway_plan=mirror, meter=Meter.REQUESTS, day=on, defaults={"used": used, "read_at": at},
+    )  # fmt: skip
+    GatewayPlan.objects.filter(pk=mirror.pk).update(read_at=at)
+
+
+def go_on(now: datetime) -> bool:
+    """Sweep once; return whether this app's part is done."""
+    leaving_end.leaving_sweep(now=now)
+    leaving.leaving_sweep(now=now)
+    return LeavingPart.objects.get(app="billing").done_at is not None
+
+
+@pytest.fixture
+def payg(sign_up: SignUpCall) -> Tenant:
+    """A tenant that pays by use, with a card, and 5,000 requests on the day before it asked."""
+    tenant = subscribe(sign_up, "payg")
+    TaxDetails.objects.create(
+        tenant=tenant, legal_name="Alice", address="1 Road", country="US", saved_at=ASKED
+    )
+    tenant_leave(tenant=tenant, actor=None, now=ASKED)
+    read(tenant, 5_000, on=date(2026, 12, 9), at=OVER)
+    return tenant
+
+
+def test_what_was_used_is_invoiced_and_charged_and_then_all_goes(payg: Tenant) -> None:
+    customer = Customer.objects.get(tenant=payg)
+    stripe_id = customer.stripe_id
+    pack = ExtensionPack.objects.get(code="extra-100")
+    AutoTopUp.objects.create(tenant=payg, pack=pack, percent=9, most_per_period=1, set_at=ASKED)
+    assert not go_on(OVER)  # the figure may still move
+    read(payg, 5_000, on=date(2026, 12, 9), at=SETTLED)
+    assert go_on(SETTLED)
+    invoice = Invoice.objects.get(kind=InvoiceKind.USAGE, period_start=date(2026, 12, 1))
+    assert (invoice.total, invoice.state) == (8_00, InvoiceState.PAID)
+    assert invoice.buyer["name"] == "Alice"
+    subscription = Subscription.objects.get(tenant=payg, plan__code="payg")
+    assert (subscription.state, subscription.ends_on) == (SubscriptionState.CANCELLED, OVER.date())
+    customer.refresh_from_db()
+    assert (customer.stripe_id, customer.payment_method_id) == ("", "")
+    for kind in (SavedCard, TaxDetails, AutoTopUp):
+        assert not kind.objects.exists()
+    with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
+        stripe_client().v1.customers.retrieve(stripe_id)
+    # The months' run finds nothing more of it, ever.
+    assert close_and_collect(datetime(2027, 1, 3, tzinfo=UTC)).written == []
+    assert set(balances()) == {"stripe", "revenue"}
+
+
+def test_an_invoice_that_cannot_be_collected_stays_owed_and_nobody_is_dunned(payg: Tenant) -> None:
+    card = SavedCard.objects.get(customer__tenant=payg)
+    payments.card_detach(payment_method_id=card.stripe_id)
+    go_on(OVER)
+    read(payg, 5_000, on=date(2026, 12, 9), at=SETTLED)
+    assert go_on(SETTLED)
+    assert Invoice.objects.get(kind=InvoiceKind.USAGE).state == InvoiceState.OPEN
+    run = services.dun(now=SETTLED + timedelta(days=30))
+    assert (run.opened, run.taken, run.failed) == ([], [], {})
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_death_at_each_call_to_stripe_is_gone_on_from(
+    payg: Tenant, dies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on(OVER)
+    read(payg, 5_000, on=date(2026, 12, 9), at=SETTLED)
+    for name in ("intent_create", "customer_delete"):
+        with monkeypatch.context() as patch:
+            patch.setattr(payments, name, dying(getattr(payments, name), dies))
+            assert not go_on(SETTLED)
+    assert go_on(SETTLED + timedelta(minutes=11))
+    invoice = Invoice.objects.get(kind=InvoiceKind.USAGE)
+    assert (invoice.state, invoice.amount_paid) == (InvoiceState.PAID, 8_00)
+    (intent,) = (
+        each
+        for each in stripe_client().v1.payment_intents.list({"limit": 20}).data
+        if each.metadata.to_dict().get("invoice") == str(invoice.uuid)
+    )
+    assert intent.amount_received == 8_00
+
+
+def dying(call: Callable[..., object], when: str) -> Callable[..., object]:
+    def die(**given: object) -> object:
+        if when == "after":
+            call(**given)
+        raise PaymentUnavailable("no answer")
+
+    return die
+
+
+def test_no_fee_comes_while_it_leaves_and_it_comes_once_it_stays(starter: Tenant) -> None:
+    asked = datetime(2026, 11, 28, tzinfo=UTC)
+    first = datetime(2026, 12, 1, 6, tzinfo=UTC)
+    tenant_leave(tenant=starter, actor=None, now=asked)
+    assert close_and_collect(first).written == []
+    tenant_keep(tenant=starter, actor=None, now=first)
+    (fee,) = close_and_collect(first + timedelta(hours=1)).written
+    assert (fee.kind, fee.total) == (InvoiceKind.FEE, 29_00)
+
+
+def test_what_was_to_come_is_given_up(starter: Tenant) -> None:
+    """A change of plan, a page that is open, and one that was paid all the same."""
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    services.plan_change(tenant=starter, plan_code="free", shown=0, token="a", actor=None, now=now)
+    order = services.extension_order(
+        tenant=starter, pack_code="extra-100", token="b", actor=None, now=now
+    )
+    page = start(order, now=now)
+    tenant_leave(tenant=starter, actor=None, now=now)
+    with pytest.raises(NotInThisState):
+        services.extension_order(
+            tenant=starter, pack_code="extra-100", token="c", actor=None, now=now
+        )
+    leaving.tenant_closing(tenant=starter, now=now)
+    assert PlanChange.objects.get().state == "withdrawn"
+    pay(page)
+    order.refresh_from_db()
+    order = services.order_check(order=order, now=now)
+    assert order.state == OrderState.REFUND_DUE
+    assert not go_on(now + timedelta(days=7))  # what goes back has not gone yet
+    services.order_refund(order=order, now=now)
+    assert go_on(now + timedelta(days=7))

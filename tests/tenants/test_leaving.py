@@ -1,0 +1,144 @@
+"""Asking for the end, keeping after all, and what an end waits for. No app above is asked here."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tenants import services
+from tenants.errors import NotInThisState
+from tenants.models import (
+    ApiKey,
+    AuditEntry,
+    HoldReason,
+    LeavingPart,
+    Mail,
+    Member,
+    OutboxEvent,
+    Role,
+    TenantState,
+    User,
+    VersionStatus,
+)
+from tenants.services import leaving_end
+from tests.cast import Cast
+from tests.left import kinds_left
+from tests.sessions import signed_in
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+WEEK = timedelta(days=7)
+
+
+def test_it_stops_the_keys_and_tells_owners(cast: Cast) -> None:
+    tenant = services.tenant_leave(tenant=cast.alice_corp, actor=cast.alice, now=NOW)
+    assert (tenant.state, tenant.closes_at) == (TenantState.CLOSING, NOW + WEEK)
+    assert tenant.holds.get(lifted_at=None).reason == HoldReason.DELETION
+    entry = AuditEntry.objects.get(tenant=tenant, action="tenant.closing")
+    assert entry.actor == cast.alice
+    assert [mail.to for mail in Mail.objects.all()] == ["alice@example.com"]
+    assert OutboxEvent.objects.filter(kind="tenant.closing", tenant=tenant).exists()
+    with pytest.raises(NotInThisState, match="already"):
+        services.tenant_leave(tenant=tenant, actor=cast.alice, now=NOW)
+
+
+def test_nothing_new_is_taken_on_until_it_is_kept(cast: Cast) -> None:
+    tenant = cast.alice_corp
+    key = ApiKey.objects.get(tenant=tenant)
+    services.tenant_leave(tenant=tenant, actor=cast.alice, now=NOW)
+    for act in (
+        lambda: services.api_key_create(tenant=tenant, name="n", actor=cast.alice, now=NOW),
+        lambda: services.api_key_rotate(
+            api_key=key, overlap=timedelta(0), actor=cast.alice, now=NOW
+        ),
+        lambda: services.invitation_create(
+            tenant=tenant, email="d@example.com", role=Role.BILLING, actor=cast.alice, now=NOW
+        ),
+    ):
+        with pytest.raises(NotInThisState, match="An owner can keep it"):
+            act()
+    kept = services.tenant_keep(tenant=tenant, actor=cast.alice, now=NOW + WEEK / 2)
+    assert (kept.state, kept.closes_at) == (TenantState.ACTIVE, None)
+    assert not tenant.holds.filter(lifted_at=None).exists()
+    services.api_key_rotate(api_key=key, overlap=timedelta(0), actor=cast.alice, now=NOW)
+    with pytest.raises(NotInThisState, match="not being deleted"):
+        services.tenant_keep(tenant=tenant, actor=cast.alice, now=NOW)
+
+
+def test_it_is_too_late_once_the_grace_is_over(cast: Cast) -> None:
+    tenant = services.tenant_leave(tenant=cast.alice_corp, actor=cast.alice, now=NOW)
+    leaving_end.leaving_sweep(now=NOW + WEEK - timedelta(seconds=1))
+    assert not LeavingPart.objects.exists()
+    with pytest.raises(NotInThisState, match="too late"):
+        services.tenant_keep(tenant=tenant, actor=cast.alice, now=NOW + WEEK)
+    leaving_end.leaving_sweep(now=NOW + WEEK)
+    with pytest.raises(NotInThisState, match="too late"):  # by a clock that is behind
+        services.tenant_keep(tenant=tenant, actor=cast.alice, now=NOW)
+    key = ApiKey.objects.get(tenant=tenant)
+    assert (key.revoked_at, key.versions.get().status) == (NOW + WEEK, VersionStatus.REVOKED)
+
+
+def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> None:
+    """Bob works for Charlie too, and stays; a tenant whose end fails keeps no other."""
+    tenant, later = cast.alice_corp, NOW + WEEK
+    Member.objects.create(
+        tenant=cast.charlie_corp, user=cast.bob, role=Role.DEVELOPER, created_at=NOW
+    )
+    for each in (cast.charlie_corp, tenant):
+        services.tenant_leave(tenant=each, actor=cast.alice, now=NOW)
+    for _again in range(2):
+        leaving_end.leaving_sweep(now=later)
+
+    def fails_for_charlie(each: object, _now: object) -> bool:
+        if each == cast.charlie_corp:
+            raise OSError
+        return True
+
+    for app in ("billing", "conversions"):
+        leaving_end.leaving_sweep(now=later)
+        tenant.refresh_from_db()
+        assert tenant.state == TenantState.CLOSING
+        services.leaving_parts_do(app=app, do=fails_for_charlie, now=later)
+    leaving_end.leaving_sweep(now=later)
+    tenant.refresh_from_db()
+    assert (tenant.state, tenant.name) == (TenantState.CLOSED, leaving_end.NAME)
+    assert set(User.objects.values_list("email", flat=True)) == {
+        "bob@example.com", "charlie@example.com",
+    }  # fmt: skip
+    assert kinds_left(tenant) == {
+        "ApiKey", "ApiKeyVersion", "Entitlement", "LeavingPart", "OutboxEvent", "PlanSpan",
+    }  # fmt: skip
+    assert ApiKey.objects.get(tenant=tenant).name == leaving_end.KEY_NAME
+    last = AuditEntry.objects.get(action="tenant.closed")
+    assert last.data == {"asked_at": NOW.isoformat(), "asked_by": cast.alice.pk}
+    cast.charlie_corp.refresh_from_db()
+    assert cast.charlie_corp.state == TenantState.CLOSING
+
+
+def test_every_page_says_so_and_an_owner_keeps_it(cast: Cast) -> None:
+    services.tenant_leave(tenant=cast.alice_corp, actor=cast.alice, now=timezone.now())
+    owner, member = signed_in(cast.alice), signed_in(cast.bob)
+    for browser, offers in ((owner, True), (member, False)):
+        page = browser.get("/team/").content.decode()
+        assert "Alice Corp is deleted on" in page
+        assert ("Keep the organisation" in page) is offers
+    refused = owner.post("/keys/create/", {"name": "n"}, follow=True)
+    assert "it takes nothing new on" in text_of(refused)
+    assert owner.get("/settings/delete/")["Location"] == "/settings/"
+    kept = owner.post("/settings/keep/", follow=True)
+    assert "The organisation is kept." in text_of(kept)
+
+
+def text_of(answer: object) -> str:
+    return str(answer.content.decode())  # type: ignore[attr-defined]  # the test client's
+
+
+def test_operators_ask_for_it_and_keep_it(cast: Cast, admin_user: User, client: Client) -> None:
+    client.force_login(admin_user)
+    chosen = {"_selected_action": [cast.alice_corp.pk]}
+    changelist = "/admin/tenants/tenant/"
+    for action, state in (("leave", TenantState.CLOSING), ("keep", TenantState.ACTIVE)):
+        assert client.post(changelist, {"action": action, **chosen}).status_code == 302
+        cast.alice_corp.refresh_from_db()
+        assert cast.alice_corp.state == state
