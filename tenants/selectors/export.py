@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.export import Part, document, table
 from tenants.models import (
+    Alert,
     ApiKeyVersion,
     ApiToken,
     AuditEntry,
@@ -116,6 +117,13 @@ def export_parts(*, tenant: Tenant) -> Iterator[Part]:
             "disabled_at": "disabled_at", "disabled_because": "disabled_reason",
         },
     )  # fmt: skip
+    alerts = Alert.objects.filter(tenant=tenant)
+    yield _table(
+        "alerts.csv",
+        _("Alerts that were raised."),
+        alerts,
+        {"at": "raised_at", "kind": "kind", "data": "data", "seen_at": "seen_at"},
+    )
     entries = AuditEntry.objects.filter(tenant=tenant)
     yield _table(
         "audit.csv",

@@ -14,7 +14,7 @@ import billing.services
 from billing.models import Currency
 from portal.export import README, export
 from tenants.export import harmless
-from tenants.models import AuditEntry, Tenant, User
+from tenants.models import Alert, AuditEntry, Tenant, User
 from tests.billing.books import issued
 from tests.cast import Cast
 from tests.conversions.test_archive import put, sent, unpacked
@@ -34,6 +34,7 @@ def tenant(stack: str) -> Tenant:
         language="en",
     ).tenant  # fmt: skip
     issued(tenant, 30_00, now=now)
+    Alert.objects.create(tenant=tenant, kind="quota", key="k", raised_at=now)
     for filename in ("湖.jpg", "gone.jpg"):
         upload = an_upload(tenant, filename=filename, bytes=3, created_by=user)
         if filename != "gone.jpg":
@@ -60,6 +61,7 @@ def test_an_owner_takes_all_along(tenant: Tenant) -> None:
     assert rows(found["billing/invoices.csv"])[0]["number"] == invoice.number
     assert found[f"billing/invoices/{invoice.number}.pdf"].startswith(b"%PDF")
     assert {row["filename"] for row in rows(found["uploads.csv"])} == {"湖.jpg", "gone.jpg"}
+    assert rows(found["alerts.csv"])[0]["kind"] == "quota"
     assert found["uploads/湖.jpg"] == b"abc"
     assert "uploads/gone.jpg" not in found
     readme = found[README].decode()
