@@ -90,9 +90,11 @@ class AlertSeeView(TenantView):
     @extend_schema(summary="Mark an alert as seen", request=None, responses=AlertSerializer)
     def post(self, request: Request, alert_id: uuid.UUID) -> Response:
         """Note that somebody has seen it; again changes nothing."""
-        tenant = self.caller(request).tenant
-        alert = get_object_or_404(selectors.alerts(tenant=tenant), uuid=alert_id)
-        services.alerts_see(tenant=tenant, alert=alert, now=timezone.now())
+        caller = self.caller(request)
+        alert = get_object_or_404(selectors.alerts(tenant=caller.tenant), uuid=alert_id)
+        services.alerts_see(
+            tenant=caller.tenant, alert=alert, actor=caller.user, now=timezone.now()
+        )
         alert.refresh_from_db()
         return Response(AlertSerializer(alert).data)
 

@@ -59,7 +59,7 @@ def alerts(request: TenantRequest) -> HttpResponse:
 @require_POST
 @tenant_required
 def alerts_see(request: TenantRequest) -> HttpResponse:
-    services.alerts_see(tenant=request.member.tenant, now=timezone.now())
+    services.alerts_see(tenant=request.member.tenant, actor=request.user, now=timezone.now())
     return redirect("alerts")
 
 
@@ -68,7 +68,7 @@ def alerts_see(request: TenantRequest) -> HttpResponse:
 def alert_see(request: TenantRequest, alert_id: uuid.UUID) -> HttpResponse:
     tenant = request.member.tenant
     alert = get_object_or_404(selectors.alerts(tenant=tenant), uuid=alert_id)
-    services.alerts_see(tenant=tenant, alert=alert, now=timezone.now())
+    services.alerts_see(tenant=tenant, alert=alert, actor=request.user, now=timezone.now())
     return redirect("alerts")
 
 

@@ -49,10 +49,18 @@ def alert_raise(*, tenant: Tenant, kind: str, key: str, data: Data, now: datetim
     return alert
 
 
-def alerts_see(*, tenant: Tenant, now: datetime, alert: Alert | None = None) -> int:
-    """Note that an alert, or all of a tenant's, was seen; return how many had not been."""
+@transaction.atomic
+def alerts_see(
+    *, tenant: Tenant, actor: User | None, now: datetime, alert: Alert | None = None
+) -> None:
+    """Note that an alert, or all of a tenant's, was seen; again changes nothing."""
     rows = Alert.objects.filter(tenant=tenant, seen_at=None)
-    return (rows if alert is None else rows.filter(pk=alert.pk)).update(seen_at=now)
+    count = (rows if alert is None else rows.filter(pk=alert.pk)).update(seen_at=now)
+    if count:
+        audit_record(
+            action="alerts.seen", tenant=tenant, actor=actor, now=now,
+            target=alert.key if alert else "", count=count,
+        )  # fmt: skip
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.utils import timezone
 from billing import services as billing_services
 from billing.models import Currency
 from tenants import services
-from tenants.models import Alert, AlertSettings, Member, Role, Tenant
+from tenants.models import Alert, AlertSettings, AuditEntry, Member, Role, Tenant
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,12 @@ class TestPage:
         assert charlie.post(f"/alerts/{second.uuid}/seen/").status_code == 404
         charlie.post("/alerts/seen/")
         assert Alert.objects.filter(seen_at=None).get() == second
-        alice.post("/alerts/seen/")
+        for _again in range(2):
+            alice.post("/alerts/seen/")
+        seen = AuditEntry.objects.filter(tenant=cast.alice_corp, action="alerts.seen")
+        assert list(seen.order_by("pk").values_list("actor", "target", "data")) == [
+            (cast.alice.pk, "quota:80", {"count": 1}), (cast.alice.pk, "", {"count": 1}),
+        ]  # fmt: skip
         page = alice.get("/alerts/").content.decode()
         assert "bell__count" not in page
         assert "80 % of this" in page  # the history stays
