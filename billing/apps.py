@@ -7,7 +7,7 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        from billing import alert_types, webhook_types  # noqa: F401  (they register them)
+        from billing import alert_types, audit_words, webhook_types  # noqa: F401  (they register)
         from tenants import leaving
 
         leaving.register("billing")

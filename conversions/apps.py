@@ -7,7 +7,7 @@ class ConversionsConfig(AppConfig):
     verbose_name = _("Conversions")
 
     def ready(self) -> None:
-        from conversions import webhook_types  # noqa: F401  (it registers them)
+        from conversions import audit_words, webhook_types  # noqa: F401  (they register)
         from tenants import leaving
 
         leaving.register("conversions")

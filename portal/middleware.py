@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
 
+from tenants.addresses import client_address
+
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
     """django-csp's middleware, with a policy of its own for the admin.
@@ -74,7 +76,7 @@ class RequestContextMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             request=uuid.uuid4().hex,
-            address=request.META.get("REMOTE_ADDR") or None,
+            address=client_address(request),
             user=request.user.pk if request.user.is_authenticated else None,
         )
         return self.get_response(request)

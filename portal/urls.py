@@ -9,6 +9,7 @@ import billing.api
 import conversions.api
 import tenants.api
 import tenants.api_alerts
+import tenants.api_audit
 import tenants.api_team
 import tenants.api_tokens
 import tenants.api_webhook_log
@@ -16,6 +17,7 @@ import tenants.api_webhooks
 from portal.accounts import SignUpView
 from portal.views import (
     alerts,
+    audit,
     billing_details,
     billing_plan,
     cards,
@@ -62,6 +64,7 @@ urlpatterns = [
     path("", include(export.urlpatterns)),
     path("", include(leaving.urlpatterns)),
     path("", include(security.urlpatterns)),
+    path("", include(audit.urlpatterns)),
     path("", include(tokens.urlpatterns)),
     path("", include(webhook_endpoints.urlpatterns)),
     path("", include(webhook_log.urlpatterns)),
@@ -71,6 +74,7 @@ urlpatterns = [
     path("", include(docs.urlpatterns)),
     path("api/v1/", include(tenants.api.urlpatterns)),
     path("api/v1/", include(tenants.api_alerts.urlpatterns)),
+    path("api/v1/", include(tenants.api_audit.urlpatterns)),
     path("api/v1/", include(tenants.api_team.urlpatterns)),
     path("api/v1/", include(tenants.api_tokens.urlpatterns)),
     path("api/v1/", include(tenants.api_webhooks.urlpatterns)),

@@ -299,8 +299,8 @@ class EntitlementAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly, ModelAdmin):
-    list_display = ["at", "action", "tenant", "actor", "target", "address"]
-    list_filter = ["action"]
+    list_display = ["at", "action", "tenant", "actor_kind", "actor", "target", "address"]
+    list_filter = ["actor_kind", "action"]
     search_fields = ["tenant__uuid", "tenant__name", "actor__email", "target"]
     list_select_related = ["tenant", "actor"]
     date_hierarchy = "at"

@@ -17,6 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from tenants import key_values, rates, selectors, services, token_values
+from tenants.addresses import client_address
 from tenants.models import ApiKeyVersion, ApiToken, User
 
 SECRET_HEADER = "X-Sekisho-Gateway"  # noqa: S105  (a header's name)
@@ -58,7 +59,7 @@ class TokenAuthentication(BaseAuthentication):
         """Return whom the token acts as, and the token; None without one.
 
         Raise AuthenticationFailed for one that does not work, or Throttled where that comes too
-        often from an address. A good one always passes: behind a proxy, all have one address.
+        often from an address. A good one always passes: a whole office may have one address.
         """
         scheme, _, value = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
@@ -66,13 +67,13 @@ class TokenAuthentication(BaseAuthentication):
         try:
             token = _token(value.strip())
         except AuthenticationFailed:
-            left = FAILURES.count(str(request.META.get("REMOTE_ADDR")))
+            left = FAILURES.count(str(client_address(request)))
             if left.calls < 0:
                 raise Throttled(left.seconds) from None
             raise
         services.api_token_used(token=token, now=timezone.now())
         # The audit trail has it beside the actor: a machine has none.
-        structlog.contextvars.bind_contextvars(api_token=str(token.uuid))
+        structlog.contextvars.bind_contextvars(api_token=str(token.uuid), api_token_name=token.name)
         return token.user or Program(), token
 
     def authenticate_header(self, _request: Request) -> str:

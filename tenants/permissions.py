@@ -10,7 +10,7 @@ from tenants.models import Member, Role
 
 
 class Act(TextChoices):
-    """What a member may or may not do in a tenant. Everybody may look, and leave."""
+    """What a member may or may not do in a tenant. Everybody may look at the rest, and leave."""
 
     CHANGE_KEYS = "change_keys", _("Create, rotate and revoke keys")
     UPLOAD = "upload", _("Upload, share and delete files")
@@ -19,6 +19,7 @@ class Act(TextChoices):
     # A personal token is its member's own.
     CHANGE_TOKENS = "change_tokens", _("Create and revoke the organisation's API tokens")
     CHANGE_WEBHOOKS = "change_webhooks", _("Manage webhooks")
+    SEE_AUDIT = "see_audit", _("See the audit trail")
     MANAGE_MEMBERS = "manage_members", _("Invite people, change their roles, remove them")
     TRANSFER = "transfer", _("Make somebody an owner, and hand the organisation over")
     TAKE_ALONG = "take_along", _("Download all of the organisation's data")
@@ -33,6 +34,7 @@ _MAY: dict[Act, frozenset[str]] = {
     Act.CHANGE_SETTINGS: frozenset({Role.OWNER, Role.ADMIN}),
     Act.CHANGE_TOKENS: frozenset({Role.OWNER, Role.ADMIN}),
     Act.CHANGE_WEBHOOKS: frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
+    Act.SEE_AUDIT: frozenset({Role.OWNER, Role.ADMIN}),
     Act.MANAGE_MEMBERS: frozenset({Role.OWNER, Role.ADMIN}),
     Act.TRANSFER: frozenset({Role.OWNER}),
     Act.REQUIRE_FACTOR: frozenset({Role.OWNER}),

@@ -28,6 +28,7 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     ALERTS_READ = "alerts:read"
     ALERTS_WRITE = "alerts:write"
+    AUDIT_READ = "audit:read"
     TOKENS_READ = "tokens:read"
     TOKENS_WRITE = "tokens:write"
 
@@ -57,6 +58,7 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
     Scope.ALERTS_READ: (_("See the alerts and when they are told"), None),
     # What a role may change of their settings is looked at field by field (api_alerts.py).
     Scope.ALERTS_WRITE: (_("Mark alerts as seen, and change when they are told"), None),
+    Scope.AUDIT_READ: (_("See the audit trail"), Act.SEE_AUDIT),
     Scope.TOKENS_READ: (_("See the tokens, never their values"), None),
     Scope.TOKENS_WRITE: (_("Create tokens that can do no more than this one, and revoke"), None),
 }

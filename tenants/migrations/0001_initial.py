@@ -401,6 +401,8 @@ class Migration(migrations.Migration):
             name='AuditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('actor_kind', models.CharField(choices=[('member', 'member'), ('operator', 'operator'), ('token', 'machine token'), ('guest', 'invited person'), ('system', 'automatic')], max_length=8, verbose_name='kind of actor')),
+                ('actor_name', models.CharField(blank=True, max_length=254, verbose_name="actor's name")),
                 ('action', models.CharField(max_length=60, verbose_name='action')),
                 ('target', models.CharField(blank=True, max_length=200, verbose_name='target')),
                 ('data', models.JSONField(default=dict, verbose_name='data')),

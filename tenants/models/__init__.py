@@ -19,7 +19,7 @@ audit.py       who did what, when, from where
 """
 
 from tenants.models.alerts import Alert, AlertLevel, AlertSettings
-from tenants.models.audit import AuditEntry
+from tenants.models.audit import ActorKind, AuditEntry
 from tenants.models.idempotency import IdempotentCall
 from tenants.models.invitations import Invitation, InvitationState
 from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
@@ -44,6 +44,7 @@ from tenants.models.webhooks import (
 
 __all__ = [
     "SOLD",
+    "ActorKind",
     "Alert",
     "AlertLevel",
     "AlertSettings",

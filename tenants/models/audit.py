@@ -7,8 +7,22 @@ from django.utils.translation import gettext_lazy as _
 from tenants.models.people import Tenant
 
 
+class ActorKind(models.TextChoices):
+    """Who acts. An operator who is a member as well acts as the latter."""
+
+    MEMBER = "member", _("member")
+    OPERATOR = "operator", _("operator")
+    TOKEN = "token", _("machine token")
+    GUEST = "guest", _("invited person")
+    SYSTEM = "system", _("automatic")
+
+
 class AuditEntry(models.Model):
-    """One act. Written in the act's own transaction; never changed."""
+    """One act. Written in the act's own transaction; never changed.
+
+    `actor_name` is what the tenant reads, and stays when an account has gone: a mail address, or a
+    token's name. Of operators it is empty: which of them it was is their own affair.
+    """
 
     tenant = models.ForeignKey(
         Tenant,
@@ -24,6 +38,8 @@ class AuditEntry(models.Model):
         related_name="+",
         verbose_name=_("actor"),
     )
+    actor_kind = models.CharField(_("kind of actor"), max_length=8, choices=ActorKind)
+    actor_name = models.CharField(_("actor's name"), max_length=254, blank=True)
     action = models.CharField(_("action"), max_length=60)
     target = models.CharField(_("target"), max_length=200, blank=True)
     data = models.JSONField(_("data"), default=dict)

@@ -9,6 +9,9 @@ from tenants.selectors.alerts import alerts as alerts
 from tenants.selectors.alerts import alerts_page as alerts_page
 from tenants.selectors.alerts import alerts_unseen as alerts_unseen
 from tenants.selectors.alerts import usage_known as usage_known
+from tenants.selectors.audit import AuditFilter as AuditFilter
+from tenants.selectors.audit import audit_actors as audit_actors
+from tenants.selectors.audit import audit_entries as audit_entries
 from tenants.selectors.grants import GrantRow as GrantRow
 from tenants.selectors.grants import GrantState as GrantState
 from tenants.selectors.grants import grant_rows as grant_rows

@@ -15,7 +15,6 @@ from tenants.models import (
     Alert,
     ApiKeyVersion,
     ApiToken,
-    AuditEntry,
     Invitation,
     Member,
     PlanSpan,
@@ -25,6 +24,7 @@ from tenants.models import (
     WebhookEndpoint,
 )
 from tenants.models.usage import SOLD
+from tenants.selectors.audit import AUDIT_COLUMNS, AuditFilter, audit_entries
 
 _AT_ONCE = 500  # rows that are read together
 
@@ -124,16 +124,12 @@ def export_parts(*, tenant: Tenant) -> Iterator[Part]:
         alerts,
         {"at": "raised_at", "kind": "kind", "data": "data", "seen_at": "seen_at"},
     )
-    entries = AuditEntry.objects.filter(tenant=tenant)
     yield _table(
         "audit.csv",
         _("The audit trail: who did what, when, from where."),
-        entries,
-        {
-            "at": "at", "actor": "actor__email", "action": "action", "target": "target",
-            "data": "data", "address": "address",
-        },
-    )  # fmt: skip
+        audit_entries(tenant=tenant, asked=AuditFilter()),
+        AUDIT_COLUMNS,
+    )
 
 
 def _table(path: str, about: Promise, rows: QuerySet[Any], columns: dict[str, str]) -> Part:

@@ -131,8 +131,9 @@ def invitation_decline(*, invitation: Invitation, now: datetime) -> None:
         return
     _end(invitation, InvitationState.DECLINED, now)
     audit_record(
-        action="invitation.declined", tenant=invitation.tenant, now=now, target=invitation.email
-    )
+        action="invitation.declined", tenant=invitation.tenant, actor=invitation.email, now=now,
+        target=invitation.email,
+    )  # fmt: skip
 
 
 def _send(invitation: Invitation, actor: User, now: datetime) -> None:

@@ -26,6 +26,12 @@ def second_factor_require(
         raise Refused(_("Set up a second factor of your own first."))
     tenant.requires_second_factor = is_required
     tenant.save(update_fields=["requires_second_factor"])
-    word = "required" if is_required else "not_required"
-    audit_record(action=f"tenant.second_factor_{word}", tenant=tenant, actor=actor, now=now)
+    audit_record(
+        action=(
+            "tenant.second_factor_required" if is_required else "tenant.second_factor_not_required"
+        ),
+        tenant=tenant,
+        actor=actor,
+        now=now,
+    )
     return tenant
