@@ -6,6 +6,9 @@ from drf_spectacular.views import SpectacularAPIView
 
 import billing.admin_reports
 import billing.api
+import billing.api_orders
+import billing.api_plan
+import billing.api_plans
 import conversions.api
 import tenants.api
 import tenants.api_alerts
@@ -80,6 +83,9 @@ urlpatterns = [
     path("api/v1/", include(tenants.api_webhooks.urlpatterns)),
     path("api/v1/", include(tenants.api_webhook_log.urlpatterns)),
     path("api/v1/", include(billing.api.urlpatterns)),
+    path("api/v1/", include(billing.api_orders.urlpatterns)),
+    path("api/v1/", include(billing.api_plan.urlpatterns)),
+    path("api/v1/", include(billing.api_plans.urlpatterns)),
     path("api/v1/", include(conversions.api.urlpatterns)),
     re_path("^api/v1/.*/$", NothingView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -40,6 +40,7 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "not_acceptable": (406, _("The answer is JSON, and nothing else.")),
     "refused": (409, _("Something stands in the way.")),
     "not_in_this_state": (409, _("The state of the thing does not allow it.")),
+    "amount_changed": (409, _("What is to pay is not what was shown.")),
     "idempotency_key_in_use": (409, _("The same call is under way.")),
     "precondition_failed": (412, _("It has changed since it was read.")),
     "unsupported_media_type": (415, _("The body is in no form that is read here.")),

@@ -21,6 +21,7 @@ class Scope(StrEnum):
     KEYS_WRITE = "keys:write"
     USAGE_READ = "usage:read"
     BILLING_READ = "billing:read"
+    BILLING_WRITE = "billing:write"
     UPLOADS_READ = "uploads:read"
     TEAM_READ = "team:read"
     TEAM_WRITE = "team:write"
@@ -46,7 +47,8 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
     Scope.KEYS_READ: (_("See the keys, never their values"), None),
     Scope.KEYS_WRITE: (_("Create, rotate and revoke keys"), Act.CHANGE_KEYS),
     Scope.USAGE_READ: (_("See the usage and what is left"), None),
-    Scope.BILLING_READ: (_("See invoices and extensions"), None),
+    Scope.BILLING_READ: (_("See the plan, invoices, extensions and spending caps"), None),
+    Scope.BILLING_WRITE: (_("Change the plan, buy extensions, and set spending caps"), Act.BUY),
     Scope.UPLOADS_READ: (_("See and search uploads"), None),
     Scope.TEAM_READ: (_("See the members and who is invited"), None),
     Scope.TEAM_WRITE: (_("Invite people, change their roles, remove them"), Act.MANAGE_MEMBERS),

@@ -1,10 +1,8 @@
-"""How a tenant is charged: its currency, its saved cards, its orders."""
-
-from uuid import UUID
+"""How a tenant is charged: its currency, its saved cards."""
 
 from django.db.models import QuerySet
 
-from billing.models import Currency, Customer, Order, SavedCard
+from billing.models import Currency, Customer, SavedCard
 from tenants.models import Tenant
 
 
@@ -18,9 +16,3 @@ def cards(*, tenant: Tenant) -> QuerySet[SavedCard]:
     """Return a tenant's saved cards, the newest first."""
     saved = SavedCard.objects.filter(customer__tenant=tenant, removed_at=None)
     return saved.select_related("customer")
-
-
-def order_by_uuid(*, tenant: Tenant, order_uuid: UUID) -> Order | None:
-    """Return the tenant's own order."""
-    mine = Order.objects.filter(tenant=tenant, uuid=order_uuid)
-    return mine.select_related("tenant__usage_plan").first()

@@ -42,14 +42,19 @@ def currency_choices() -> list[tuple[str, str]]:
     return [(str(code), str(label)) for code, label in Currency.choices]
 
 
-def plans_public(*, currency: str) -> list[PlanCard]:
-    """Return the public plans that have a price in a currency, in their order."""
+def plans_on_sale(*, currency: str) -> list[tuple[Plan, PriceVersion]]:
+    """Return the public plans that have a price in a currency, each with it, in their order."""
     plans = Plan.objects.filter(is_public=True).select_related("usage_plan")
     prices = PriceVersion.objects.filter(plan__in=plans, currency=currency)
     latest: dict[int, PriceVersion] = {}
     for price in prices.order_by("number").prefetch_related("tiers"):
         latest[price.plan_id] = price
-    return [_card(plan, latest[plan.pk]) for plan in plans if plan.pk in latest]
+    return [(plan, latest[plan.pk]) for plan in plans if plan.pk in latest]
+
+
+def plans_public(*, currency: str) -> list[PlanCard]:
+    """Return the same as the price list shows them."""
+    return [_card(plan, price) for plan, price in plans_on_sale(currency=currency)]
 
 
 def price_steps(*, plan: Plan, currency: str) -> dict[Meter, list[Tier]]:

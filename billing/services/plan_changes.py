@@ -14,7 +14,7 @@ from billing.services.subscriptions import (
     subscription_switch,
     waiting_cancel,
 )
-from tenants.errors import Refused
+from tenants.errors import AmountChanged, Refused
 from tenants.models import Tenant, User
 from tenants.services import tenant_open_check
 
@@ -41,8 +41,9 @@ def plan_change(
 
     To a cheaper plan it is changed at the month's end, or `at_once`.
     `shown` is what the page said is to pay at once, in minor units; `token` is the form's: the
-    same one again returns the first order. Raise Refused for a plan that cannot be had, for another
-    amount than the one shown, and where a change at the month's end lacks the card it will need.
+    same one again returns the first order. Raise Refused for a plan that cannot be had and where a
+    change at the month's end lacks the card it will need, AmountChanged for another amount than the
+    one shown.
     """
     tenant = tenant_at_its_plan(tenant=tenant, now=now)
     existing = Order.objects.filter(tenant=tenant, token=token).first() if token else None
@@ -51,7 +52,7 @@ def plan_change(
     tenant_open_check(tenant=tenant)
     made = offer(tenant=tenant, plan_code=plan_code, now=now, at_once=at_once)
     if made.amount != shown:
-        raise Refused(_("The amount has changed. Please look at it again."))
+        raise AmountChanged(_("The amount has changed. Please look at it again."))
     is_card_missing = made.needs_card and not has_card(tenant=tenant)
     if not made.is_now:
         if is_card_missing:

@@ -146,6 +146,7 @@ def things(db: None) -> Things:
         "key_id": ApiKey.objects.get(tenant=tenant).uuid,
         "token_id": machines_token(tenant, now=now).uuid,
         "order_uuid": order.uuid,
+        "order_id": order.uuid,
         "number": issued(tenant, 30_00, now=now).number,
         "card_id": card.pk,
         "upload_id": upload.uuid,

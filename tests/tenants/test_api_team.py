@@ -82,7 +82,8 @@ def test_no_token_gives_or_takes_a_role_over_itself_and_nobody_owners(cast: Cast
         ({Scope.TEAM_WRITE}, "billing", 409),
         (frozenset(Scope) - {Scope.USAGE_READ}, "billing", 409),
         (scopes_of(Member(role=Role.ADMIN)), "owner", 409),
-        (scopes_of(bob) | {Scope.TEAM_WRITE}, "billing", 200),
+        (scopes_of(bob) | {Scope.TEAM_WRITE}, "billing", 409),  # who may buy
+        (scopes_of(bob) | {Scope.TEAM_WRITE, Scope.BILLING_WRITE}, "billing", 200),
     ):
         _token, value = api_token_create(
             tenant=cast.alice_corp, user=cast.alice, name="ci", scopes=scopes, days=1,
