@@ -70,12 +70,15 @@ def tenant_open_check(*, tenant: Tenant) -> None:
 
 
 def _tell(tenant: Tenant, what: str, actor: User | None, now: datetime, *, closes_at: str) -> None:
-    """Note it, and tell owners by mail and listeners by webhook."""
-    audit_record(action=what, tenant=tenant, actor=actor, now=now, closes_at=closes_at)
+    """Note it, and tell owners by mail and listeners by webhook.
+
+    The mail says as much of who it was as the audit trail does: of operators nothing.
+    """
+    noted = audit_record(action=what, tenant=tenant, actor=actor, now=now, closes_at=closes_at)
     outbox_publish(kind=what, tenant=tenant, now=now, closes_at=closes_at)
     with override(tenant.language):
         context = {
-            "by": actor.email if actor else "",
+            "by": noted.actor_name,
             "day": date_format(datetime.fromisoformat(closes_at)),
         }
     mail_members(

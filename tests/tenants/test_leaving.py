@@ -22,6 +22,7 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.services import leaving_end
+from tenants.services.mails import message
 from tests.cast import Cast
 from tests.left import kinds_left
 from tests.sessions import signed_in
@@ -142,3 +143,6 @@ def test_operators_ask_for_it_and_keep_it(cast: Cast, admin_user: User, client: 
         assert client.post(changelist, {"action": action, **chosen}).status_code == 302
         cast.alice_corp.refresh_from_db()
         assert cast.alice_corp.state == state
+    told = message(Mail.objects.get(kind="tenants.closing")).body
+    assert "The operator deletes Alice Corp." in told
+    assert admin_user.email not in told
