@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import override
 
@@ -45,6 +45,11 @@ def due(close: Close) -> QuerySet[Subscription]:
     return begun.filter(_fee_is_due(close) | _usage_is_due(close), is_decided(day=close.as_of))
 
 
+def usage_due(close: Close) -> QuerySet[Subscription]:
+    """Return likewise those of whose usage the month is not closed yet."""
+    return due(close).filter(_usage_is_due(close))
+
+
 def _fee_is_due(close: Close) -> Q:
     """None is, of what goes on without an end, while its tenant is being deleted."""
     billed = Invoice.objects.filter(
@@ -71,6 +76,7 @@ def _usage_is_due(close: Close) -> Q:
         ~Exists(closed),
         Q(ends_on=None) | Q(ends_on__gte=close.month.start),
         Q(trial_ends_on=None) | Q(trial_ends_on__lt=close.month.end),
+        Q(trial_ends_on=None) | Q(ends_on=None) | Q(ends_on__gte=F("trial_ends_on")),
         price__in=priced.values("price"),
         starts_on__lt=close.month.end,
     )

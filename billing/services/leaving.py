@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from billing import payments
 from billing.dues import month_before, month_of
@@ -29,11 +29,12 @@ from billing.models import (
 from billing.models.payments import UNDER_WAY
 from billing.services.changes import tenant_at_its_plan
 from billing.services.checkout import order_check
-from billing.services.close_batch import batch_close
+from billing.services.close_batch import batch_close, batch_would_close
 from billing.services.close_month import CATCH_UP
-from billing.services.close_read import Close, TermsCache, due
+from billing.services.close_read import Close, TermsCache, due, usage_due
 from billing.services.collect import attempt_end, invoice_collect, invoices_to_collect
 from billing.services.corrections_settle import tenant_settle
+from billing.services.offers import period_end
 from billing.services.subscriptions import plan_change_withdraw, waiting_cancel
 from tenants.models import HoldReason, Tenant, TenantState
 from tenants.services import leaving_parts_do, rows_forget
@@ -72,7 +73,7 @@ def _go_on(tenant: Tenant, now: datetime) -> bool:
 @transaction.atomic
 def _subscription_end(tenant: Tenant, now: datetime) -> None:
     """End what is subscribed to: used is what was used until today, and no fee is due of a month
-    that had not begun when the deletion was asked for.
+    that had not begun when the deletion was asked for, nor of days after a trial that ran then.
     """
     tenant = tenant_at_its_plan(tenant=tenant, now=now)
     plan_change_withdraw(tenant=tenant, now=now)
@@ -83,7 +84,8 @@ def _subscription_end(tenant: Tenant, now: datetime) -> None:
     asked = tenant.holds.filter(reason=HoldReason.DELETION, lifted_at=None).first()
     active.state = SubscriptionState.CANCELLED
     active.ends_on = now.astimezone(UTC).date()
-    active.fee_until = month_of((asked.placed_at if asked else now).astimezone(UTC).date()).end
+    asked_on = (asked.placed_at if asked else now).astimezone(UTC).date()
+    active.fee_until = period_end(active, asked_on, month_of(asked_on))
     active.save(update_fields=["state", "ends_on", "fee_until"])
     PriceMove.objects.filter(subscription=active, state=ChangeState.SCHEDULED).update(
         state=ChangeState.WITHDRAWN, settled_at=now
@@ -116,29 +118,35 @@ def _is_billed(tenant: Tenant, now: datetime) -> bool:
         # The running month is over for this tenant: it counts as one whose second day has come.
         as_of = max(today, month.end + timedelta(days=1))
         close = Close(month=month, ahead=month_of(month.end), as_of=as_of, now=now)
-        waiting = _due(tenant, close)
+        waiting = due(close).filter(tenant=tenant)
         if not waiting.exists():
             continue
-        ids = list(waiting.values_list("pk", flat=True))
-        written = batch_close(ids=ids, close=close, cache=TermsCache())
+        ids, cache = list(waiting.values_list("pk", flat=True)), TermsCache()
+        written = batch_close(ids=ids, close=close, cache=cache)
         for who, why in written.refused.items():
             log.warning("leaving.not_billed", tenant=who, error=why)
-        left = left or _due(tenant, close).exists()
+        # A fee may be due that comes to nothing: it is never written, and nothing waits for it.
+        rest = batch_would_close(ids=ids, close=close, cache=cache)
+        unsettled = usage_due(close).filter(pk__in=ids).exists()
+        left = left or unsettled or bool(rest.invoices or rest.refused)
     tenant_settle(tenant_id=tenant.pk, now=now)
     return not left
-
-
-def _due(tenant: Tenant, close: Close) -> QuerySet[Subscription]:
-    return due(close).filter(tenant=tenant)
 
 
 def _is_collected(tenant: Tenant, now: datetime) -> bool:
     """Charge what is open to the saved card, once; say whether nothing is under way any more.
 
-    What waits for its holder is ended: nobody can sign in to confirm it.
+    What waits for its holder is ended before and after: nobody can sign in to confirm it, and a
+    page that is open would keep the card from being charged.
     """
+    _attempts_end(tenant, now)
     for invoice in invoices_to_collect().filter(tenant=tenant):
         invoice_collect(invoice=invoice, now=now)
+    return _attempts_end(tenant, now)
+
+
+def _attempts_end(tenant: Tenant, now: datetime) -> bool:
+    """See to it that nothing but a charge can pay any more; say whether nothing is under way."""
     under_way = Payment.objects.filter(Q(state__in=UNDER_WAY), invoice__tenant=tenant)
     for payment in under_way.select_related("invoice"):
         attempt_end(payment=payment, now=now)

@@ -9,6 +9,7 @@ from django.utils.translation import override
 
 from billing.models import ChangeState, PlanChange, Subscription, SubscriptionState
 from billing.usage_prices import price_in_words
+from tenants.models import TenantState
 from tenants.permissions import Act
 from tenants.services import mail_members
 
@@ -20,12 +21,13 @@ NOTICE = timedelta(days=3)
 def trials_announce(*, now: datetime) -> int:
     """Tell the tenants whose trial ends within three days, once each; return how many there are.
 
-    Nobody is told who has cancelled, or changes plan on that day. One tenant's
+    Nobody is told who has cancelled, changes plan on that day, or is being deleted. One tenant's
     failure stops no other's.
     """
     today = now.astimezone(UTC).date()
     ending = Subscription.objects.filter(
         state=SubscriptionState.ACTIVE,
+        tenant__state=TenantState.ACTIVE,
         trial_ends_on__gt=today,
         trial_ends_on__lte=today + NOTICE,
     )

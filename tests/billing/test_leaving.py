@@ -16,6 +16,7 @@ from billing.models import (
     InvoiceState,
     OrderState,
     PlanChange,
+    PriceVersion,
     SavedCard,
     Subscription,
     SubscriptionState,
@@ -28,6 +29,7 @@ from tenants.models import ApiKeyVersion, GatewayPlan, LeavingPart, Meter, Tenan
 from tenants.services import leaving_end, tenant_keep, tenant_leave
 from tests.billing.books import balances
 from tests.billing.conftest import (
+    BACK,
     SignUpCall,
     close_and_collect,
     pay,
@@ -135,6 +137,45 @@ def dying(call: Callable[..., object], when: str) -> Callable[..., object]:
         raise PaymentUnavailable("no answer")
 
     return die
+
+
+def test_what_comes_to_nothing_is_not_waited_for_and_a_trial_costs_nothing(payg: Tenant) -> None:
+    """It asked in a trial, whose fee and setup fee, and usage, would have come after it."""
+    held = Subscription.objects.filter(tenant=payg, plan__code="payg")
+    held.update(trial_ends_on=date(2026, 12, 20), fee_from=date(2026, 12, 20), owes_setup=True)
+    price = PriceVersion.objects.filter(pk=held.get().price_id)
+    price.update(monthly_fee=9_00, setup_fee=10_00)
+    assert go_on(OVER)
+    for day in (20, 31):  # the months' run finds nothing to bill a tenant that is gone
+        assert close_and_collect(datetime(2026, 12, day, 6, tzinfo=UTC)).written == []
+    assert close_and_collect(datetime(2027, 1, 3, tzinfo=UTC)).written == []
+    assert not Invoice.objects.exists()
+
+
+def test_a_setup_fee_that_was_billed_keeps_nobody(payg: Tenant) -> None:
+    """Without a monthly fee, nothing comes of later months: no invoice is ever written."""
+    Subscription.objects.filter(tenant=payg, plan__code="payg").update(
+        fee_from=date(2026, 10, 1), owes_setup=True
+    )
+    go_on(OVER)
+    read(payg, 5_000, on=date(2026, 12, 9), at=SETTLED)
+    assert go_on(SETTLED)
+
+
+def test_an_open_page_keeps_no_card_from_being_charged(payg: Tenant) -> None:
+    """Somebody opened the page of November's invoice, and left it there."""
+    read(payg, 5_000, on=date(2026, 11, 25), at=OVER)
+    services.close_month(now=OVER)
+    read(payg, 5_000, on=date(2026, 11, 25), at=SETTLED)
+    services.close_month(now=SETTLED)
+    november = Invoice.objects.get()
+    services.invoice_checkout(invoice=november, success_url=BACK, cancel_url=BACK, now=SETTLED)
+    go_on(SETTLED)
+    later = SETTLED + timedelta(hours=6)
+    read(payg, 5_000, on=date(2026, 12, 9), at=later)
+    assert go_on(later)
+    november.refresh_from_db()
+    assert november.state == InvoiceState.PAID
 
 
 def test_no_fee_comes_while_it_leaves_and_it_comes_once_it_stays(starter: Tenant) -> None:

@@ -15,6 +15,7 @@ from billing.models import (
 )
 from billing.services import trials
 from tenants.models import Entitlement, Mail, Tenant
+from tenants.services import tenant_leave
 from tenants.services.mails import message
 from tests.billing.changed import bill, change, fees, paid, plan_of
 from tests.billing.conftest import SignUpCall, subscribe
@@ -145,6 +146,10 @@ class TestMail:
 
     def test_who_has_cancelled_is_not_told(self, trial: Tenant) -> None:
         change(trial, "free")
+        assert trials.trials_announce(now=ENDS - timedelta(days=1)) == 0
+
+    def test_who_is_being_deleted_is_not_told(self, trial: Tenant) -> None:
+        tenant_leave(tenant=trial, actor=None, now=ENDS - timedelta(days=2))
         assert trials.trials_announce(now=ENDS - timedelta(days=1)) == 0
 
 
