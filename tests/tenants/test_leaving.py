@@ -23,6 +23,7 @@ from tenants.models import (
 )
 from tenants.services import leaving_end
 from tenants.services.mails import message
+from tests.billing.races import at_once
 from tests.cast import Cast
 from tests.left import kinds_left
 from tests.sessions import signed_in
@@ -78,6 +79,24 @@ def test_it_is_too_late_once_the_grace_is_over(cast: Cast) -> None:
         services.tenant_keep(tenant=tenant, actor=cast.alice, now=NOW)
     key = ApiKey.objects.get(tenant=tenant)
     assert (key.revoked_at, key.versions.get().status) == (NOW + WEEK, VersionStatus.REVOKED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_kept_or_its_end_begins_and_never_both(cast: Cast) -> None:
+    """In the grace's last second by one clock, and after it by another."""
+    tenant = services.tenant_leave(tenant=cast.alice_corp, actor=cast.alice, now=NOW)
+    kept, _swept = at_once(
+        lambda: services.tenant_keep(
+            tenant=tenant, actor=cast.alice, now=NOW + WEEK - timedelta(seconds=1)
+        ),
+        lambda: leaving_end.leaving_sweep(now=NOW + WEEK),
+    )
+    is_kept = not isinstance(kept, NotInThisState)
+    tenant.refresh_from_db()
+    assert tenant.state == (TenantState.ACTIVE if is_kept else TenantState.CLOSING)
+    assert tenant.leaving_parts.exists() is not is_kept
+    assert ApiKey.objects.filter(tenant=tenant, revoked_at=None).exists() is is_kept
+    assert tenant.holds.filter(lifted_at=None).exists() is not is_kept
 
 
 def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> None:
