@@ -8,9 +8,16 @@ from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Q
 
-from billing.models import Currency, ExchangeRate, TaxDetails, TaxRate, ViesConfirmation
+from billing.models import (
+    Currency,
+    ExchangeRate,
+    Invoice,
+    TaxDetails,
+    TaxRate,
+    ViesConfirmation,
+)
 from billing.taxes import (
     Buyer,
     Exchange,
@@ -25,7 +32,7 @@ from billing.taxes import (
     taxes_of,
 )
 from tenants.ids import Ids
-from tenants.models import Member, Role, Tenant
+from tenants.models import Member, Role, Tenant, TenantState
 
 
 def issuer_day(now: datetime) -> date:
@@ -65,7 +72,9 @@ def tables_load(*, now: datetime) -> TaxTables:
 
 
 def buyers_load(*, tenant_ids: Collection[int]) -> dict[int, Buyer]:
-    """Return who is billed for each tenant: what it said for its invoices, else its owner's."""
+    """Return who is billed for each tenant: what it said for its invoices, else its owner's. Of one
+    that has gone it is who its last invoice names.
+    """
     ids = Ids(tenant_ids)
     emails: dict[int, str] = {}
     owners = Member.objects.filter(tenant__in=ids, role=Role.OWNER)
@@ -73,14 +82,18 @@ def buyers_load(*, tenant_ids: Collection[int]) -> dict[int, Buyer]:
         emails[tenant_id] = email  # the first owner's is the last one here
     confirmed = defaultdict(list)
     confirmations = ViesConfirmation.objects.filter(
-        tenant__in=ids, tax_id=F("tenant__tax_details__tax_id"), ended_at=None
+        Q(tax_id=F("tenant__tax_details__tax_id")) | Q(tenant__tax_details=None),
+        tenant__in=ids,
+        ended_at=None,
     )
     for confirmation in confirmations:
         confirmed[confirmation.tenant_id].append(confirmation)
     said = {each.tenant_id: each for each in TaxDetails.objects.filter(tenant__in=ids)}
+    tenants = Tenant.objects.filter(pk__in=ids).values_list("pk", "name", "language", "state")
+    gone = [pk for pk, *_, state in tenants if state != TenantState.ACTIVE and pk not in said]
+    said |= _said_last(gone)
     buyers = {}
-    tenants = Tenant.objects.filter(pk__in=ids)
-    for pk, name, language in tenants.values_list("pk", "name", "language"):
+    for pk, name, language, _state in tenants:
         details, email = said.get(pk), emails.get(pk, "")
         buyers[pk] = (
             Buyer(name, email, language)
@@ -97,6 +110,19 @@ def buyers_load(*, tenant_ids: Collection[int]) -> dict[int, Buyer]:
             )
         )
     return buyers
+
+
+def _said_last(tenant_ids: Collection[int]) -> dict[int, TaxDetails]:
+    """Return what the last invoices of tenants say of them, who do not say it themselves."""
+    if not tenant_ids:
+        return {}
+    invoices = Invoice.objects.filter(tenant__in=tenant_ids).order_by("issued_at", "pk")
+    said = {}
+    for pk, buyer in invoices.values_list("tenant", "buyer"):
+        names = ("email", "address", "country", "tax_id", "reference")
+        same = {name: buyer[name] for name in names}
+        said[pk] = TaxDetails(tenant_id=pk, legal_name=buyer["name"], **same)
+    return said
 
 
 def taxation_today(*, tenant: Tenant, now: datetime) -> Taxation:

@@ -20,7 +20,7 @@ from billing.models import (
 )
 from billing.services import months_correct
 from billing.services.credit_notes import credit_note_issue
-from tenants.models import GatewayPlan, Tenant
+from tenants.models import GatewayPlan, Member, Tenant, TenantState
 from tests.billing.months import (
     SIX_HOURS,
     at,
@@ -257,6 +257,18 @@ class TestTax:
             ("HU", Decimal(27), 10_00, 2_70),
             ("DE", Decimal(19), -1_00, -19),
         ]
+
+    def test_of_a_tenant_that_has_gone_the_buyer_is_who_its_last_invoice_names(
+        self, france: Tenant
+    ) -> None:
+        Subscription.objects.update(state="cancelled", ends_on=day("12-01"))
+        TaxDetails.objects.all().delete()
+        Member.objects.all().delete()
+        Tenant.objects.update(name="deleted organisation", state=TenantState.CLOSED)
+        told(france, 3_000)
+        usage, supplement = Invoice.objects.order_by("pk")
+        assert (supplement.subtotal, supplement.total) == (2_00, 2_38)
+        assert supplement.buyer == usage.buyer
 
     def test_what_goes_back_leaves_something_to_pay_with_its_tax(self, france: Tenant) -> None:
         """2.00 less 1.98 is above zero; 2.00 less 1.98 and 0.38 of tax is not."""
