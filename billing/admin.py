@@ -26,6 +26,7 @@ from billing.admin_invoice_parts import InvoiceLineInline, InvoiceTaxInline, Pay
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
 from billing.admin_money import money
 from billing.admin_reconciliation import ReconciliationAdmin  # noqa: F401  (it registers)
+from billing.admin_sign_up import SignUpRequestAdmin  # noqa: F401  (it registers)
 from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
 from billing.balances import credit_display
 from billing.models import (

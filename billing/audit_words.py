@@ -27,3 +27,4 @@ register(
         "vies.ended": _("VAT number not confirmed any more"),
     },
 )
+register(Part.ORGANISATION, {"sign_up.approved": _("Organisation approved")})

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing.overdue import banner
 from portal import sign_up_modes
@@ -21,6 +22,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "api_base_url": api_base_url,  # a function: pages that show it ask
         "site_url": settings.SITE_URL,
         "sign_up_is_closed": sign_up_modes.is_closed(),
+        "sign_up_takes_approval": sign_up_modes.takes_approval(),
+        "sign_up_action": _("Request access") if sign_up_modes.takes_approval() else _("Get a key"),
         "member": member,
         "tenant": member.tenant if member else None,
         # A function: pages of members ask.

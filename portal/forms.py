@@ -1,6 +1,6 @@
 """Forms of the website."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -27,8 +27,9 @@ from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
 class SignupForm(AllauthSignupForm):
     """Sign up: a user, their organisation, and the plan that it subscribes to.
 
-    `billing.services.sign_up` writes all of it in one transaction; where the plan costs money, the
-    account adapter then redirects to checkout.
+    All of it is written in one transaction. Where the plan costs money, the account adapter then
+    redirects to checkout; where it takes approval, all that there is of the organisation is a
+    request.
     """
 
     organization = forms.CharField(
@@ -66,18 +67,26 @@ class SignupForm(AllauthSignupForm):
     def save(self, request: HttpRequest) -> User:
         with transaction.atomic():
             user: User = super().save(request)
-            signed_up = billing.services.sign_up(
-                user=user,
-                organization=self.cleaned_data["organization"],
-                plan_code=self.cleaned_data["plan"],
-                currency=self.cleaned_data["currency"],
-                now=timezone.now(),
-                language=user.language,
-            )
-        if signed_up.order is not None:
-            address = reverse("billing-checkout", args=[signed_up.order.uuid])
-            request.checkout_url = address  # type: ignore[attr-defined]
+            organization_start(request, user, self.cleaned_data)
         return user
+
+
+def organization_start(request: HttpRequest, user: User, asked: Mapping[str, Any]) -> None:
+    """Start a user's organisation, or ask for it; note on the request where it is to be paid."""
+    wanted = {
+        "user": user,
+        "organization": asked["organization"],
+        "plan_code": asked["plan"],
+        "currency": asked["currency"],
+        "now": timezone.now(),
+    }
+    if sign_up_modes.takes_approval():
+        billing.services.sign_up_request_create(**wanted)
+        return
+    signed_up = billing.services.sign_up(**wanted, language=user.language)
+    if signed_up.order is not None:
+        address = reverse("billing-checkout", args=[signed_up.order.uuid])
+        request.checkout_url = address  # type: ignore[attr-defined]
 
 
 class InvitedSignupForm(AllauthSignupForm):

@@ -146,8 +146,9 @@ ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", "mandatory")
 
 
 def _is_proven(mode: str) -> None:
-    if mode.startswith("domain:") and ACCOUNT_EMAIL_VERIFICATION != "mandatory":
-        raise ValidationError("By domain it takes EMAIL_VERIFICATION=mandatory: anybody can type")
+    by_address = mode == "approval" or mode.startswith("domain:")
+    if by_address and ACCOUNT_EMAIL_VERIFICATION != "mandatory":
+        raise ValidationError("It takes EMAIL_VERIFICATION=mandatory: anybody can type an address")
 
 
 # portal/sign_up_modes.py says what they mean.
@@ -156,8 +157,8 @@ SIGN_UP_MODE = env.str(
     "open",
     validate=[
         validate.Regexp(
-            r"(open|invitation|domain:([a-z0-9-]+\.)+[a-z0-9-]+(,([a-z0-9-]+\.)+[a-z0-9-]+)*)\Z",
-            error="It must be open, invitation, or domain: and mail domains, as domain:example.com",
+            r"(open|invitation|approval|domain:([a-z0-9-]+\.)+[a-z0-9-]+(,([a-z0-9-]+\.)+[a-z0-9-]+)*)\Z",
+            error="It must be open, invitation, approval, or mail domains, as domain:example.com",
         ),
         _is_proven,
     ],

@@ -2,19 +2,25 @@
 
 open            anybody
 invitation      nobody but whom a tenant has invited
+approval        anybody, once an operator has approved it
 domain:a.b,c.d  whoever has a mail address at one of these domains, not at a subdomain of them
 
-An invitation is accepted in every mode.
+An invitation is accepted in every mode, and takes no approval.
 """
 
 from django.conf import settings
 
-BY_INVITATION, BY_DOMAIN = "invitation", "domain:"
+BY_INVITATION, BY_APPROVAL, BY_DOMAIN = "invitation", "approval", "domain:"
 
 
 def is_closed() -> bool:
     """Say whether signing up takes an invitation."""
     return bool(settings.SIGN_UP_MODE == BY_INVITATION)
+
+
+def takes_approval() -> bool:
+    """Say whether an operator looks at whoever signs up."""
+    return bool(settings.SIGN_UP_MODE == BY_APPROVAL)
 
 
 def domains() -> list[str]:

@@ -290,6 +290,28 @@ class Migration(migrations.Migration):
                 'ordering': ['-created_at', '-id'],
             },
         ),
+        migrations.CreateModel(
+            name='SignUpRequest',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('organization', models.CharField(max_length=120, verbose_name='organisation')),
+                ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
+                ('state', models.CharField(choices=[('waiting', 'waiting'), ('approved', 'approved'), ('refused', 'refused')], default='waiting', max_length=8, verbose_name='state')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('submitted_at', models.DateTimeField(null=True, verbose_name='address confirmed at')),
+                ('decided_at', models.DateTimeField(null=True, verbose_name='decided at')),
+                ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
+                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
+                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.plan', verbose_name='plan')),
+                ('tenant', models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant', verbose_name='tenant')),
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+            ],
+            options={
+                'verbose_name': 'sign-up request',
+                'verbose_name_plural': 'sign-up requests',
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
         migrations.AddField(
             model_name='invoice',
             name='order',

@@ -3,6 +3,8 @@
 balance.py        Stripe's balance transactions
 catalog.py        plans, price versions, packs
 subscriptions.py  customers at Stripe, who subscribes to what, and changes to come
+sign_up_requests.py
+                  sign-ups that wait for an operator
 cards.py          their saved cards
 controls.py       what tenants set: spending caps, automatic top-ups
 orders.py         purchases, with their price frozen
@@ -64,6 +66,7 @@ from billing.models.payments import (
 )
 from billing.models.reconciliation import Reconciliation, StripeCursor, StripeList
 from billing.models.set_offs import SetOff, UnowedRefund
+from billing.models.sign_up_requests import SignUpRequest, SignUpState
 from billing.models.subscriptions import (
     ChangeState,
     Customer,
@@ -129,6 +132,8 @@ __all__ = [
     "RefundState",
     "SavedCard",
     "SetOff",
+    "SignUpRequest",
+    "SignUpState",
     "SpendingCap",
     "StripeCursor",
     "StripeEvent",

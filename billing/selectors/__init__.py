@@ -17,6 +17,7 @@ from billing.selectors.plans import plan_choices as plan_choices
 from billing.selectors.plans import plans_on_sale as plans_on_sale
 from billing.selectors.plans import plans_public as plans_public
 from billing.selectors.plans import price_steps as price_steps
+from billing.selectors.sign_up_requests import sign_up_request_of as sign_up_request_of
 from billing.selectors.subscriptions import plan_change_to_come as plan_change_to_come
 from billing.selectors.subscriptions import plan_order_waiting as plan_order_waiting
 from billing.selectors.subscriptions import price_move_to_come as price_move_to_come

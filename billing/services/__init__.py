@@ -2,6 +2,8 @@
 
 catalog.py    seed, and set prices
 sign_up.py    a new tenant with its subscription, and what it has to pay first
+sign_up_requests.py
+              sign-ups that wait for an operator
 orders.py     buy: write the order, renew its offer
 fulfilment.py what Stripe says of an order becomes what it is
 order_refunds.py pay back what an order brought in that cannot be kept
@@ -98,6 +100,12 @@ from billing.services.price_moves import (
 )
 from billing.services.reconcile import reconcile
 from billing.services.sign_up import SignUp, sign_up
+from billing.services.sign_up_requests import (
+    sign_up_request_approve,
+    sign_up_request_create,
+    sign_up_request_refuse,
+    sign_up_request_submit,
+)
 from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
 from billing.services.top_up_all import top_ups_run
@@ -150,6 +158,10 @@ __all__ = [
     "rest_paid",
     "seed",
     "sign_up",
+    "sign_up_request_approve",
+    "sign_up_request_create",
+    "sign_up_request_refuse",
+    "sign_up_request_submit",
     "top_ups_run",
     "webhook_receive",
 ]

@@ -12,9 +12,10 @@ from typing import Concatenate, ParamSpec
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
+import billing.selectors
 from tenants import selectors
 from tenants.errors import Refused
 from tenants.models import Member, User
@@ -91,8 +92,16 @@ def member_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], Http
             user=request.user, tenant_uuid=request.session.get(SESSION_KEY)
         )
         if member is None:
-            return render(request, "portal/no_tenant.html", status=404)
+            return _without_tenant(request)
         request.member = member
         return view(request, *args, **kwargs)
 
     return login_required(guarded)  # type: ignore[return-value]
+
+
+def _without_tenant(request: TenantRequest) -> HttpResponse:
+    """Say what there is for somebody of no tenant: their request that waits, or was refused."""
+    asked = billing.selectors.sign_up_request_of(user=request.user)
+    if asked is None:
+        return render(request, "portal/no_tenant.html", status=404)
+    return render(request, "portal/sign_up_request.html", {"asked": asked}, status=403)

@@ -8,8 +8,8 @@ from tenants.models.people import Tenant
 
 
 class Mail(models.Model):
-    """A mail about a tenant, to one address. `key`, where it has one, says of what: an address is
-    told it once.
+    """A mail about a tenant, or about somebody who has none yet, to one address. `key`, where it
+    has one, says of what: an address is told it once.
 
     `kind` names its template: "billing.suspended" is templates/billing/mails/suspended.txt;
     `context` is what that needs, as JSON, in `language`. The mail of an invitation has its link,
@@ -18,7 +18,11 @@ class Mail(models.Model):
     """
 
     tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, related_name="mails", verbose_name=_("tenant")
+        Tenant,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="mails",
+        verbose_name=_("tenant"),
     )
     kind = models.CharField(_("kind"), max_length=60)
     key = models.CharField(_("key"), max_length=120, blank=True)

@@ -41,7 +41,13 @@ from tenants.services.key_rotation import MOST_OVERLAP, api_key_overlap_end, api
 from tenants.services.leaving import tenant_keep, tenant_leave, tenant_open_check
 from tenants.services.leaving_end import leaving_parts_do, rows_forget
 from tenants.services.live import live_record
-from tenants.services.mails import mail_members, mail_operators, mail_send_again
+from tenants.services.mails import (
+    mail_add,
+    mail_members,
+    mail_operators,
+    mail_person,
+    mail_send_again,
+)
 from tenants.services.members import (
     member_change_role,
     member_leave,
@@ -106,8 +112,10 @@ __all__ = [
     "level_move",
     "levels_moved",
     "live_record",
+    "mail_add",
     "mail_members",
     "mail_operators",
+    "mail_person",
     "mail_send_again",
     "member_change_role",
     "member_leave",

@@ -43,10 +43,22 @@ def mail_add(
 ) -> Mail:
     """Have a mail sent to one address once the transaction commits; `context` is what its template
     needs, as JSON can have it."""
-    mail = Mail.objects.create(
+    return _add(
         tenant=tenant, kind=kind, to=to, invitation=invitation, language=tenant.language,
-        context=dict(context), created_at=now, tried_until=now + TRIED_FOR,
+        context=dict(context), now=now,
     )  # fmt: skip
+
+
+def mail_person(*, user: User, kind: str, context: Mapping[str, object], now: datetime) -> Mail:
+    """Likewise to a person, in their own language, about nothing of a tenant's."""
+    return _add(
+        tenant=None, kind=kind, to=user.email, language=user.language, context=dict(context),
+        now=now,
+    )  # fmt: skip
+
+
+def _add(*, now: datetime, **row: object) -> Mail:
+    mail = Mail.objects.create(**row, created_at=now, tried_until=now + TRIED_FOR)
     queue.on_commit(_TASK, mail.pk, queue="default")
     return mail
 
@@ -72,7 +84,7 @@ def mail_members(
 
 def mail_operators(
     *,
-    tenant: Tenant,
+    tenant: Tenant | None,
     permission: str,
     kind: str,
     key: str,

@@ -105,6 +105,7 @@ def test_credentials_in_the_file_reach_boto3(tmp_path: Path) -> None:
     [
         {"SIGN_UP_MODE": "closed"},
         {"SIGN_UP_MODE": "domain:example.com", "EMAIL_VERIFICATION": "optional"},
+        {"SIGN_UP_MODE": "approval", "EMAIL_VERIFICATION": "none"},
     ],
 )
 def test_a_sign_up_mode_that_means_nothing_stops_the_start(wrong: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """Who may sign up, and that neither sign-up nor login nor reset tells who has an account."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 import billing.services
-from tenants.models import User
+from billing.models import SignUpRequest
+from tenants.models import Mail, Tenant, User
 from tests.cast import PASSWORD, Cast
 from tests.portal.test_invitation_pages import invite, text
 
@@ -61,6 +63,55 @@ class TestModes:
         assert User.objects.filter(email="d@example.net").exists()
         Client().post(f"{invite(cast)}join/", FORM)  # from example.com
         assert User.objects.filter(email="dave@example.com").exists()
+
+
+class TestByApproval:
+    def test_whoever_confirmed_the_address_waits_and_then_pays(
+        self, cast: Cast, settings: Any
+    ) -> None:
+        settings.SIGN_UP_MODE = "approval"
+        client, operator = Client(), User.objects.create_superuser("o@example.com", PASSWORD)
+        for page in ("/", "/plans/", "/docs/", "/accounts/login/", "/accounts/signup/"):
+            shown = text(client.get(page))
+            assert "Request access" in shown
+            assert not re.search(
+                "Get a (free )?key|Get your key|>Start for free<|Choose Pro", shown
+            )
+        tenants = Tenant.objects.count()
+        form = {**FORM, "email": "dave@example.com", "plan": "pro"}
+        assert client.post("/accounts/signup/", form).status_code == 302
+        assert not Mail.objects.exists()  # operators hear of nobody who might be somebody else
+        (link,) = re.findall(r"/accounts/confirm-email/\S+", str(mail.outbox[0].body))
+        client.post(link)
+        assert [each.to for each in Mail.objects.all()] == ["o@example.com"]
+        client.post("/accounts/login/", {"login": "dave@example.com", "password": PASSWORD})
+        waiting = client.get("/keys/")
+        assert waiting.status_code == 403
+        assert "Your request waits for approval" in text(waiting)
+        assert "you asked to start New Corp, on the plan Pro" in text(waiting)
+        assert Tenant.objects.count() == tenants
+        asked, now = SignUpRequest.objects.get(), timezone.now()
+        billing.services.sign_up_request_refuse(
+            request=asked, reason="Who are you?", actor=operator, now=now
+        )
+        refused = text(client.get("/dashboard/"))
+        assert "Your request was turned down" in refused
+        assert "Who are you?" in refused
+        made = billing.services.sign_up_request_approve(request=asked, actor=operator, now=now)
+        assert made.order is not None
+        assert client.get("/dashboard/").context["tenant"] == made.tenant
+        assert str(made.order.uuid) in text(client.get("/billing/"))
+
+    def test_who_is_invited_needs_none_and_nobody_learns_who_has_an_account(
+        self, cast: Cast, settings: Any
+    ) -> None:
+        settings.SIGN_UP_MODE = "approval"
+        new, known = sign_up("erin@example.com"), sign_up("alice@example.com")
+        assert (new.status_code, new["Location"]) == (known.status_code, known["Location"])
+        client = Client()
+        landed = client.post(f"{invite(cast)}join/", FORM, follow=True)
+        assert landed.context["tenant"] == cast.alice_corp
+        assert SignUpRequest.objects.get().user.email == "erin@example.com"
 
 
 class TestNobodyLearnsWhoHasAnAccount:

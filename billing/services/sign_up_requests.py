@@ -1,0 +1,139 @@
+"""Sign-up by approval: ask, and be approved or refused by an operator.
+
+Nothing of it is a tenant's: without one there is no key, nothing counts and nothing is billed. The
+approval signs up as anybody else does, so that a paid plan is paid after it. The mails to
+operators do not say who asked: they outlive the row.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from billing.models import Plan, SignUpRequest, SignUpState
+from billing.services.offers import FREE
+from billing.services.sign_up import SignUp, sign_up
+from tenants.errors import Refused
+from tenants.models import User
+from tenants.services import audit_record, mail_add, mail_operators, mail_person
+
+
+@transaction.atomic
+def sign_up_request_create(
+    *,
+    user: User,
+    organization: str,
+    plan_code: str,
+    currency: str,
+    is_confirmed: bool = False,
+    now: datetime,
+) -> SignUpRequest:
+    """Note what somebody asks for. Operators hear of it once the address is confirmed.
+
+    Raise Refused for a plan that is not offered.
+    """
+    plan = Plan.objects.filter(code=plan_code, is_public=True).first()
+    if plan is None:
+        raise Refused(_("There is no plan “%(code)s”.") % {"code": plan_code})
+    made = SignUpRequest.objects.create(
+        user=user, organization=organization, plan=plan, currency=currency, created_at=now
+    )
+    audit_record(action="sign_up.requested", tenant=None, actor=user, now=now, target=str(made.pk))
+    if is_confirmed:
+        sign_up_request_submit(user=user, now=now)
+    return made
+
+
+@transaction.atomic
+def sign_up_request_submit(*, user: User, now: datetime) -> None:
+    """Put a user's request, if they have one, before the operators; again changes nothing."""
+    waiting = SignUpRequest.objects.filter(user=user, submitted_at=None)
+    if not waiting.update(submitted_at=now):
+        return
+    request = SignUpRequest.objects.select_related("plan").get(user=user)
+    mail_operators(
+        tenant=None,
+        permission="billing.change_signuprequest",
+        kind="billing.sign_up_requested",
+        key=f"sign-up-requested:{request.pk}",
+        context={"request": request.pk, "plan": request.plan.name},
+        now=now,
+    )
+
+
+@transaction.atomic
+def sign_up_request_approve(*, request: SignUpRequest, actor: User, now: datetime) -> SignUp:
+    """Start the organisation, and mail whoever asked. One that was refused can still be approved.
+
+    A plan that is offered no more is replaced by the free one, and the mail says so. Raise Refused
+    for one that is approved already, whose address is not confirmed, or without any plan to offer.
+    """
+    request = _locked(request)
+    if request.submitted_at is None:
+        raise Refused(_("The address is not confirmed yet."))
+    if request.state == SignUpState.APPROVED:
+        raise Refused(_("This request is approved already."))
+    user, plan = request.user, request.plan
+    made = sign_up(
+        user=user,
+        organization=request.organization,
+        plan_code=plan.code if plan.is_public else FREE,
+        currency=request.currency,
+        now=now,
+        language=user.language,
+    )
+    request.tenant = made.tenant
+    _decide(request, SignUpState.APPROVED, actor, now)
+    audit_record(
+        action="sign_up.approved", tenant=made.tenant, actor=actor, now=now, target=user.email
+    )
+    mail_add(
+        tenant=made.tenant, kind="billing.sign_up_approved", to=user.email, now=now,
+        context={
+            "plan": plan.name,
+            "was_withdrawn": not plan.is_public,
+            "checkout": (
+                reverse("billing-checkout", args=[made.order.uuid]) if made.order else ""
+            ),
+        },
+    )  # fmt: skip
+    return made
+
+
+@transaction.atomic
+def sign_up_request_refuse(
+    *, request: SignUpRequest, reason: str = "", actor: User, now: datetime
+) -> None:
+    """Refuse a request that waits, and mail whoever asked, with the reason where there is one.
+
+    Raise Refused for one that is decided, or whose address is not confirmed: nobody else's is
+    mailed to.
+    """
+    request = _locked(request)
+    if request.submitted_at is None:
+        raise Refused(_("The address is not confirmed yet."))
+    if request.state != SignUpState.WAITING:
+        raise Refused(_("This request is decided already."))
+    request.reason = reason
+    _decide(request, SignUpState.REFUSED, actor, now)
+    audit_record(
+        action="sign_up.refused", tenant=None, actor=actor, now=now, target=str(request.pk),
+        reason=reason,
+    )  # fmt: skip
+    mail_person(
+        user=request.user, kind="billing.sign_up_refused", now=now,
+        context={"organization": request.organization, "reason": reason},
+    )  # fmt: skip
+
+
+def _locked(request: SignUpRequest) -> SignUpRequest:
+    locked = SignUpRequest.objects.select_for_update(of=("self",))
+    return locked.select_related("user", "plan").get(pk=request.pk)
+
+
+def _decide(request: SignUpRequest, state: SignUpState, actor: User, now: datetime) -> None:
+    if state == SignUpState.APPROVED:
+        request.reason = ""
+    request.state, request.decided_by, request.decided_at = state, actor, now
+    request.save()
