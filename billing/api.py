@@ -1,4 +1,4 @@
-"""The management API of this app: a tenant's invoices and extensions.
+"""The management API of a tenant's invoices; the other modules `api_…` are of what it buys.
 
 Amounts are in minor units of a currency.
 """
@@ -7,14 +7,12 @@ from typing import Any
 
 from django.http import Http404
 from django.urls import path
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import selectors
-from billing.extensions import extension_rows
 from tenants.callers import TenantView
 from tenants.pagination import PageQuerySerializer, page_of
 from tenants.scopes import Scope
@@ -63,33 +61,6 @@ class InvoiceDetailSerializer(InvoiceSerializer):
     taxes = InvoiceTaxSerializer(many=True)
 
 
-class ExtensionSerializer(serializers.Serializer[Any]):
-    """Requests on top of the plan, for a period of UTC days, both included; what became of them."""
-
-    name = serializers.CharField()
-    requests = serializers.IntegerField()
-    used = serializers.IntegerField()
-    left = serializers.IntegerField()
-    expired = serializers.IntegerField()
-    rolled_over = serializers.IntegerField()
-    rolls_over = serializers.BooleanField()
-    state = serializers.CharField()
-    period_start = serializers.DateField()
-    period_end = serializers.DateField()
-    bought_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True)
-
-
-class ExtensionsView(TenantView):
-    scopes = {"GET": Scope.BILLING_READ}
-
-    @extend_schema(summary="List your extensions", responses=ExtensionSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        """List what was bought, rolled over or given on top of the plan, newest period first."""
-        rows = extension_rows(tenant=self.caller(request).tenant, now=timezone.now())
-        return Response(ExtensionSerializer(rows, many=True).data)
-
-
 class InvoicesView(TenantView):
     scopes = {"GET": Scope.BILLING_READ}
 
@@ -119,7 +90,6 @@ class InvoiceView(TenantView):
 
 
 urlpatterns = [
-    path("extensions/", ExtensionsView.as_view(), name="api-extensions"),
     path("invoices/", InvoicesView.as_view(), name="api-invoices"),
     path("invoices/<str:number>/", InvoiceView.as_view(), name="api-invoice"),
 ]

@@ -48,6 +48,13 @@ def requests_spent(
     return spent
 
 
+def requests_cost(*, tenant: Tenant, now: datetime) -> int:
+    """Return what a tenant's requests of the current month cost so far: minor units, before tax."""
+    month = month_of(now.astimezone(UTC).date())
+    spent = requests_spent(tenant_ids=[tenant.pk], month=month).get(tenant.pk, {})
+    return sum(each.cost for each in spent.values())
+
+
 def cap_row(*, tenant: Tenant, now: datetime) -> dict[str, object] | None:
     """Return the cap, ready to show, and how much of it this month's requests have cost; None on a
     plan where there is nothing to cap.
@@ -64,9 +71,7 @@ def cap_row(*, tenant: Tenant, now: datetime) -> dict[str, object] | None:
     cap = SpendingCap.objects.filter(tenant=tenant).first()
     row: dict[str, object] = {"currency": currency, "amount": "", "step": str(major(1, currency))}
     if cap is not None:
-        month = month_of(now.astimezone(UTC).date())
-        spent = requests_spent(tenant_ids=[tenant.pk], month=month).get(tenant.pk, {})
-        cost = sum(each.cost for each in spent.values())
+        cost = requests_cost(tenant=tenant, now=now)
         row |= {
             "spent": display(cost, cap.currency),
             "percent": cost * 100 // cap.amount if cap.amount else 100,

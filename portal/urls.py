@@ -6,6 +6,8 @@ from drf_spectacular.views import SpectacularAPIView
 
 import billing.admin_reports
 import billing.api
+import billing.api_controls
+import billing.api_extensions
 import billing.api_orders
 import billing.api_plan
 import billing.api_plans
@@ -15,6 +17,7 @@ import tenants.api_alerts
 import tenants.api_audit
 import tenants.api_team
 import tenants.api_tokens
+import tenants.api_usage
 import tenants.api_webhook_log
 import tenants.api_webhooks
 from portal.accounts import SignUpView
@@ -80,9 +83,12 @@ urlpatterns = [
     path("api/v1/", include(tenants.api_audit.urlpatterns)),
     path("api/v1/", include(tenants.api_team.urlpatterns)),
     path("api/v1/", include(tenants.api_tokens.urlpatterns)),
+    path("api/v1/", include(tenants.api_usage.urlpatterns)),
     path("api/v1/", include(tenants.api_webhooks.urlpatterns)),
     path("api/v1/", include(tenants.api_webhook_log.urlpatterns)),
     path("api/v1/", include(billing.api.urlpatterns)),
+    path("api/v1/", include(billing.api_controls.urlpatterns)),
+    path("api/v1/", include(billing.api_extensions.urlpatterns)),
     path("api/v1/", include(billing.api_orders.urlpatterns)),
     path("api/v1/", include(billing.api_plan.urlpatterns)),
     path("api/v1/", include(billing.api_plans.urlpatterns)),

@@ -1,4 +1,4 @@
-"""The management API of this app: keys and usage, for a tenant's own automation.
+"""The management API of keys; the other modules `api_…` are of the rest of this app.
 
 Thin over services and selectors. Every query starts from the caller's tenant, so that a stranger's
 things are not found. The reading part is sold through the gateway, too (tenants/callers.py).
@@ -6,7 +6,7 @@ things are not found. The reading part is sold through the gateway, too (tenants
 
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -22,12 +22,7 @@ from tenants.callers import Caller, TenantView
 from tenants.models import ApiKey, ApiKeyVersion
 from tenants.scopes import Scope
 
-MOST_DAYS = 400
 MOST_OVERLAP_SECONDS = int(services.MOST_OVERLAP.total_seconds())
-USAGE_FIELDS = (
-    "used_today", "used_period", "limit", "remaining", "unlimited",
-    "period_start", "period_end", "resets_at", "synced_at",
-)  # fmt: skip
 
 
 class KeySerializer(serializers.Serializer[Any]):
@@ -64,38 +59,6 @@ class KeyRotateSerializer(serializers.Serializer[Any]):
     overlap_seconds = serializers.IntegerField(
         required=False, min_value=0, max_value=MOST_OVERLAP_SECONDS, default=24 * 3600
     )
-
-
-class UsageQuerySerializer(serializers.Serializer[Any]):
-    """UTC days, both included; the current period by default."""
-
-    start = serializers.DateField(required=False, help_text="First UTC day, YYYY-MM-DD.")
-    end = serializers.DateField(required=False, help_text="Last UTC day, YYYY-MM-DD.")
-    key = serializers.UUIDField(required=False, help_text="A key's id; all keys without it.")
-
-
-class UsageDaySerializer(serializers.Serializer[Any]):
-    """A UTC day in requests, and how many conversions were made on it (0 where one key's)."""
-
-    day = serializers.DateField()
-    used = serializers.IntegerField()
-    remaining = serializers.IntegerField(allow_null=True)
-    conversions = serializers.IntegerField()
-
-
-class UsageSerializer(serializers.Serializer[Any]):
-    """Where the tenant stands, in requests, and the days asked for."""
-
-    used_today = serializers.IntegerField()
-    used_period = serializers.IntegerField()
-    limit = serializers.IntegerField()
-    remaining = serializers.IntegerField()
-    unlimited = serializers.BooleanField()
-    period_start = serializers.DateField()
-    period_end = serializers.DateField()
-    resets_at = serializers.DateTimeField()
-    synced_at = serializers.DateTimeField(allow_null=True)
-    days = UsageDaySerializer(many=True)
 
 
 def _key(
@@ -233,39 +196,23 @@ class KeyRevokeView(TenantView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class UsageView(TenantView):
-    scopes = {"GET": Scope.USAGE_READ}
+class KeyRetryView(TenantView):
+    scopes = {"POST": Scope.KEYS_WRITE}
 
-    @extend_schema(
-        summary="Read your usage",
-        parameters=[UsageQuerySerializer],
-        responses=UsageSerializer,
-    )
-    def get(self, request: Request) -> Response:
-        """Return where the tenant stands, and a row for each day."""
-        tenant = self.caller(request).tenant
-        asked = UsageQuerySerializer(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        now = timezone.now()
-        usage = selectors.usage_now(tenant=tenant, now=now)
-        end = asked.validated_data.get("end", now.astimezone(UTC).date())
-        start = asked.validated_data.get("start", min(usage.period_start, end))
-        if not timedelta(0) <= end - start <= timedelta(days=MOST_DAYS):
-            text = f"Ask for 1 to {MOST_DAYS} days, the end not before the start."
-            raise serializers.ValidationError({"end": text})
-        key = None
-        if "key" in asked.validated_data:
-            key = get_object_or_404(ApiKey, tenant=tenant, uuid=asked.validated_data["key"])
-        days = selectors.usage_days(tenant=tenant, start=start, end=end, api_key=key, now=now)
-        figures = {name: getattr(usage, name) for name in USAGE_FIELDS}
-        return Response(UsageSerializer({**figures, "days": days}).data)
+    @extend_schema(summary="Try a key again", request=None, responses=KeySerializer)
+    def post(self, request: Request, key_id: uuid.UUID) -> Response:
+        """Have the gateway asked again for a key that failed; of others nothing changes."""
+        caller = self.caller(request)
+        key = get_object_or_404(ApiKey, tenant=caller.tenant, uuid=key_id)
+        services.api_key_retry(api_key=key, actor=caller.user, now=timezone.now())
+        return _key_read(key, caller)
 
 
 urlpatterns = [
     path("keys/", KeysView.as_view(), name="api-keys"),
     path("keys/<uuid:key_id>/", KeyView.as_view(), name="api-key"),
     path("keys/<uuid:key_id>/end-old/", KeyOverlapEndView.as_view(), name="api-key-overlap-end"),
+    path("keys/<uuid:key_id>/retry/", KeyRetryView.as_view(), name="api-key-retry"),
     path("keys/<uuid:key_id>/rotate/", KeyRotateView.as_view(), name="api-key-rotate"),
     path("keys/<uuid:key_id>/revoke/", KeyRevokeView.as_view(), name="api-key-revoke"),
-    path("usage/", UsageView.as_view(), name="api-usage"),
 ]

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from tenants import selectors, services
 from tenants.callers import Caller, TenantView
 from tenants.models import Invitation, Member, Role, User
+from tenants.pagination import PageQuerySerializer, page_of
 from tenants.scopes import Scope
 
 
@@ -56,10 +57,16 @@ class InvitationAskedSerializer(serializers.Serializer[Any]):
 class MembersView(TenantView):
     scopes = {"GET": Scope.TEAM_READ}
 
-    @extend_schema(summary="List your members", responses=MemberSerializer(many=True))
+    @extend_schema(
+        summary="List your members",
+        parameters=[PageQuerySerializer],
+        responses=MemberSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
-        """List the people of the organisation, in the order in which they joined."""
-        return Response(MemberSerializer(_members(self.caller(request)), many=True).data)
+        """List the people of the organisation, who joined last first; the Link header leads on."""
+        members = _members(self.caller(request))
+        page, headers = page_of(members, at="created_at", request=request)
+        return Response(MemberSerializer(page, many=True).data, headers=headers)
 
 
 class MemberView(TenantView):

@@ -2,6 +2,7 @@
 
 from billing.selectors.customers import cards as cards
 from billing.selectors.customers import currency_of as currency_of
+from billing.selectors.extensions import pack_prices as pack_prices
 from billing.selectors.extensions import packs as packs
 from billing.selectors.extensions import takes_packs as takes_packs
 from billing.selectors.issued import invoice_by_number as invoice_by_number

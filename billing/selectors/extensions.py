@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from billing.models import ExtensionPack, PackPrice, Subscription, SubscriptionState, Unused
 from billing.money import display
 from billing.selectors.customers import currency_of
@@ -23,18 +25,22 @@ def takes_packs(*, tenant: Tenant) -> bool:
     return held is None or Meter.REQUESTS not in priced(held.plan, held.price)
 
 
-def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
-    """Return the packs on sale, priced in the tenant's currency, and what they are with tax.
+def pack_prices(*, tenant: Tenant) -> QuerySet[PackPrice]:
+    """Return the packs on sale, priced in the tenant's currency, the smallest first.
 
     None on a plan that takes none.
     """
     if not takes_packs(tenant=tenant):
-        return []
-    taxation = taxation_today(tenant=tenant, now=now)
-    currency = currency_of(tenant=tenant)
+        return PackPrice.objects.none()
     prices = PackPrice.objects.filter(
-        currency=currency, pack__in=ExtensionPack.objects.filter(is_active=True)
+        currency=currency_of(tenant=tenant), pack__in=ExtensionPack.objects.filter(is_active=True)
     )
+    return prices.select_related("pack").order_by("pack__requests")
+
+
+def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
+    """Return the same for a page, and what they are with tax."""
+    taxation = taxation_today(tenant=tenant, now=now)
     return [
         {
             "code": price.pack.code,
@@ -44,5 +50,5 @@ def packs(*, tenant: Tenant, now: datetime) -> list[dict[str, object]]:
             "price_display": display(price.amount, price.currency),
             "with_tax": with_tax(net=price.amount, currency=price.currency, taxation=taxation),
         }
-        for price in prices.select_related("pack").order_by("pack__requests")
+        for price in pack_prices(tenant=tenant)
     ]

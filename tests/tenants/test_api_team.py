@@ -29,7 +29,10 @@ def call(client: Client, method: str, path: str, body: Any = None, **headers: st
 
 
 def test_members_are_listed_changed_and_removed(cast: Cast, alice: Client) -> None:
-    owner, bob = call(alice, "GET", "members/").json()
+    first = call(alice, "GET", "members/?limit=1")
+    (bob,) = first.json()
+    query = first["Link"].partition(">")[0].lstrip("<")
+    (owner,) = call(alice, "GET", f"members/{query}").json()
     assert (owner["user"], owner["role"]) == ("alice@example.com", "owner")
     path = f"members/{bob['id']}/"
     assert call(alice, "PATCH", path, '{"role": "billing"}').json()["role"] == "billing"
@@ -64,7 +67,11 @@ def test_a_machine_looks_and_changes_nobody(cast: Cast) -> None:
         scopes={Scope.TEAM_READ, Scope.TEAM_WRITE}, days=1, actor=cast.alice, now=timezone.now(),
     )  # fmt: skip
     bearer = {"Authorization": f"Bearer {value}"}
-    _owner, bob = call(Client(), "GET", "members/", **bearer).json()
+    bob = next(
+        each
+        for each in call(Client(), "GET", "members/", **bearer).json()
+        if each["user"] == "bob@example.com"
+    )
     for method, path, body in (
         ("PATCH", f"members/{bob['id']}/", '{"role": "owner"}'),
         ("DELETE", f"members/{bob['id']}/", None),

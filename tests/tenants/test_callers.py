@@ -5,7 +5,7 @@ from django.conf import settings
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from tenants.models import ApiKey, ApiKeyVersion, Tenant, VersionStatus
+from tenants.models import ApiKey, ApiKeyVersion, AuditEntry, Tenant, VersionStatus
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db
@@ -112,3 +112,15 @@ def test_there_is_nothing_elsewhere_in_json(cast: Cast) -> None:
         "There is nothing at this address.",
     )
     assert Client().get("/api/v1/none/").status_code == 401
+
+
+def test_a_key_that_failed_is_tried_again(cast: Cast) -> None:
+    alice = Client()
+    alice.force_login(cast.alice)
+    key = ApiKey.objects.get(tenant=cast.alice_corp)
+    versions = ApiKeyVersion.objects.filter(api_key=key)
+    address = f"/api/v1/keys/{key.uuid}/retry/"
+    for before, after in (("failed", "pending"), ("active", "active")):
+        versions.update(status=before)
+        assert alice.post(address).json()["status"] == after
+    assert AuditEntry.objects.filter(action="api_key.retried").count() == 1
