@@ -4,31 +4,27 @@ What is dangerous asks for that. allauth asks again, for a password or a second 
 in the session what was confirmed; that somebody signed in is no confirmation to it. Here it is
 one (`AccountAdapter` tells allauth so), lest people are asked twice in a row. How long ago is too
 long, ACCOUNT_REAUTHENTICATION_TIMEOUT says. An account that has nothing to confirm with passes.
+
+When somebody signed in, the row says that lists the session for them: signing in gives a session
+another key, and with it another row. So does changing the password, which asks for the old one.
 """
 
-import time
-from typing import Any
+from datetime import timedelta
 
 from allauth.account import app_settings
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.core.exceptions import ReauthenticationRequired
-from django.contrib.auth.signals import user_logged_in
-from django.dispatch import receiver
+from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
-
-SESSION_KEY = "signed_in_at"  # in seconds since 1970, UTC
-
-
-@receiver(user_logged_in)
-def _note_sign_in(*, request: HttpRequest, **_: Any) -> None:
-    request.session[SESSION_KEY] = time.time()
+from django.utils import timezone
 
 
 def signed_in_lately(request: HttpRequest) -> bool:
     """Say whether this session began lately, by signing in."""
-    ago = time.time() - request.session.get(SESSION_KEY, 0)
-    return bool(ago < app_settings.REAUTHENTICATION_TIMEOUT)
+    lately = timezone.now() - timedelta(seconds=app_settings.REAUTHENTICATION_TIMEOUT)
+    this = UserSession.objects.filter(session_key=request.session.session_key)
+    return bool(this.filter(user_id=request.user.pk, created_at__gt=lately).exists())
 
 
 @reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types

@@ -1,9 +1,11 @@
 """Browsers that are signed in, lately or not."""
 
+from datetime import UTC, datetime
+
+from allauth.usersessions.models import UserSession
 from django.test import Client
 
 from tenants.models import User
-from tenants.recent import SESSION_KEY
 
 
 def signed_in(user: User) -> Client:
@@ -16,7 +18,10 @@ def signed_in(user: User) -> Client:
 def signed_in_long_ago(user: User) -> Client:
     """Return one in which somebody did so longer ago than what is dangerous allows."""
     client = signed_in(user)
-    session = client.session
-    session[SESSION_KEY] = 0
-    session.save()
+    UserSession.objects.create(
+        user=user,
+        session_key=client.session.session_key,
+        ip="127.0.0.1",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
     return client
