@@ -7,6 +7,7 @@ codes. Passkeys need no such thing, their rows have public keys.
 
 import base64
 from functools import cache
+from urllib.parse import urlsplit
 
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -28,6 +29,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     def decrypt(self, encrypted_text: str) -> str:
         """Raise InvalidToken where SECRET_KEY is not the one it was encrypted under."""
         return _cipher(settings.SECRET_KEY).decrypt(encrypted_text.encode()).decode()
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str | None]:
+        """Return whom passkeys are for: the site, whatever host a proxy asks for."""
+        return {"id": urlsplit(settings.SITE_URL).hostname, "name": settings.ISSUER_NAME}
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         """Propose a passkey's name."""
