@@ -1,5 +1,5 @@
-"""Middleware: what a browser may load, how light pages are, when a session was seen, what a log
-line knows.
+"""Middleware: what a browser may load, how light pages are, what is a page of its own, when a
+session was seen, what a log line knows.
 """
 
 import uuid
@@ -12,6 +12,7 @@ from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.shortcuts import render, resolve_url
 from django.utils import timezone
 
 from tenants.addresses import client_address
@@ -64,6 +65,31 @@ class PageCompressionMiddleware(GZipMiddleware):
         if not response.get("Content-Type", "").startswith("text/html"):
             return response
         return super().process_response(request, response)
+
+
+class WholePageMiddleware:
+    """Give a page of its own to what would be part of another, or none.
+
+    What htmx asks for once the session has ended, a poll mostly, leads to the sign-in page, which
+    would take the figures' place: the page around it is loaded again instead, and leads there. And
+    an address that takes forms alone, where somebody comes to it by the back button, or by signing
+    in again, says so.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        leads_to = response.get("Location", "").partition("?")[0]
+        if request.htmx and leads_to == resolve_url(settings.LOGIN_URL):  # type: ignore[attr-defined]
+            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        is_form_s = response.status_code == 405 and not response.content
+        if is_form_s and request.method == "GET":
+            page = render(request, "405.html", status=405)
+            page["Allow"] = response["Allow"]
+            return page
+        return response
 
 
 class RequestContextMiddleware:

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.WholePageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.middleware.LastSeenMiddleware",
     "portal.middleware.RequestContextMiddleware",
