@@ -6,6 +6,7 @@ themselves are added and removed on allauth's pages, which lead back here.
 
 from typing import Any
 
+from allauth.account.views import EmailView
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
@@ -101,10 +102,24 @@ def factor_require(request: TenantRequest) -> HttpResponse:
     return redirect("security")
 
 
+class AddressesView(EmailView):
+    """allauth's page of one's addresses; whoever changes them confirms here who they are.
+
+    Whoever reads the mail of an account's address may set its password anew.
+    """
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "action_send" not in request.POST:
+            demand_recently_authenticated(request)
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        return answer
+
+
 urlpatterns = [
     path("settings/security/", security, name="security"),
     path("settings/security/sessions/end/", sessions_end, name="sessions-end"),
     path("settings/security/required/", factor_require, name="factor-require"),
+    path("accounts/email/", AddressesView.as_view(), name="account_email"),
     # allauth's lists of the same lead here.
     path("accounts/2fa/", RedirectView.as_view(pattern_name="security"), name="mfa_index"),
     path(

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.utils import timezone
@@ -105,7 +106,9 @@ def test_the_request_goes_on_once_for_whoever_made_it(tenant: Tenant, erin: User
     assert wrong.status_code == 200
     assert not ApiKey.objects.filter(name="ステージング").exists()
     assert browser.post(asked, CONFIRMED)["Location"] == "/keys/"
-    assert browser.post(asked, CONFIRMED).status_code == 302  # it leads there, and makes no other
+    again = browser.post(asked, CONFIRMED, follow=True)  # it leads there, and makes no other
+    assert (again.status_code, again["Allow"]) == (405, "POST")
+    assert "To the dashboard" in text(again)
     assert ApiKey.objects.filter(tenant=tenant, name="ステージング").count() == 1
     assert browser.post("/keys/create/", {"name": "more"})["Location"] == "/keys/"
 
@@ -149,6 +152,24 @@ def test_the_time_since_signing_in_counts_and_so_does_a_confirmation(
     assert browser.post("/keys/create/", {"name": "a"})["Location"] == "/keys/"
     UserSession.objects.update(created_at=timezone.now() - timedelta(seconds=61))
     assert browser.post("/keys/create/", {"name": "b"})["Location"].startswith(ASKS)
+
+
+def test_addresses_ask_too_as_their_mail_sets_passwords(tenant: Tenant, erin: User) -> None:
+    page, ours = "/accounts/email/", EmailAddress.objects.filter(user=erin)
+    browser = signed_in_long_ago(erin)
+    add = {"email": "mallory@example.com", "action_add": ""}
+    assert browser.get(page).status_code == 200
+    asked = browser.post(page, add)["Location"]
+    assert asked == ASKS + quote(page, safe="")
+    assert not ours.filter(email="mallory@example.com").exists()
+    EmailAddress.objects.create(user=erin, email="else@example.com", verified=True)
+    for act in ("action_primary", "action_remove"):
+        form = {"email": "else@example.com", act: ""}
+        assert signed_in_long_ago(erin).post(page, form)["Location"] == asked
+    assert ours.filter(email="else@example.com", primary=False).exists()
+    browser.post(page, add)
+    browser.post(asked, CONFIRMED)
+    assert ours.filter(email="mallory@example.com").exists()
 
 
 def test_a_secret_that_waits_is_shown_to_whoever_confirms(tenant: Tenant, erin: User) -> None:

@@ -174,6 +174,21 @@ def test_sessions_are_listed_in_words_and_end(erin: User) -> None:
     assert [is_in(each) for each in (browser, kept, last)] == [True, False, False]
 
 
+def test_a_poll_after_the_end_loads_the_page_again_and_that_leads_to_sign_in(cast: Cast) -> None:
+    browser, poll = signed_in(cast.alice), {"HX-Request": "true"}
+    assert browser.get("/dashboard/usage/", headers=poll).status_code == 200
+    browser.session.flush()
+    answer = browser.get("/dashboard/usage/", headers=poll)
+    assert (answer["HX-Refresh"], answer.content) == ("true", b"")
+    assert browser.get("/dashboard/")["Location"] == "/accounts/login/?next=/dashboard/"
+
+
+def test_passkeys_are_for_the_site_whatever_host_a_proxy_asks_for(erin: User) -> None:
+    page = signed_in(erin).get("/accounts/2fa/webauthn/add/", headers={"Host": "127.0.0.1:9"})
+    options = page.context["js_data"]["creation_options"]["publicKey"]
+    assert dict(options["rp"]) == {"id": "localhost", "name": "Sekisho Demo Inc."}
+
+
 def test_a_changed_password_ends_the_other_sessions_and_is_told(erin: User) -> None:
     browser, other = signed_in(erin), signed_in(erin)
     new = "gate-keeper-88"
