@@ -37,6 +37,7 @@ from tests.billing.conftest import (
     stripe_client,
     subscribe,
 )
+from tests.billing.deaths import killed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ASKED = datetime(2026, 12, 10, 12, tzinfo=UTC)
@@ -210,3 +211,43 @@ def test_what_was_to_come_is_given_up(starter: Tenant) -> None:
     assert not go_on(now + timedelta(days=7))  # what goes back has not gone yet
     services.order_refund(order=order, now=now)
     assert go_on(now + timedelta(days=7))
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_death_while_pages_are_closed_and_money_goes_back_is_gone_on_from(
+    starter: Tenant, dies: str
+) -> None:
+    """Two packs were to be bought: one page was left open, the other paid after all."""
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    over = now + timedelta(days=7)
+    left, paid = (
+        services.extension_order(
+            tenant=starter, pack_code="extra-100", token=token, actor=None, now=now
+        )
+        for token in ("left", "paid")
+    )
+    before = balances()["stripe"]
+    start(left, now=now)
+    pay(start(paid, now=now))
+    tenant_leave(tenant=starter, actor=None, now=now)
+    leaving_end.leaving_sweep(now=over)
+    for name in ("checkout_expire", "checkout_get"):
+        with killed(dies, name):
+            leaving.leaving_sweep(now=over)
+    assert not go_on(over)
+    paid.refresh_from_db()
+    with killed(dies, "refund_create"):
+        services.order_refund(order=paid, now=over)
+    assert not go_on(over)
+    services.order_refund(order=paid, now=over)
+    assert go_on(over)
+    for order, state in ((left, OrderState.EXPIRED), (paid, OrderState.REFUNDED)):
+        order.refresh_from_db()
+        assert order.state == state
+    (refund,) = (
+        each
+        for each in stripe_client().v1.refunds.list({"limit": 20}).data
+        if each.payment_intent == paid.payment_intent_id
+    )
+    assert refund.amount == paid.amount
+    assert balances()["stripe"] == before
