@@ -7,7 +7,12 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        from billing import alert_types, audit_words, webhook_types  # noqa: F401  (they register)
+        from billing import (  # noqa: F401  (they register)
+            alert_types,
+            audit_words,
+            mail_files,
+            webhook_types,
+        )
         from tenants import leaving
 
         leaving.register("billing")

@@ -10,12 +10,16 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import override
 
 from billing import payments
 from billing.dues import month_before, month_of
+from billing.mail_files import LAST_INVOICES
 from billing.models import (
     ChangeState,
     Customer,
+    Invoice,
+    InvoiceState,
     Order,
     OrderState,
     Payment,
@@ -27,6 +31,7 @@ from billing.models import (
     SubscriptionState,
 )
 from billing.models.payments import UNDER_WAY
+from billing.money import display
 from billing.services.changes import tenant_at_its_plan
 from billing.services.checkout import order_check
 from billing.services.close_batch import batch_close, batch_would_close
@@ -37,7 +42,8 @@ from billing.services.corrections_settle import tenant_settle
 from billing.services.offers import period_end
 from billing.services.subscriptions import plan_change_withdraw, waiting_cancel
 from tenants.models import HoldReason, Tenant, TenantState
-from tenants.services import leaving_parts_do, rows_forget
+from tenants.permissions import Act
+from tenants.services import leaving_parts_do, mail_members, rows_forget
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +71,7 @@ def _go_on(tenant: Tenant, now: datetime) -> bool:
         return False
     if not _is_collected(tenant, now):
         return False
+    _last_invoices_tell(tenant, now)
     _customer_forget(tenant)
     _rows_forget(tenant)
     return True
@@ -151,6 +158,29 @@ def _attempts_end(tenant: Tenant, now: datetime) -> bool:
     for payment in under_way.select_related("invoice"):
         attempt_end(payment=payment, now=now)
     return not under_way.exists()
+
+
+def _last_invoices_tell(tenant: Tenant, now: datetime) -> None:
+    """Mail the invoices since the end began: whoever pays them cannot sign in to read them."""
+    begun_at = tenant.leaving_parts.get(app="billing").begun_at
+    issued = Invoice.objects.filter(tenant=tenant, issued_at__gte=begun_at)
+    with override(tenant.language):
+        told = [
+            {
+                "uuid": str(each.uuid),
+                "number": each.number,
+                "total": display(each.total, each.currency),
+                "due": display(each.amount_due, each.currency)
+                if each.state == InvoiceState.OPEN
+                else "",
+            }
+            for each in issued.order_by("year", "sequence")
+        ]
+    if told:
+        mail_members(
+            tenant=tenant, act=Act.BUY, kind=LAST_INVOICES, key=f"last-invoices:{tenant.uuid}",
+            context={"invoices": told}, now=now,
+        )  # fmt: skip
 
 
 def _customer_forget(tenant: Tenant) -> None:

@@ -22,6 +22,7 @@ from tenants.models import (
     LeavingPart,
     LiveDay,
     LiveMinute,
+    Mail,
     PlanSpan,
     Tenant,
     TenantState,
@@ -49,13 +50,18 @@ Part = Callable[[Tenant, datetime], bool]
 
 
 def leaving_sweep(*, now: datetime) -> None:
-    """Begin the end of those whose grace is over, and close those whose parts are all done."""
+    """Begin the end of those whose grace is over, and close those whose parts are all done, once
+    their last mails are sent, or given up.
+    """
     over = Tenant.objects.filter(state=TenantState.CLOSING, closes_at__lte=now, leaving_parts=None)
     for pk in over.values_list("pk", flat=True):
         _each("leaving.not_begun", pk, lambda pk: _begin(pk, now))
     undone = LeavingPart.objects.filter(tenant=OuterRef("pk"), done_at=None)
+    unsent = Mail.objects.filter(
+        tenant=OuterRef("pk"), invitation=None, sent_at=None, tried_until__gt=now
+    )
     ready = Tenant.objects.filter(
-        ~Exists(undone), state=TenantState.CLOSING, leaving_parts__isnull=False
+        ~Exists(undone), ~Exists(unsent), state=TenantState.CLOSING, leaving_parts__isnull=False
     )
     for pk in ready.values_list("pk", flat=True).distinct():
         _each("leaving.not_closed", pk, lambda pk: _close(pk, now))

@@ -21,6 +21,7 @@ from django.utils.translation import override
 
 from tenants import queue
 from tenants.invitation_tokens import token_of
+from tenants.mail_files import files_of
 from tenants.models import Invitation, InvitationState, Mail, Role, Tenant, User
 from tenants.permissions import Act
 from tenants.selectors.members import members_who_may
@@ -172,6 +173,8 @@ def message(mail: Mail) -> EmailMultiAlternatives:
     body = re.sub(r"\n{3,}", "\n\n", body.strip())  # what blocks without text leave between them
     made = EmailMultiAlternatives(subject.strip(), f"{body}\n", to=[mail.to])
     made.attach_alternative(html, "text/html")
+    for file in files_of(mail.kind, mail.context):
+        made.attach(file.name, file.content, file.media_type)
     return made
 
 

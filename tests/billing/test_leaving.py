@@ -7,6 +7,7 @@ import pytest
 import stripe
 
 from billing import payments, services
+from billing.mail_files import LAST_INVOICES
 from billing.models import (
     AutoTopUp,
     Customer,
@@ -25,8 +26,9 @@ from billing.models import (
 from billing.payments import PaymentUnavailable
 from billing.services import leaving
 from tenants.errors import NotInThisState
-from tenants.models import ApiKeyVersion, GatewayPlan, LeavingPart, Meter, Tenant, UsageDay
+from tenants.models import ApiKeyVersion, GatewayPlan, LeavingPart, Mail, Meter, Tenant, UsageDay
 from tenants.services import leaving_end, tenant_keep, tenant_leave
+from tenants.services.mails import message
 from tests.billing.books import balances
 from tests.billing.conftest import (
     BACK,
@@ -97,6 +99,12 @@ def test_what_was_used_is_invoiced_and_charged_and_then_all_goes(payg: Tenant) -
     # The months' run finds nothing more of it, ever.
     assert close_and_collect(datetime(2027, 1, 3, tzinfo=UTC)).written == []
     assert set(balances()) == {"stripe", "revenue"}
+    told = message(Mail.objects.get(kind=LAST_INVOICES))
+    assert told.to == ["owner@example.org"]
+    assert f"{invoice.number}: $8.00\n" in told.body
+    ((name, pdf, media_type),) = told.attachments
+    assert (name, media_type) == (f"{invoice.number}.pdf", "application/pdf")
+    assert pdf.startswith(b"%PDF")
 
 
 def test_an_invoice_that_cannot_be_collected_stays_owed_and_nobody_is_dunned(payg: Tenant) -> None:
@@ -106,6 +114,7 @@ def test_an_invoice_that_cannot_be_collected_stays_owed_and_nobody_is_dunned(pay
     read(payg, 5_000, on=date(2026, 12, 9), at=SETTLED)
     assert go_on(SETTLED)
     assert Invoice.objects.get(kind=InvoiceKind.USAGE).state == InvoiceState.OPEN
+    assert ": $8.00 – $8.00 is not paid" in message(Mail.objects.get(kind=LAST_INVOICES)).body
     run = services.dun(now=SETTLED + timedelta(days=30))
     assert (run.opened, run.taken, run.failed) == ([], [], {})
 

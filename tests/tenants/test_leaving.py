@@ -21,8 +21,9 @@ from tenants.models import (
     User,
     VersionStatus,
 )
+from tenants.permissions import Act
 from tenants.services import leaving_end
-from tenants.services.mails import message
+from tenants.services.mails import mail_members, mail_send, message
 from tests.billing.races import at_once
 from tests.cast import Cast
 from tests.left import kinds_left
@@ -100,7 +101,9 @@ def test_it_is_kept_or_its_end_begins_and_never_both(cast: Cast) -> None:
 
 
 def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> None:
-    """Bob works for Charlie too, and stays; a tenant whose end fails keeps no other."""
+    """Bob works for Charlie too, and stays; a tenant whose end fails keeps no other. What is being
+    mailed is mailed first.
+    """
     tenant, later = cast.alice_corp, NOW + WEEK
     Member.objects.create(
         tenant=cast.charlie_corp, user=cast.bob, role=Role.DEVELOPER, created_at=NOW
@@ -120,6 +123,14 @@ def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> N
         tenant.refresh_from_db()
         assert tenant.state == TenantState.CLOSING
         services.leaving_parts_do(app=app, do=fails_for_charlie, now=later)
+    told = mail_members(
+        tenant=tenant, act=Act.CLOSE, kind="tenants.kept", key="last", context={}, now=later
+    )
+    leaving_end.leaving_sweep(now=later)
+    tenant.refresh_from_db()
+    assert tenant.state == TenantState.CLOSING
+    for mail in told:
+        mail_send(mail=mail, now=later)
     leaving_end.leaving_sweep(now=later)
     tenant.refresh_from_db()
     assert (tenant.state, tenant.name) == (TenantState.CLOSED, leaving_end.NAME)
