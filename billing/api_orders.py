@@ -58,7 +58,7 @@ def order_body(order: Order, *, now: datetime) -> dict[str, Any]:
     body: dict[str, Any] = OrderSerializer(
         {
             **{name: getattr(order, name) for name in _FIELDS},
-            "applied": selectors.order_is_applied(order),
+            "applied": selectors.order_is_applied(order, now=now),
             "period_end": order.period_end - timedelta(days=1),
             "decline": declines.in_words(order.decline_code, order.decline_message),
             "checkout_url": address if can_be_paid else None,

@@ -1,5 +1,6 @@
 """A tenant's orders, and how far they have come."""
 
+from datetime import datetime
 from uuid import UUID
 
 import tenants.selectors
@@ -13,10 +14,10 @@ def order_by_uuid(*, tenant: Tenant, order_uuid: UUID) -> Order | None:
     return mine.select_related("tenant__usage_plan", "subscription", "pack").first()
 
 
-def order_is_applied(order: Order) -> bool:
+def order_is_applied(order: Order, *, now: datetime) -> bool:
     """Say whether what was bought is there: the gateway has what it changes."""
     if order.state != OrderState.FULFILLED:
         return False
     if order.purpose == OrderPurpose.EXTENSION:
         return tenants.selectors.grant_is_applied(source=f"order:{order.uuid}")
-    return tenants.selectors.is_in_step(tenant=order.tenant)
+    return tenants.selectors.is_in_step(tenant=order.tenant, now=now)

@@ -135,7 +135,7 @@ def _order(order: Order) -> dict[str, Any]:
     state = str(order.state)
     error = declines.in_words(order.decline_code, order.decline_message)
     if order.state == OrderState.FULFILLED:
-        state = "applied" if selectors.order_is_applied(order) else "paid"
+        state = "applied" if selectors.order_is_applied(order, now=timezone.now()) else "paid"
     elif order.taking_back_since is not None:
         error = _("You gave it back. The money follows once it is certain that it was not used.")
     elif order.state in {OrderState.REFUND_DUE, OrderState.REFUNDED}:

@@ -1,6 +1,8 @@
 """What pages, the API and the apps above read. Every query starts from the tenant."""
 
-from django.db.models import QuerySet
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
 
 from tenants.models import HoldReason, Member, QuotaGrant, Tenant, User
 from tenants.selectors.alerts import alert_settings as alert_settings
@@ -108,7 +110,10 @@ def grant_is_applied(*, source: str) -> bool:
     return QuotaGrant.objects.filter(source=source, applied_at__isnull=False).exists()
 
 
-def is_in_step(*, tenant: Tenant) -> bool:
-    """Say whether the gateway shows what the tenant's rows say: nothing is asked for any more."""
-    waiting = Tenant.objects.filter(pk=tenant.pk, reconcile_at__isnull=False)
-    return not waiting.exists()
+def is_in_step(*, tenant: Tenant, now: datetime) -> bool:
+    """Say whether the gateway shows what was asked for: a run has ended well since.
+
+    What it has left for another day, such as to remove a revoked key, is not waited for.
+    """
+    waiting = Q(reconcile_at__lte=now) | Q(reconcile_attempts__gt=0)
+    return not Tenant.objects.filter(waiting, pk=tenant.pk).exists()

@@ -205,8 +205,12 @@ class TestStops:
         value = value_of(version)
         assert call(value).status_code == 200
         services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
+        assert not selectors.is_in_step(tenant=tenant, now=timezone.now())
         settle(tenant)
         assert call(value).status_code == 403
+        # That it is removed in some days keeps nobody waiting.
+        assert tenant.reconcile_at is not None
+        assert selectors.is_in_step(tenant=tenant, now=timezone.now())
 
     def test_a_revocation_is_the_first_thing_that_workers_do(
         self, tenant: Tenant, call: Call, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
@@ -392,6 +396,7 @@ class TestFaults:
         services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
         settle(tenant)
         assert "NotFound" in tenant.reconcile_error
+        assert not selectors.is_in_step(tenant=tenant, now=timezone.now())
         assert call(value).status_code == 403
 
     @pytest.mark.parametrize("when", ["before", "after"])
