@@ -119,8 +119,8 @@ def test_the_api_refuses_sessions_and_personal_tokens_but_no_machines(strict: Ca
 
 def test_managers_see_who_has_one_and_the_invited_are_told(strict: Cast) -> None:
     page = text(signed_in(strict.alice).get("/team/"))
-    assert page.count('data-label="Second factor">yes') == 1
-    assert page.count('data-label="Second factor"><span class="muted">no') == 1
+    assert page.count('data-label="Second factor">On') == 1
+    assert page.count('data-label="Second factor"><span class="muted">Off') == 1
     factor_of(strict.bob)
     assert "Second factor" not in text(signed_in(strict.bob).get("/team/"))
     invitation = invitation_create(

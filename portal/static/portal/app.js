@@ -107,4 +107,6 @@ addEventListener("pageshow", (event) => {
 
 // After an error the keyboard starts where the error is; a new key's value is brought into view.
 document.querySelector("[aria-invalid='true']")?.focus();
-document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const here of document.querySelectorAll(".nav [aria-current], .tabs [aria-current]")) {
+  here.scrollIntoView({ block: "nearest", inline: "center" });
+}
