@@ -2,6 +2,9 @@
 
 The tenant is the one chosen in the switcher (kept in the session), else the user's oldest. Where it
 requires a second factor, members without one see only how to set one up, switch, leave, sign out.
+
+A page says with what it sends whose page it is (base.html, app.js): in another tab its reader may
+have chosen another tenant, or have been taken out of this one, and mean nobody else's.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +16,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 import billing.selectors
 from tenants import selectors
@@ -22,6 +26,7 @@ from tenants.models import Member, User
 from tenants.permissions import Act, may
 
 SESSION_KEY = "tenant"
+PAGE_OF = "page_of"  # in forms; in what htmx asks for it is a header
 P = ParamSpec("P")
 
 
@@ -93,6 +98,9 @@ def member_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], Http
         )
         if member is None:
             return _without_tenant(request)
+        page_of = request.headers.get("X-Page-Of") or request.POST.get(PAGE_OF)
+        if page_of and page_of != str(member.tenant.uuid):
+            return _shown_whose_it_is(request, member)
         request.member = member
         return view(request, *args, **kwargs)
 
@@ -105,3 +113,12 @@ def _without_tenant(request: TenantRequest) -> HttpResponse:
     if asked is None:
         return render(request, "portal/no_tenant.html", status=404)
     return render(request, "portal/sign_up_request.html", {"asked": asked}, status=403)
+
+
+def _shown_whose_it_is(request: HttpRequest, member: Member) -> HttpResponse:
+    """Do nothing for a tenant that its sender did not mean, and show them which one it is."""
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    text = _("You work for %(name)s meanwhile. Nothing was changed.")
+    messages.warning(request, text % {"name": member.tenant.name})
+    return redirect("dashboard")

@@ -111,7 +111,10 @@ def test_factors_are_set_up_used_at_sign_in_and_a_session_is_ended(
     sessions = desk.get_by_role("region", name="Where you are signed in").locator("tbody tr")
     expect(sessions).to_have_count(3)
     expect(sessions.first).to_contain_text("This one")
-    desk.get_by_role("button", name="Sign out everywhere else").click()
+    with desk.expect_request("**/sessions/end/") as sent:
+        desk.get_by_role("button", name="Sign out everywhere else").click()
+    page_of = desk.locator("body").get_attribute("data-page-of")
+    assert f"page_of={page_of}" in str(sent.value.post_data)  # whose page it is, goes along
     expect(sessions).to_have_count(1)
     for other in (phone, borrowed):
         other.goto(SECURITY)

@@ -80,6 +80,14 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What a form changes is the organisation's that its page shows, whichever is chosen in another tab.
+function signFor(form) {
+  const { pageOf } = document.body.dataset;
+  if (pageOf && !form.elements.page_of) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "page_of", value: pageOf }));
+  }
+}
+
 // A form that changes something is sent once: the second click of a double click is dropped.
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -91,6 +99,7 @@ document.addEventListener("submit", (event) => {
     return;
   }
   form.dataset.sent = "yes";
+  signFor(form);
   event.submitter?.setAttribute("aria-busy", "true");
 });
 
