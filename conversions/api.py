@@ -1,20 +1,23 @@
-"""The management API of this app: a tenant's uploads, searched as on the page.
+"""The management API of uploads: to search them as on the page, and to add one.
 
 The sold API lists uploads, too, without a search, and more about each (serverless/functions); what
 both say of an upload, they say in the same words.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from django.urls import path
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from conversions import selectors
+from conversions import backend, selectors, services
 from conversions.models import AppliesTo, Upload, UploadState
 from tenants.callers import TenantView
 from tenants.pagination import next_link
@@ -66,10 +69,50 @@ class UploadsPageSerializer(serializers.Serializer[Any]):
     next_cursor = serializers.CharField(allow_null=True)
 
 
+class UploadAskedSerializer(serializers.Serializer[Any]):
+    """The file that is to come, and its size in bytes."""
+
+    filename = serializers.CharField(max_length=255)
+    size = serializers.IntegerField(min_value=backend.SMALLEST, max_value=backend.LARGEST)
+    content_type = serializers.CharField(max_length=100, default="application/octet-stream")
+
+
+class FormSerializer(serializers.Serializer[Any]):
+    """Post the file there as multipart/form-data, after the fields, as `file`."""
+
+    url = serializers.URLField()
+    fields = serializers.DictField(child=serializers.CharField())  # type: ignore[assignment]  # S3's word for them
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class NewUploadSerializer(serializers.Serializer[Any]):
+    """An upload whose file is to come, with the form to post it with."""
+
+    id = serializers.UUIDField(source="uuid")
+    state = serializers.ChoiceField(choices=UploadState.values)
+    form = FormSerializer()
+
+
+class StorageAway(APIException):
+    status_code, default_code = 503, "unavailable"
+    default_detail = "The storage cannot be reached."
+
+
 class UploadsView(TenantView):
-    scopes = {"GET": Scope.UPLOADS_READ}
+    scopes = {"GET": Scope.UPLOADS_READ, "POST": Scope.UPLOADS_WRITE}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Look up where files go, as forms say, before a call begins its transaction
+        (tenants/idempotency.py). Raise StorageAway.
+        """
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST":
+            self.caller(request)
+            with _storage():
+                backend.outputs()
 
     @extend_schema(
+        operation_id="uploads_list",
         summary="List and search your uploads",
         parameters=[UploadsQuerySerializer],
         responses=UploadsPageSerializer,
@@ -92,15 +135,45 @@ class UploadsView(TenantView):
         )
         kept_until = selectors.kept_until(tenant=tenant, uploads=page.uploads, now=timezone.now())
         body = {
-            "uploads": [_upload(each, kept_until.get(each.pk)) for each in page.uploads],
+            "uploads": [upload_body(each, kept_until.get(each.pk)) for each in page.uploads],
             "next_cursor": str(page.older) if page.older else None,
         }
         older = {**request.query_params.dict(), "cursor": str(page.older)}
         headers = next_link(older) if page.older else {}
         return Response(UploadsPageSerializer(body).data, headers=headers)
 
+    @extend_schema(
+        summary="Upload a file",
+        request=UploadAskedSerializer,
+        responses={201: NewUploadSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Return a form: post the file there. Conversion starts when it arrives."""
+        caller = self.caller(request)
+        asked = UploadAskedSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        with _storage():
+            upload, form = services.upload_create(
+                tenant=caller.tenant, actor=caller.user, now=timezone.now(), **asked.validated_data
+            )
+        body = {
+            "uuid": upload.uuid,
+            "state": upload.state,
+            "form": {"url": form.url, "fields": form.fields, "expires_in": backend.LINK_SECONDS},
+        }
+        return Response(NewUploadSerializer(body).data, status=status.HTTP_201_CREATED)
 
-def _upload(upload: Upload, kept_until: datetime | None) -> dict[str, Any]:
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """Raise StorageAway where S3's side fails."""
+    try:
+        yield
+    except backend.BackendError as error:
+        raise StorageAway from error
+
+
+def upload_body(upload: Upload, kept_until: datetime | None) -> dict[str, Any]:
     """Say what is known of an upload: of its file, only what was found in it."""
     error = {"code": upload.error_code, "text": upload.get_error_code_display()}
     return {

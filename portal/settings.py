@@ -380,6 +380,11 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.openapi.operations_complete",
     ],
+    # Of both, `state` is a field.
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStateEnum": "billing.models.OrderState.values",
+        "UploadStateEnum": "conversions.models.UploadState.values",
+    },
     "COMPONENT_SPLIT_REQUEST": True,  # what may be sent is narrower than what is answered
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,

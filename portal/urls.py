@@ -12,9 +12,11 @@ import billing.api_orders
 import billing.api_plan
 import billing.api_plans
 import conversions.api
+import conversions.api_upload
 import tenants.api
 import tenants.api_alerts
 import tenants.api_audit
+import tenants.api_organisation
 import tenants.api_team
 import tenants.api_tokens
 import tenants.api_usage
@@ -81,6 +83,7 @@ urlpatterns = [
     path("api/v1/", include(tenants.api.urlpatterns)),
     path("api/v1/", include(tenants.api_alerts.urlpatterns)),
     path("api/v1/", include(tenants.api_audit.urlpatterns)),
+    path("api/v1/", include(tenants.api_organisation.urlpatterns)),
     path("api/v1/", include(tenants.api_team.urlpatterns)),
     path("api/v1/", include(tenants.api_tokens.urlpatterns)),
     path("api/v1/", include(tenants.api_usage.urlpatterns)),
@@ -93,6 +96,7 @@ urlpatterns = [
     path("api/v1/", include(billing.api_plan.urlpatterns)),
     path("api/v1/", include(billing.api_plans.urlpatterns)),
     path("api/v1/", include(conversions.api.urlpatterns)),
+    path("api/v1/", include(conversions.api_upload.urlpatterns)),
     re_path("^api/v1/.*/$", NothingView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("accounts/signup/", SignUpView.as_view(), name="account_signup"),

@@ -16,6 +16,7 @@ from tenants.api_webhooks import READ, WRITE, endpoint_of
 from tenants.callers import Caller, TenantView
 from tenants.models import DeliveryState, WebhookDelivery
 from tenants.pagination import PageQuerySerializer, page_of
+from tenants.webhook_types import scopes_heard
 
 
 class AttemptSerializer(serializers.Serializer[Any]):
@@ -44,7 +45,11 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
 
 class DeliveryDetailSerializer(DeliverySerializer):
-    payload = serializers.DictField(source="event.data")
+    """With what was sent, and answered. `payload` is null, and no `answer` told, to a token without
+    the scope that reads the same elsewhere.
+    """
+
+    payload = serializers.DictField(source="event.data", allow_null=True)
     tries = AttemptSerializer(source="attempt_set", many=True)
 
 
@@ -131,8 +136,14 @@ class DeliveryView(TenantView):
     @extend_schema(summary="Read a delivery", responses=DeliveryDetailSerializer)
     def get(self, request: Request, delivery_id: uuid.UUID) -> Response:
         """Return a delivery with what was sent and answered."""
-        delivery = _delivery(self.caller(request), delivery_id)
-        return Response(DeliveryDetailSerializer(delivery).data)
+        caller = self.caller(request)
+        delivery = _delivery(caller, delivery_id)
+        body = DeliveryDetailSerializer(delivery).data
+        if not scopes_heard([delivery.event.type]) <= caller.scopes:
+            body["payload"] = None
+            for each in body["tries"]:
+                each["answer"] = ""  # which may say again what was sent
+        return Response(body)
 
 
 class DeliveryReplayView(TenantView):

@@ -1,6 +1,7 @@
 """The management API of webhook endpoints; what is sent to them is in api_webhook_log.py."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from tenants import selectors, services
 from tenants.callers import Caller, TenantView
 from tenants.models import WebhookEndpoint
 from tenants.scopes import Scope
+from tenants.webhook_types import TEST, event_types, scopes_heard
 
 READ, WRITE = Scope.WEBHOOKS_READ, Scope.WEBHOOKS_WRITE
 
@@ -58,6 +60,19 @@ def endpoint_of(caller: Caller, endpoint_id: uuid.UUID) -> WebhookEndpoint:
     return get_object_or_404(selectors.webhook_endpoints(tenant=caller.tenant), uuid=endpoint_id)
 
 
+def _demand_heard(caller: Caller, wanted: Sequence[str], before: WebhookEndpoint | None) -> None:
+    """Raise ScopeMissing where an endpoint is to hear of what the caller may not read.
+
+    Without types it hears of all. What it heard of before is sent, or replayed, to the address that
+    it has by then.
+    """
+    heard = {*(wanted or [each.name for each in event_types()])}
+    if before is not None:
+        heard |= {*(before.event_types or [each.name for each in event_types()])}
+        heard |= {*before.deliveries.order_by().values_list("event__type", flat=True).distinct()}
+    caller.demand(scopes_heard(heard - {TEST}))
+
+
 def _with_secret(endpoint: WebhookEndpoint, *, now: datetime, code: int) -> Response:
     secret = services.webhook_secret_reveal(endpoint=endpoint, now=now)
     body = {**EndpointSerializer(endpoint).data, "secret": secret}
@@ -80,10 +95,14 @@ class EndpointsView(TenantView):
         responses={201: NewEndpointSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Add an endpoint. Its secret is in this answer, and never again."""
+        """Add an endpoint. Its secret is in this answer, and never again.
+
+        A token needs the scopes that read what the events tell of; of all where it names no types.
+        """
         caller, now = self.caller(request), timezone.now()
         asked = EndpointAskedSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
+        _demand_heard(caller, asked.validated_data["event_types"], None)
         endpoint = services.webhook_endpoint_create(
             tenant=caller.tenant, actor=caller.user, now=now, **asked.validated_data
         )
@@ -112,6 +131,8 @@ class EndpointView(TenantView):
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
         is_active = wanted.pop("is_active")
+        is_moved = wanted["url"] != endpoint.url
+        _demand_heard(caller, wanted["event_types"], endpoint if is_moved else None)
         act: dict[str, Any] = {"actor": caller.user, "now": timezone.now()}
         services.webhook_endpoint_update(endpoint=endpoint, **wanted, **act)
         if is_active:

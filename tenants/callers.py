@@ -6,7 +6,7 @@ its own tenant, and changes nothing: its value is on servers and in browsers tha
 to make more keys.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -58,6 +58,11 @@ class Caller:
     scopes: frozenset[Scope]
     member: Member | None = None
     token: ApiToken | None = None
+
+    def demand(self, scopes: Iterable[Scope]) -> None:
+        """Raise ScopeMissing for the first of these scopes that they lack."""
+        for scope in sorted(set(scopes) - self.scopes):
+            raise ScopeMissing(scope)
 
     @property
     def is_key(self) -> bool:

@@ -47,6 +47,7 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "idempotency_key_reused": (422, _("The Idempotency-Key was for another call.")),
     "throttled": (429, _("Too many calls.")),
     "error": (500, _("Something went wrong on our side.")),
+    "unavailable": (503, _("Something that it takes cannot be reached.")),
 }
 
 

@@ -23,6 +23,7 @@ class Scope(StrEnum):
     BILLING_READ = "billing:read"
     BILLING_WRITE = "billing:write"
     UPLOADS_READ = "uploads:read"
+    UPLOADS_WRITE = "uploads:write"
     TEAM_READ = "team:read"
     TEAM_WRITE = "team:write"
     WEBHOOKS_READ = "webhooks:read"
@@ -30,6 +31,8 @@ class Scope(StrEnum):
     ALERTS_READ = "alerts:read"
     ALERTS_WRITE = "alerts:write"
     AUDIT_READ = "audit:read"
+    SETTINGS_READ = "settings:read"
+    SETTINGS_WRITE = "settings:write"
     TOKENS_READ = "tokens:read"
     TOKENS_WRITE = "tokens:write"
 
@@ -50,6 +53,7 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
     Scope.BILLING_READ: (_("See the plan, invoices, extensions and spending caps"), None),
     Scope.BILLING_WRITE: (_("Change the plan, buy extensions, and set spending caps"), Act.BUY),
     Scope.UPLOADS_READ: (_("See and search uploads"), None),
+    Scope.UPLOADS_WRITE: (_("Upload files, delete and restore them"), Act.UPLOAD),
     Scope.TEAM_READ: (_("See the members and who is invited"), None),
     Scope.TEAM_WRITE: (_("Invite people, change their roles, remove them"), Act.MANAGE_MEMBERS),
     Scope.WEBHOOKS_READ: (_("See webhook endpoints and what was sent"), None),
@@ -61,6 +65,8 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
     # What a role may change of their settings is looked at field by field (api_alerts.py).
     Scope.ALERTS_WRITE: (_("Mark alerts as seen, and change when they are told"), None),
     Scope.AUDIT_READ: (_("See the audit trail"), Act.SEE_AUDIT),
+    Scope.SETTINGS_READ: (_("See the organisation's name and language"), None),
+    Scope.SETTINGS_WRITE: (_("Change the organisation's name and language"), Act.CHANGE_SETTINGS),
     Scope.TOKENS_READ: (_("See the tokens, never their values"), None),
     Scope.TOKENS_WRITE: (_("Create tokens that can do no more than this one, and revoke"), None),
 }

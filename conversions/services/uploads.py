@@ -33,14 +33,20 @@ UNDO_FOR = timedelta(seconds=60)  # in which what was deleted can be brought bac
 PURGE_AFTER = UNDO_FOR * 2  # clocks differ, and a request may be slow
 PURGE_SECONDS = 30  # of the minute between two sweeps
 MOST_PURGED = 5000  # rows that are read for a sweep: more than it gets through
-MOST_UNFINISHED = 2000  # of a tenant, begun on the page: the sweep asks S3 for each
+MOST_UNFINISHED = 2000  # of a tenant, begun here: the sweep asks S3 for each
 FORGET_AFTER = timedelta(days=15)  # a report waits in its queue for two weeks at most
 UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # Unicode's categories
 JOINERS = "\u200c\u200d"  # unseen, too, but Persian, Hindi and emoji are spelt with them
 
 
 def upload_create(
-    *, tenant: Tenant, filename: str, size: int, content_type: str, actor: User, now: datetime
+    *,
+    tenant: Tenant,
+    filename: str,
+    size: int,
+    content_type: str,
+    actor: User | None,
+    now: datetime,
 ) -> tuple[Upload, backend.PresignedPost]:
     """Write an upload whose file is to come; return it with the form to post the file with.
 
@@ -64,7 +70,7 @@ def upload_create(
     unfinished = Upload.objects.filter(
         tenant=tenant,
         deleted_at=None,
-        created_by__isnull=False,
+        declared_size__isnull=False,
         state__in=[UploadState.WAITING, UploadState.PROCESSING],
     )
     if unfinished.count() >= MOST_UNFINISHED:
@@ -100,7 +106,7 @@ def storable(text: str, *, most: int) -> str:
 
 
 @transaction.atomic
-def upload_retry(*, upload: Upload, actor: User, now: datetime) -> None:
+def upload_retry(*, upload: Upload, actor: User | None, now: datetime) -> None:
     """Have the variants made that are missing, of an upload that failed for a reason that may have
     passed.
 
@@ -148,7 +154,7 @@ def upload_delete(
 
 
 @transaction.atomic
-def upload_restore(*, upload: Upload, actor: User, now: datetime) -> None:
+def upload_restore(*, upload: Upload, actor: User | None, now: datetime) -> None:
     """Bring back what was deleted a moment ago. Where it is not deleted, do nothing.
 
     What was reported meanwhile was dropped, so the sweep asks after a file that was unfinished.

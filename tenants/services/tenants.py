@@ -78,18 +78,23 @@ def tenant_change_plan(
 
 @transaction.atomic
 def tenant_update(
-    *, tenant: Tenant, name: str, language: str, actor: User, now: datetime
+    *,
+    tenant: Tenant,
+    name: str | None = None,
+    language: str | None = None,
+    actor: User | None,
+    now: datetime,
 ) -> Tenant:
-    """Change a tenant's name or language. Raise Refused without a name.
+    """Change a tenant's name or language; None stays. Raise Refused for an empty name.
 
     What functions at the edge know of it follows by the outbox.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    name = " ".join(name.split())
+    name = tenant.name if name is None else " ".join(name.split())
     if not name:
         raise Refused(_("Give your organisation a name."))
     previous = {"name": tenant.name, "language": tenant.language}
-    tenant.name, tenant.language = name, language
+    tenant.name, tenant.language = name, language or tenant.language
     tenant.save(update_fields=["name", "language"])
     audit_record(
         action="tenant.updated", tenant=tenant, actor=actor, now=now, previous=previous, name=name

@@ -1,8 +1,9 @@
-"""The management API of uploads: what a member's session or a key lists and searches."""
+"""The management API of uploads: what is listed and searched, and what a program changes."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -18,11 +19,15 @@ from conversions.models import (
     UploadError,
     UploadState,
 )
-from tenants.models import ApiKeyVersion, Tenant, VersionStatus
+from tenants.models import ApiKeyVersion, Tenant, User, VersionStatus
+from tenants.scopes import Scope
+from tenants.services import api_token_create
 from tests.cast import PASSWORD, Cast
+from tests.conversions.conftest import finish
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
+ALL = "/api/v1/uploads/"
 
 
 @pytest.fixture
@@ -149,3 +154,47 @@ def test_a_long_page_takes_as_many_queries_as_a_short_one(cast: Cast, alice: Cli
             listed(alice)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def program(tenant: Tenant, *scopes: Scope) -> Client:
+    _token, value = api_token_create(
+        tenant=tenant, user=None, name="ci", scopes=scopes, days=1,
+        actor=User.objects.get(email="alice@example.com"), now=NOW,
+    )  # fmt: skip
+    return Client(headers={"Authorization": f"Bearer {value}"})
+
+
+def test_a_program_sends_a_file_deletes_it_and_brings_it_back(tenant: Tenant, photo: bytes) -> None:
+    machine = program(tenant, Scope.UPLOADS_READ, Scope.UPLOADS_WRITE)
+    body = {"filename": "a.jpg", "size": len(photo), "content_type": "image/jpeg"}
+    asked = [
+        machine.post(ALL, body, "application/json", headers={"Idempotency-Key": "a"}).json()
+        for _ in range(2)
+    ]
+    upload = Upload.objects.get()
+    assert asked[0] == asked[1]
+    assert (asked[0]["id"], upload.created_by) == (str(upload.uuid), None)
+    form = asked[0]["form"]
+    sent = httpx.post(form["url"], data=form["fields"], files={"file": photo})
+    assert (sent.status_code, form["expires_in"]) == (204, 3600)
+    finish(upload)
+    own = f"{ALL}{upload.uuid}/"
+    read = machine.get(own).json()
+    assert (read["state"], read["made"]) == ("done", read["expected"])
+    assert machine.post(f"{own}retry/").status_code == 409
+    assert [machine.delete(own).status_code for _ in range(2)] == [204, 404]
+    assert [machine.post(f"{own}restore/").json() for _ in range(2)] == [read, read]
+    assert machine.delete(own).status_code == 204
+    Upload.objects.update(deleted_at=NOW - timedelta(hours=1))
+    assert machine.post(f"{own}restore/").json()["code"] == "refused"
+
+
+def test_without_storage_nothing_is_written_and_who_may_not_is_told_so(
+    cast: Cast, storage_away: None
+) -> None:
+    body = {"filename": "a.jpg", "size": 1}
+    told = {Scope.UPLOADS_READ: "scope_missing", Scope.UPLOADS_WRITE: "unavailable"}
+    for scope, code in told.items():
+        answer = program(cast.alice_corp, scope).post(ALL, body, "application/json")
+        assert answer.json()["code"] == code
+    assert not Upload.objects.exists()

@@ -165,8 +165,8 @@ def test_only_so_many_files_may_be_unfinished(
     cast: Cast, alice: Client, storage_away: None
 ) -> None:
     form = {"name": "a.jpg", "size": "1"}
-    upload = an_upload(cast.alice_corp, UploadState.WAITING, created_by=cast.alice)
-    fields = {name: getattr(upload, name) for name in ("tenant", "created_by", "created_at")}
+    upload = an_upload(cast.alice_corp, UploadState.WAITING, declared_size=1)
+    fields = {name: getattr(upload, name) for name in ("tenant", "declared_size", "created_at")}
     others = MOST_UNFINISHED - 1
     Upload.objects.bulk_create(Upload(filename="b.jpg", **fields) for _ in range(others))
     answer = alice.post(reverse("upload-create"), form)

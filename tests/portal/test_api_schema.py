@@ -17,6 +17,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from schemathesis.specs.openapi import checks
 
+from conversions import backend
 from portal.wsgi import application
 from tenants.scopes import Scope
 from tests.cast import Cast
@@ -52,8 +53,14 @@ def token(cast: Cast) -> str:
     return token_of(cast, *Scope)[1]
 
 
+@pytest.fixture
+def _storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say where files go, as the stack would; a form to send them with is made without it."""
+    monkeypatch.setattr(backend, "outputs", lambda: {"FilesBucket": "files"})
+
+
 @pytest.mark.django_db
-@pytest.mark.usefixtures("_one_connection")
+@pytest.mark.usefixtures("_one_connection", "_storage")
 @schema.parametrize()
 @hypothesis_settings(
     max_examples=EXAMPLES,

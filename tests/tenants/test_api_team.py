@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tenants.models import Invitation, InvitationState, Mail, Member, Role
-from tenants.scopes import Scope, scopes_of
+from tenants.models import AuditEntry, Invitation, InvitationState, Mail, Member, Role
+from tenants.permissions import Act, may
+from tenants.scopes import Scope, roles_within, scopes_of
 from tenants.services import api_token_create
 from tests.cast import Cast
 
@@ -111,3 +112,32 @@ def test_no_token_gives_or_takes_a_role_over_itself_and_nobody_owners(cast: Cast
         signed_in.force_login(cast.alice)
         assert call(signed_in, "DELETE", path).status_code == 409
     assert Member.objects.filter(tenant=cast.alice_corp, role=Role.OWNER).count() == 2
+
+
+def test_for_whatever_a_role_allows_there_is_a_scope() -> None:
+    """Else a token gives a role that may do what the token itself may not."""
+    of_scopes = {scope.act for scope in Scope}
+    given = {
+        act for role in Role if role != Role.OWNER for act in Act if may(Member(role=role), act)
+    }
+    assert given - of_scopes == {Act.CHANGE_TOKENS}  # which are made by tokens:write
+    assert roles_within(frozenset(Scope)) == [Role.ADMIN, Role.DEVELOPER, Role.BILLING]
+    lacking = {
+        Scope.BILLING_WRITE: [Role.DEVELOPER],
+        Scope.UPLOADS_WRITE: [Role.BILLING],
+        Scope.SETTINGS_WRITE: [Role.DEVELOPER, Role.BILLING],
+        Scope.TOKENS_WRITE: [],
+    }
+    for scope, roles in lacking.items():
+        assert roles_within(frozenset(Scope) - {scope}) == roles, scope
+
+
+def test_the_organisation_is_read_and_changed_in_part(cast: Cast, alice: Client) -> None:
+    read = call(alice, "GET", "organisation/").json()
+    changed = call(alice, "PATCH", "organisation/", '{"name": " New  name "}').json()
+    assert changed == read | {"name": "New name"}
+    japanese = call(alice, "PATCH", "organisation/", '{"language": "ja"}').json()
+    assert japanese == call(alice, "GET", "organisation/").json() == changed | {"language": "ja"}
+    for body in ('{"language": "xx"}', '{"name": " "}', '{"name": null}'):
+        assert call(alice, "PATCH", "organisation/", body).status_code == 400
+    assert AuditEntry.objects.filter(action="tenant.updated").count() == 2

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from tenants.models import (
     AuditEntry,
     OutboxEvent,
+    WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
     WebhookEvent,
@@ -25,6 +26,7 @@ from tenants.services import (
     tenant_update,
     webhook_endpoint_create,
     webhook_endpoint_disable,
+    webhook_test_send,
 )
 from tenants.services.webhook_delivery import endpoint_deliver
 from tenants.services.webhook_events import webhook_announce
@@ -50,16 +52,53 @@ def send(client: Client, method: str, address: str, **body: Any) -> Any:
     return client.generic(method, address, json.dumps(body), content_type="application/json")
 
 
+def program(cast: Cast, *scopes: Scope) -> Client:
+    _token, value = api_token_create(
+        tenant=cast.alice_corp, user=None, name="ci", scopes=scopes, days=1, actor=cast.alice,
+        now=timezone.now(),
+    )  # fmt: skip
+    return Client(headers={"Authorization": f"Bearer {value}"})
+
+
 def test_a_machines_token_needs_the_scope(cast: Cast) -> None:
-    for scope, status in ((Scope.WEBHOOKS_READ, 403), (Scope.WEBHOOKS_WRITE, 201)):
-        _token, value = api_token_create(
-            tenant=cast.alice_corp, user=None, name="ci", scopes={scope}, days=1,
-            actor=cast.alice, now=timezone.now(),
-        )  # fmt: skip
-        machine = Client(headers={"Authorization": f"Bearer {value}"})
-        told(send(machine, "POST", ALL, url="https://hooks.example.com/"), status)
+    url = "https://hooks.example.com/"
+    refused = told(send(program(cast, Scope.WEBHOOKS_READ), "POST", ALL, url=url), 403)
+    assert refused["scope"] == "webhooks:write"
+    told(send(program(cast, *Scope), "POST", ALL, url=url), 201)
     entry = AuditEntry.objects.get(action="webhook.created")
     assert entry.actor is None
+
+
+def test_a_token_hears_of_nothing_that_it_may_not_read(cast: Cast) -> None:
+    writes = [Scope.WEBHOOKS_READ, Scope.WEBHOOKS_WRITE]
+    lame, keys = program(cast, *writes), program(cast, *writes, Scope.KEYS_READ)
+    mine, own_url = "https://thief.example.com/", "https://hooks.example.com/"
+
+    def missing(client: Client, method: str, address: str, **body: Any) -> str:
+        return str(told(send(client, method, address, **body), 403)["scope"])
+
+    assert missing(lame, "POST", ALL, url=mine, event_types=["key.active"]) == "keys:read"
+    assert missing(keys, "POST", ALL, url=mine) == "alerts:read"  # of all, those to come too
+    made = told(send(keys, "POST", ALL, url=own_url, event_types=["key.active"]), 201)
+    own = f"{ALL}{made['id']}/"
+    wanted = {"event_types": ["key.active"], "description": "x"}
+    told(send(keys, "PUT", own, url=mine, **wanted))
+    # What was told of, and is sent there later or again, counts as well.
+    endpoint = WebhookEndpoint.objects.get()
+    delivery = webhook_test_send(endpoint=endpoint, actor=cast.alice, now=timezone.now())
+    WebhookEvent.objects.update(type="invoice.paid", data={"total": 2900})
+    told(send(keys, "PUT", own, url=mine, **wanted))
+    assert missing(keys, "PUT", own, url=own_url, **wanted) == "billing:read"
+    # Nor is it read.
+    WebhookAttempt.objects.create(
+        delivery=delivery, url=mine, started_at=timezone.now(), answer="2900", status=200,
+        request_headers={},
+    )  # fmt: skip
+    read = told(keys.get(f"{ALL}deliveries/{delivery.uuid}/"))
+    assert (read["payload"], read["tries"][0]["answer"]) == (None, "")
+    buyer = program(cast, Scope.WEBHOOKS_READ, Scope.BILLING_READ)
+    read = told(buyer.get(f"{ALL}deliveries/{delivery.uuid}/"))
+    assert (read["payload"], read["tries"][0]["answer"]) == ({"total": 2900}, "2900")
 
 
 def test_an_endpoint_is_added_tested_changed_and_deleted(bob: Client) -> None:
