@@ -15,8 +15,11 @@ def is_last_owner(*, member: Member) -> bool:
 
 
 def members_who_may(*, tenant: Tenant, act: Act) -> list[Member]:
-    """Return the members whose role allows an act, in the order in which they joined."""
-    members = Member.objects.filter(tenant=tenant).select_related("user")
+    """Return the members whose role allows an act, in the order in which they joined.
+
+    Whose account an operator has locked may do nothing, and is told nothing.
+    """
+    members = Member.objects.filter(tenant=tenant, user__is_active=True).select_related("user")
     return [member for member in members if may(member, act)]
 
 

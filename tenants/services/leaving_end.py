@@ -5,10 +5,12 @@ Level-triggered by rows, as everything here: LeavingPart says what is still to b
 twice, beside another run, and to be killed anywhere. One tenant's failure stops no other's.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
 import structlog
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 
@@ -40,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 NAME = "deleted organisation"  # for operators, who read English
 KEY_NAME = "deleted key"
+NAME_IN_LOG = "deleted"
 # What was billed rests on these, and the gateway's keys are looked after by them for 90 days more.
 # None says who anybody was.
 KEPT: frozenset[type[models.Model]] = frozenset(
@@ -132,6 +135,7 @@ def _close(pk: int, now: datetime) -> None:
     LiveDay.objects.filter(**live).delete()
     UsageRecord.objects.filter(tenant=tenant).delete()
     rows_forget(tenant=tenant, app="tenants", kept=KEPT)
+    _operators_log_forget({Tenant: [pk], User: users})
     User.objects.filter(pk__in=users).delete()
     tenant.api_keys.update(name=KEY_NAME, created_by=None)
     tenant.name, tenant.state = NAME, TenantState.CLOSED
@@ -142,3 +146,11 @@ def _close(pk: int, now: datetime) -> None:
         asked_by=asked.actor_id if asked else None,
     )  # fmt: skip
     outbox_publish(kind="tenant.closed", tenant=tenant, now=now)
+
+
+def _operators_log_forget(of: Mapping[type[models.Model], Iterable[int]]) -> None:
+    """Take the names of what goes out of the admin's own log of what operators changed."""
+    for model, ids in of.items():
+        kind = ContentType.objects.get_for_model(model)
+        changes = LogEntry.objects.filter(content_type=kind, object_id__in=[str(pk) for pk in ids])
+        changes.update(object_repr=NAME_IN_LOG)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
@@ -26,7 +27,7 @@ from tenants.services import leaving_end
 from tenants.services.mails import mail_members, mail_send, message
 from tests.billing.races import at_once
 from tests.cast import Cast
-from tests.left import kinds_left
+from tests.left import kinds_left, kinds_that_say
 from tests.sessions import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,30 @@ def test_every_page_says_so_and_an_owner_keeps_it(cast: Cast) -> None:
 
 def text_of(answer: object) -> str:
     return str(answer.content.decode())  # type: ignore[attr-defined]  # the test client's
+
+
+def test_the_log_of_operators_names_nobody_who_has_gone(
+    cast: Cast, admin_user: User, client: Client
+) -> None:
+    client.force_login(admin_user)
+    for what, fields in (
+        (f"tenant/{cast.alice_corp.pk}", {"name": "Alice Inc", "language": "ja"}),
+        (f"user/{cast.alice.pk}", {"email": cast.alice.email, "language": "ja"}),
+    ):
+        page = f"/admin/tenants/{what}/change/"
+        inlines = {
+            f"{name}-{count}_FORMS": 0
+            for name in ("members", "holds")
+            for count in ("TOTAL", "INITIAL")
+        }
+        assert client.post(page, fields | inlines).status_code == 302
+    assert kinds_that_say("alice@example.com") >= {"LogEntry"}
+    services.tenant_leave(tenant=cast.alice_corp, actor=None, now=NOW)
+    leaving_end.leaving_sweep(now=NOW + WEEK)
+    LeavingPart.objects.update(done_at=NOW + WEEK)
+    leaving_end.leaving_sweep(now=NOW + WEEK)
+    assert set(LogEntry.objects.values_list("object_repr", flat=True)) == {"deleted"}
+    assert kinds_that_say("alice@example.com") == kinds_that_say("Alice Inc") == set()
 
 
 def test_operators_ask_for_it_and_keep_it(cast: Cast, admin_user: User, client: Client) -> None:

@@ -51,6 +51,8 @@ class TestSending:
         for role in Role.values:
             user = User.objects.create_user(f"{role}@example.net", PASSWORD)
             Member.objects.create(tenant=tenant, user=user, role=role, created_at=NOW)
+        locked = User.objects.create_user("locked@example.net", PASSWORD, is_active=False)
+        Member.objects.create(tenant=tenant, user=locked, role=Role.OWNER, created_at=NOW)
         for act in (Act.TRANSFER, Act.BUY, Act.BUY):
             add(tenant, act)
         to = [
