@@ -52,7 +52,7 @@ def _each(
 class LeavingPartAdmin(ReadOnly, ModelAdmin):
     """What a tenant whose grace is over still waits for."""
 
-    list_display = ["tenant", "app", "begun_at", "done_at"]
+    list_display = ["tenant", "app", "begun_at", "waits_for", "done_at"]
     list_filter = ["app", ("done_at", admin.EmptyFieldListFilter)]
     search_fields = ["tenant__uuid"]
     list_select_related = ["tenant"]

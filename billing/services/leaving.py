@@ -7,7 +7,6 @@ collected stays owed. Each step looks at the rows first, so that a run goes on w
 
 from datetime import UTC, datetime, timedelta
 
-import structlog
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import override
@@ -45,8 +44,6 @@ from tenants.models import HoldReason, Tenant, TenantState
 from tenants.permissions import Act
 from tenants.services import leaving_parts_do, mail_members, rows_forget
 
-log = structlog.get_logger(__name__)
-
 
 @transaction.atomic
 def tenant_closing(*, tenant: Tenant, now: datetime) -> None:
@@ -64,17 +61,19 @@ def leaving_sweep(*, now: datetime) -> None:
     leaving_parts_do(app="billing", do=_go_on, now=now)
 
 
-def _go_on(tenant: Tenant, now: datetime) -> bool:
-    """Take the steps that can be taken; return whether nothing is left. Raise PaymentError."""
+def _go_on(tenant: Tenant, now: datetime) -> str:
+    """Take the steps that can be taken; return what is waited for. Raise PaymentError."""
     _subscription_end(tenant, now)
-    if not (_orders_are_over(tenant, now) and _is_billed(tenant, now)):
-        return False
+    if not _orders_are_over(tenant, now):
+        return "an order that is not over, or a refund on its way"
+    if unbilled := _unbilled(tenant, now):
+        return ", ".join(unbilled)
     if not _is_collected(tenant, now):
-        return False
+        return "a payment under way"
     _last_invoices_tell(tenant, now)
     _customer_forget(tenant)
     _rows_forget(tenant)
-    return True
+    return ""
 
 
 @transaction.atomic
@@ -112,15 +111,15 @@ def _orders_are_over(tenant: Tenant, now: datetime) -> bool:
     return not (orders.filter(state__in=moving).exists() or refunds.exists())
 
 
-def _is_billed(tenant: Tenant, now: datetime) -> bool:
+def _unbilled(tenant: Tenant, now: datetime) -> list[str]:
     """Close the months that are not closed yet, the one that runs among them, as far as what was
-    used has settled; say whether all is billed.
+    used has settled; return which are not, and why.
     """
     today = now.astimezone(UTC).date()
     months = [month_of(today)]
     while len(months) <= CATCH_UP:
         months.insert(0, month_before(months[0]))
-    left = False
+    left = []
     for month in months:
         # The running month is over for this tenant: it counts as one whose second day has come.
         as_of = max(today, month.end + timedelta(days=1))
@@ -129,15 +128,15 @@ def _is_billed(tenant: Tenant, now: datetime) -> bool:
         if not waiting.exists():
             continue
         ids, cache = list(waiting.values_list("pk", flat=True)), TermsCache()
-        written = batch_close(ids=ids, close=close, cache=cache)
-        for who, why in written.refused.items():
-            log.warning("leaving.not_billed", tenant=who, error=why)
+        batch_close(ids=ids, close=close, cache=cache)
         # A fee may be due that comes to nothing: it is never written, and nothing waits for it.
         rest = batch_would_close(ids=ids, close=close, cache=cache)
-        unsettled = usage_due(close).filter(pk__in=ids).exists()
-        left = left or unsettled or bool(rest.invoices or rest.refused)
+        if rest.refused:
+            left += [f"{month.start:%Y-%m}: {why}" for why in rest.refused.values()]
+        elif rest.invoices or usage_due(close).filter(pk__in=ids).exists():
+            left.append(f"usage of {month.start:%Y-%m} to settle")
     tenant_settle(tenant_id=tenant.pk, now=now)
-    return not left
+    return left
 
 
 def _is_collected(tenant: Tenant, now: datetime) -> bool:

@@ -16,7 +16,7 @@ def leaving_sweep(*, now: datetime) -> None:
     leaving_parts_do(app="conversions", do=_forget, now=now)
 
 
-def _forget(tenant: Tenant, _now: datetime) -> bool:
+def _forget(tenant: Tenant, _now: datetime) -> str:
     """Delete all objects, all that the functions know, then the rows. Raise BackendError.
 
     Its keys are stopped since it asked, and its forms were good for an hour: nothing comes.
@@ -26,4 +26,4 @@ def _forget(tenant: Tenant, _now: datetime) -> bool:
     uploads = Upload.objects.filter(tenant=tenant).order_by("id")
     while ids := list(uploads.values_list("pk", flat=True)[:BATCH]):
         Upload.objects.filter(pk__in=ids).delete()
-    return True
+    return ""

@@ -794,6 +794,7 @@ class Migration(migrations.Migration):
                 ('app', models.CharField(max_length=20, verbose_name='part')),
                 ('begun_at', models.DateTimeField(verbose_name='begun at')),
                 ('done_at', models.DateTimeField(null=True, verbose_name='done at')),
+                ('waits_for', models.CharField(blank=True, max_length=300, verbose_name='waits for')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leaving_parts', to='tenants.tenant', verbose_name='tenant')),
             ],
             options={

@@ -8,7 +8,8 @@ from tenants.models.people import Tenant
 
 class LeavingPart(models.Model):
     """An app's part in a tenant's end, written when the grace is over: from then on there is no way
-    back. Once all have `done_at`, the tenant is closed.
+    back. Once all have `done_at`, the tenant is closed. `waits_for` says to operators, in English,
+    what its last run has left to be done, or failed with.
     """
 
     tenant = models.ForeignKey(
@@ -17,6 +18,7 @@ class LeavingPart(models.Model):
     app = models.CharField(_("part"), max_length=20)
     begun_at = models.DateTimeField(_("begun at"))
     done_at = models.DateTimeField(_("done at"), null=True)
+    waits_for = models.CharField(_("waits for"), max_length=300, blank=True)
 
     class Meta:
         verbose_name = _("part of a deletion")

@@ -49,7 +49,7 @@ KEPT: frozenset[type[models.Model]] = frozenset(
     {ApiKey, Entitlement, LeavingPart, PlanSpan, UsageDay}
 )
 
-Part = Callable[[Tenant, datetime], bool]
+Part = Callable[[Tenant, datetime], str]
 
 
 def leaving_sweep(*, now: datetime) -> None:
@@ -71,16 +71,20 @@ def leaving_sweep(*, now: datetime) -> None:
 
 
 def leaving_parts_do(*, app: str, do: Part, now: datetime) -> None:
-    """Have an app do its part for each tenant that waits for it; `do` returns whether it is done.
+    """Have an app do its part for each tenant that waits for it; `do` returns what it waits for,
+    empty once it is done.
 
     What it raises is logged, and tried again by the next sweep.
     """
     for part in LeavingPart.objects.filter(app=app, done_at=None).select_related("tenant"):
         try:
-            if do(part.tenant, now):
-                LeavingPart.objects.filter(pk=part.pk).update(done_at=now)
-        except Exception:
+            waits_for = do(part.tenant, now)
+        except Exception as error:
             log.exception("leaving.part_failed", app=app, tenant=str(part.tenant.uuid))
+            waits_for = str(error) or type(error).__name__
+        LeavingPart.objects.filter(pk=part.pk, done_at=None).update(
+            waits_for=waits_for[:300], done_at=None if waits_for else now
+        )
 
 
 def rows_forget(

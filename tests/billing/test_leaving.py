@@ -83,6 +83,8 @@ def test_what_was_used_is_invoiced_and_charged_and_then_all_goes(payg: Tenant) -
     pack = ExtensionPack.objects.get(code="extra-100")
     AutoTopUp.objects.create(tenant=payg, pack=pack, percent=9, most_per_period=1, set_at=ASKED)
     assert not go_on(OVER)  # the figure may still move
+    waits_for = LeavingPart.objects.get(app="billing").waits_for
+    assert waits_for == "usage of 2026-11 to settle, usage of 2026-12 to settle"
     read(payg, 5_000, on=date(2026, 12, 9), at=SETTLED)
     assert go_on(SETTLED)
     invoice = Invoice.objects.get(kind=InvoiceKind.USAGE, period_start=date(2026, 12, 1))
@@ -218,6 +220,7 @@ def test_what_was_to_come_is_given_up(starter: Tenant) -> None:
     order = services.order_check(order=order, now=now)
     assert order.state == OrderState.REFUND_DUE
     assert not go_on(now + timedelta(days=7))  # what goes back has not gone yet
+    assert "a refund on its way" in LeavingPart.objects.get(app="billing").waits_for
     services.order_refund(order=order, now=now)
     assert go_on(now + timedelta(days=7))
 

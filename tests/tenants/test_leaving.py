@@ -114,10 +114,10 @@ def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> N
     for _again in range(2):
         leaving_end.leaving_sweep(now=later)
 
-    def fails_for_charlie(each: object, _now: object) -> bool:
+    def fails_for_charlie(each: object, _now: object) -> str:
         if each == cast.charlie_corp:
-            raise OSError
-        return True
+            raise OSError("no disk")
+        return ""
 
     for app in ("billing", "conversions"):
         leaving_end.leaving_sweep(now=later)
@@ -146,6 +146,8 @@ def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> N
     assert last.data == {"asked_at": NOW.isoformat(), "asked_by": cast.alice.pk}
     cast.charlie_corp.refresh_from_db()
     assert cast.charlie_corp.state == TenantState.CLOSING
+    waiting = LeavingPart.objects.filter(done_at=None)
+    assert set(waiting.values_list("tenant", "waits_for")) == {(cast.charlie_corp.pk, "no disk")}
 
 
 def test_every_page_says_so_and_an_owner_keeps_it(cast: Cast) -> None:
