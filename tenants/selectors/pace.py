@@ -2,7 +2,8 @@
 
 The pace is what was used in the last seven complete UTC days and today so far, by the time that
 they took. The day of the first call ever is not complete, so it and all before it are left out: a
-quiet start slows nothing down. So are days on which nothing was left to use.
+quiet start slows nothing down. So are days on which nothing was left to use, of this quota period
+and the one before.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from enum import StrEnum
 from django.db.models import Min
 
 from tenants.models import Meter, Tenant, UsageDay
-from tenants.selectors.usage import UsageNow, usage_days
+from tenants.periods import period_of
+from tenants.selectors.usage import DayRow, UsageNow, usage_days
 
 DAYS = 7
 DAY = timedelta(days=1)
@@ -80,16 +82,26 @@ def _pace(tenant: Tenant, as_of: datetime) -> float | None:
     if first is None or first >= today - DAY:
         return None
     start = max(first + DAY, today - DAYS * DAY)
-    before, *rows = usage_days(tenant=tenant, start=start - DAY, end=today, now=as_of)
-    used, complete = 0, 0
+    before, *rows = _days(tenant, start - DAY, as_of)
+    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    used, took = 0, timedelta()
     for row in rows:
-        is_shut = before.remaining == 0 and row.remaining == 0
+        is_shut = before.remaining == 0 and row.remaining == 0 and not row.used
         before = row
         if is_shut:
             continue
         used += row.used
-        complete += row.day < today
-    if not complete:
-        return None
-    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
-    return used / (complete + (as_of - midnight) / DAY)
+        took += DAY if row.day < today else as_of - midnight
+    return used / (took / DAY) if took >= DAY else None
+
+
+def _days(tenant: Tenant, start: date, as_of: datetime) -> list[DayRow]:
+    """Return the days up to `as_of`, with what each left: `usage_days` tells one period's."""
+    period = period_of(tenant.usage_plan.quota_period, as_of)
+    end = as_of.astimezone(UTC).date()
+    if start >= period.start:
+        return usage_days(tenant=tenant, start=start, end=end, now=as_of)
+    earlier = usage_days(
+        tenant=tenant, start=start, end=period.start - DAY, now=period.opens_at - DAY
+    )
+    return earlier + usage_days(tenant=tenant, start=period.start, end=end, now=as_of)

@@ -81,6 +81,18 @@ def test_days_behind_a_closed_gate_are_not_taken_for_quiet(tenant: Tenant) -> No
     assert seen(tenant).per_day == 90 / 3.5
 
 
+def test_nor_are_those_of_the_period_before(tenant: Tenant) -> None:
+    used(tenant, {-20: 50, -11: 50, **dict.fromkeys(range(-10, 1), 0)})  # used up on 20 October
+    first = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    assert seen(tenant, first).lasting == Lasting.EARLY
+    used(tenant, {1: 20, 2: 10})
+    second = seen(tenant, first + timedelta(days=1))
+    assert (second.lasting, second.per_day) == (Lasting.SHORT, 20)
+    used(tenant, {3: 70, 4: 0})
+    third = seen(tenant, first + timedelta(days=3))
+    assert (third.lasting, third.per_day) == (Lasting.USED_UP, 100 / 3)
+
+
 def test_a_cap_limits_a_plan_that_has_no_limit(tenant: Tenant) -> None:
     used(tenant, {1: 1, **dict.fromkeys(range(9, 16), 8), 16: 4})
     tenant.usage_plan.is_unlimited = True
