@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.money import display
-from tenants.alert_types import AlertType, Data, register
+from tenants.alert_types import AlertType, Data, register, sentences
 from tenants.permissions import Act
 
 SPENDING, PAYMENT_FAILED = "spending", "payment_failed"
@@ -26,9 +26,8 @@ def _spending_text(data: Data) -> str:
     }
     if data["cap"] is not None:
         cap = display(data["cap"], data["currency"])
-        text += " " + _("Your spending cap is %(cap)s; beyond it, calls are refused.") % {
-            "cap": cap
-        }
+        beyond = _("Your spending cap is %(cap)s; beyond it, calls are refused.") % {"cap": cap}
+        text = sentences(text, beyond)
     return text
 
 

@@ -72,6 +72,11 @@ def day(iso: str) -> str:
     return date_format(date.fromisoformat(iso), "DATE_FORMAT")
 
 
+def sentences(first: str, second: str) -> str:
+    """Join two sentences as the current language does: Japanese has no space between them."""
+    return _("%(first)s %(second)s") % {"first": first, "second": second}
+
+
 def _quota_title(data: Data) -> str:
     if data["threshold"] >= 100:
         return _("All requests of this period are used")
@@ -85,7 +90,7 @@ def _quota_text(data: Data) -> str:
         "day": day(data["period_end"]),
     }
     if data["threshold"] >= 100:
-        text += " " + _("Until then, or until you buy more, calls are refused.")
+        text = sentences(text, _("Until then, or until you buy more, calls are refused."))
     return text
 
 

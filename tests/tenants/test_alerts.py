@@ -7,8 +7,10 @@ import pytest
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 
 from tenants import services
+from tenants.alert_types import alert_type
 from tenants.errors import Refused
 from tenants.models import (
     Alert,
@@ -268,3 +270,15 @@ class TestUnusual:
         assert "301 requests have come so far. Usual on that weekday are 100" in made.body
         assert "http://localhost:8000/usage/" in made.body.splitlines()
         assert OutboxEvent.objects.filter(kind="usage.unusual").count() == 1
+
+
+def test_sentences_meet_as_the_language_has_it() -> None:
+    data = {"threshold": 100, "used": 100, "limit": 100, "period_end": "2026-11-30"}
+    money = {"spent": 100, "cap": 100, "currency": "JPY"}
+    with override("en"):
+        assert "(UTC). Until then" in alert_type("quota").text(data)
+        assert "tax. Your" in alert_type("spending").text(money)
+    with override("ja"):
+        for text in (alert_type("quota").text(data), alert_type("spending").text(money)):
+            assert text.count("。") >= 2
+            assert "。 " not in text
