@@ -98,7 +98,7 @@ class PlanKeepView(TenantView):
     def post(self, request: Request) -> Response:
         """Take back a change that is to come, or waits for its payment; again changes nothing."""
         caller, now = self.caller(request), timezone.now()
-        services.plan_keep(tenant=caller.tenant, now=now)
+        services.plan_keep(tenant=caller.tenant, actor=caller.user, now=now)
         return _held(caller.tenant, now=now)
 
 

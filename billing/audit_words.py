@@ -14,6 +14,8 @@ register(
         "invoice.written_off": _("Invoice written off"),
         "order.refunded_at_stripe": _("Purchase refunded"),
         "order.taking_back": _("Pack given back"),
+        "plan_change.scheduled": _("Change of plan planned"),
+        "plan_change.withdrawn": _("Change of plan taken back"),
         "price_move.scheduled": _("Change of price announced"),
         "price_move.withdrawn": _("Change of price withdrawn"),
         "refund.made_at_stripe": _("Payment refunded"),

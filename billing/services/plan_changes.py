@@ -16,7 +16,7 @@ from billing.services.subscriptions import (
 )
 from tenants.errors import AmountChanged, Refused
 from tenants.models import Tenant, User
-from tenants.services import tenant_open_check
+from tenants.services import audit_record, tenant_open_check
 
 
 @transaction.atomic
@@ -109,14 +109,25 @@ def _schedule(made: Offer, actor: User | None, now: datetime) -> None:
         created_by=actor,
         created_at=now,
     )
+    audit_record(
+        action="plan_change.scheduled",
+        tenant=tenant,
+        actor=actor,
+        now=now,
+        target=made.plan.code,
+        takes_effect_on=made.takes_effect_on.isoformat(),
+    )
 
 
 @transaction.atomic
-def plan_keep(*, tenant: Tenant, now: datetime) -> bool:
+def plan_keep(*, tenant: Tenant, now: datetime, actor: User | None = None) -> bool:
     """Take back what was to become of the plan: a change to come, or one that waits for payment.
 
     Return whether there was one; what is due already has happened.
     """
     tenant = tenant_at_its_plan(tenant=tenant, now=now)
     withdrawn = plan_change_withdraw(tenant=tenant, now=now)
-    return bool(waiting_cancel(tenant=tenant) + withdrawn)
+    is_kept = bool(waiting_cancel(tenant=tenant) + withdrawn)
+    if is_kept:
+        audit_record(action="plan_change.withdrawn", tenant=tenant, actor=actor, now=now)
+    return is_kept

@@ -146,7 +146,7 @@ def _change(request: TenantRequest, code: str) -> HttpResponse:
 def keep(request: TenantRequest) -> HttpResponse:
     """Take back a change that is to come, or one that waits for its payment."""
     demand(request, Act.BUY)
-    if services.plan_keep(tenant=request.member.tenant, now=timezone.now()):
+    if services.plan_keep(tenant=request.member.tenant, actor=request.user, now=timezone.now()):
         messages.success(request, _("You keep your plan."))
     else:
         messages.info(request, _("There is no change to take back."))

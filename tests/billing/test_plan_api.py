@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing import services
 from billing.models import Currency, Customer, Order, PlanChange
-from tenants.models import Tenant, User
+from tenants.models import AuditEntry, Tenant, User
 from tenants.scopes import Scope
 from tenants.services import api_token_create
 from tests.billing.changed import plan_of
@@ -85,6 +85,10 @@ def test_a_cheaper_one_is_scheduled_taken_back_or_had_at_once(
     kept = [client.post(KEEP).json() for _ in range(2)]
     assert [each["change"] for each in kept] == [None, None]
     assert PlanChange.objects.get().state == "withdrawn"
+    acts = AuditEntry.objects.filter(action__startswith="plan_change.").order_by("id")
+    assert list(acts.values_list("action", "actor_name")) == [
+        ("plan_change.scheduled", "ci"), ("plan_change.withdrawn", "ci"),
+    ]  # fmt: skip
     assert change(client, "free", 0, at_once=True).json()["plan"]["code"] == "free"
     assert plan_of(tenant) == "free"
 
