@@ -1,5 +1,6 @@
 """Confirming who one is, before what is dangerous: what asks, and what becomes of the request."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from tests.sessions import signed_in, signed_in_long_ago
 
 pytestmark = pytest.mark.django_db
 
+JSON = "application/json"
 ASKS = "/accounts/reauthenticate/?next="
 CONFIRMED = {"password": PASSWORD}
 
@@ -77,16 +79,19 @@ def test_what_is_dangerous_asks_and_what_is_not_does_not(tenant: Tenant, erin: U
     for address, form in asking:
         assert browser.post(address, form)["Location"] == ASKS + quote(address, safe="")
     calls = [
-        ("/api/v1/keys/", {"name": "staging"}),
-        (f"/api/v1/keys/{key.uuid}/rotate/", {}),
-        (f"/api/v1/keys/{key.uuid}/end-old/", {}),
-        (f"/api/v1/keys/{key.uuid}/revoke/", {}),
-        ("/api/v1/tokens/", {"name": "n", "scopes": ["keys:read"]}),
-        ("/api/v1/webhooks/", hook),
-        (f"/api/v1/webhooks/{endpoint.uuid}/rotate/", {}),
+        ("POST", "keys/", {"name": "staging"}),
+        ("POST", f"keys/{key.uuid}/rotate/", {}),
+        ("POST", f"keys/{key.uuid}/end-old/", {}),
+        ("POST", f"keys/{key.uuid}/revoke/", {}),
+        ("POST", "tokens/", {"name": "n", "scopes": ["keys:read"]}),
+        ("POST", "webhooks/", hook),
+        ("POST", f"webhooks/{endpoint.uuid}/rotate/", {}),
+        ("PUT", "plan/", {"plan": "starter", "amount": 0}),
+        ("POST", "extensions/", {"pack": "extra-100"}),
+        ("PUT", "top-up/", {"pack": "extra-100", "percent": 10, "most_per_period": 1}),
     ]
-    for address, body in calls:
-        refused = browser.post(address, body, content_type="application/json")
+    for method, address, body in calls:
+        refused = browser.generic(method, f"/api/v1/{address}", json.dumps(body), JSON)
         assert (refused.status_code, refused.json()["code"]) == (403, "reauthentication_required")
     assert ApiKey.objects.get(tenant=tenant).versions.get().revoked_at is None
     assert not ApiToken.objects.exists()
