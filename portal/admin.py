@@ -6,6 +6,8 @@ from allauth.account.admin import EmailAddressAdmin
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa import admin as mfa
+from allauth.socialaccount.admin import SocialAccountAdmin
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions import admin as usersessions
 from django.contrib import admin
 from django.contrib.auth import admin as auth
@@ -64,11 +66,14 @@ class AuthenticatorAdmin(ReadOnly, ModelAdmin):
 
 # Importing their modules has registered them.
 admin.site.unregister(usersessions.UserSession)  # people end their own
+admin.site.unregister(SocialApp)  # the environment has the one that there is
+admin.site.unregister(SocialToken)  # none is kept
 admin.site.unregister(mfa.Authenticator)
 admin.site.register(mfa.Authenticator, AuthenticatorAdmin)
 for model, of_library in (
     (EmailAddress, EmailAddressAdmin),
     (Group, GroupAdmin),
+    (SocialAccount, SocialAccountAdmin),
     (models.ClockedSchedule, beat.ClockedScheduleAdmin),
     (models.CrontabSchedule, beat.CrontabScheduleAdmin),
     (models.IntervalSchedule, beat.IntervalScheduleAdmin),

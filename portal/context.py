@@ -24,6 +24,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "sign_up_is_closed": sign_up_modes.is_closed(),
         "sign_up_takes_approval": sign_up_modes.takes_approval(),
         "sign_up_action": _("Request access") if sign_up_modes.takes_approval() else _("Get a key"),
+        "oidc_name": settings.OIDC_NAME,
+        "oidc_provider_id": settings.OIDC_PROVIDER_ID,
         "member": member,
         "tenant": member.tenant if member else None,
         # A function: pages of members ask.

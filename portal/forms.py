@@ -20,17 +20,13 @@ import billing.services
 from billing.models import TaxDetails
 from billing.tax_numbers import countries, tax_id_checked
 from portal import sign_up_modes
+from portal.accounts import is_unverified
 from tenants.errors import Refused
 from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
 
 
-class SignupForm(AllauthSignupForm):
-    """Sign up: a user, their organisation, and the plan that it subscribes to.
-
-    All of it is written in one transaction. Where the plan costs money, the account adapter then
-    redirects to checkout; where it takes approval, all that there is of the organisation is a
-    request.
-    """
+class OrganisationFields(forms.Form):
+    """What a sign-up asks for beside the account: the organisation, and its plan."""
 
     organization = forms.CharField(
         label=_("Organisation"),
@@ -40,19 +36,17 @@ class SignupForm(AllauthSignupForm):
     plan = forms.ChoiceField(label=_("Plan"))
     currency = forms.ChoiceField(label=_("Currency"), required=False, initial="USD")
 
-    field_order = ["organization", "email", "password1", "password2", "plan", "currency"]
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        plans = billing.selectors.plan_choices()
-        self.fields["plan"].choices = plans
-        self.fields["currency"].choices = billing.selectors.currency_choices()
+        plans, currencies = billing.selectors.plan_choices(), billing.selectors.currency_choices()
+        self.fields["plan"].choices = plans  # type: ignore[attr-defined]  # of any field
+        self.fields["currency"].choices = currencies  # type: ignore[attr-defined]  # likewise
 
     def clean_email(self) -> str:
         if not sign_up_modes.may_sign_up(self.cleaned_data["email"]):
             text = _("Sign up with an address at %(domains)s, or ask a team there to invite you.")
             raise ValidationError(text, params={"domains": ", ".join(sign_up_modes.domains())})
-        email: str = super().clean_email()
+        email: str = super().clean_email()  # type: ignore[misc]  # of allauth's form beside this
         return email
 
     def clean_organization(self) -> str:
@@ -63,6 +57,17 @@ class SignupForm(AllauthSignupForm):
 
     def clean_currency(self) -> str:
         return self.cleaned_data["currency"] or "USD"
+
+
+class SignupForm(OrganisationFields, AllauthSignupForm):
+    """Sign up: a user, their organisation, and the plan that it subscribes to.
+
+    All of it is written in one transaction. Where the plan costs money, the account adapter then
+    redirects to checkout; where it takes approval, all that there is of the organisation is a
+    request.
+    """
+
+    field_order = ["organization", "email", "password1", "password2", "plan", "currency"]
 
     def save(self, request: HttpRequest) -> User:
         with transaction.atomic():
@@ -81,7 +86,7 @@ def organization_start(request: HttpRequest, user: User, asked: Mapping[str, Any
         "now": timezone.now(),
     }
     if sign_up_modes.takes_approval():
-        billing.services.sign_up_request_create(**wanted)
+        billing.services.sign_up_request_create(**wanted, is_confirmed=not is_unverified(user))
         return
     signed_up = billing.services.sign_up(**wanted, language=user.language)
     if signed_up.order is not None:

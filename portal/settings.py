@@ -5,6 +5,7 @@ sets real environment variables, which win. docs/settings.md explains each one; 
 that page with what this module reads. A missing or wrong variable stops the start and is named.
 """
 
+import os
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dotenv import load_dotenv
 from environs import Env, ValidationError, validate
 
 from billing.tax_numbers import is_tax_id_of
+from portal.oidc_provider import OIDC_VARIABLES, origin, provider_id, providers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -55,6 +57,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    # Always, whatever is configured: which tables there are must not depend on that.
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "csp",
     "django_celery_beat",
@@ -173,6 +178,30 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # of every change of a password, a factor or
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # tenants/recent.py says what it is asked for.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_SECONDS", 15 * 60)
+
+# OpenID Connect (docs/security.md): all four or none, and one that is missing is named.
+_of_oidc: dict[str, Any] = (
+    {"validate": validate.Length(min=1)}
+    if any(os.environ.get(name) for name in OIDC_VARIABLES)
+    else {"default": ""}
+)
+OIDC_SERVER_URL = (env.str("OIDC_SERVER_URL", **_of_oidc) or "").rstrip("/")
+OIDC_NAME = env.str("OIDC_NAME", **_of_oidc)
+OIDC_PROVIDER_ID = provider_id(OIDC_SERVER_URL)
+SOCIALACCOUNT_PROVIDERS = providers(
+    server_url=OIDC_SERVER_URL,
+    client_id=env.str("OIDC_CLIENT_ID", **_of_oidc),
+    secret=env.str("OIDC_CLIENT_SECRET", **_of_oidc),
+    name=OIDC_NAME,
+)
+# portal/oidc.py says what follows from it.
+OIDC_TRUSTS_ADDRESSES = env.bool("OIDC_TRUSTS_ADDRESSES", False)
+_oidc_origin = env.str("OIDC_SIGN_IN_ORIGIN", origin(OIDC_SERVER_URL))
+SOCIALACCOUNT_ADAPTER = "portal.oidc.OpenIDAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "portal.forms_oidc.OpenIDSignupForm"}
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True  # by the subject from then on
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True  # a connection is one more way in
+SOCIALACCOUNT_STORE_TOKENS = False  # nothing is asked of the provider later
 
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -327,7 +356,8 @@ OPERATOR_PASSWORD = env.str("OPERATOR_PASSWORD", None)
 
 # --- What a browser may load ---
 
-# Browsers hold a form to this policy through every redirect, and buying ends at Stripe's page.
+# Browsers hold a form to this policy through every redirect, and buying ends at Stripe's page,
+# signing in with OpenID Connect at the provider's.
 _checkout_origin = (
     "https://checkout.stripe.com"
     if STRIPE_API_BASE == "https://api.stripe.com"
@@ -342,7 +372,7 @@ _csp: dict[str, Any] = {
     "img-src": [SELF, "data:", _uploads_origin],
     "font-src": [SELF],
     "connect-src": [SELF, _uploads_origin],
-    "form-action": [SELF, _checkout_origin],
+    "form-action": [SELF, _checkout_origin, *([_oidc_origin] if _oidc_origin else [])],
     "frame-ancestors": [NONE],
     "base-uri": [NONE],
     "manifest-src": [SELF],

@@ -22,6 +22,7 @@ import tenants.api_tokens
 import tenants.api_usage
 import tenants.api_webhook_log
 import tenants.api_webhooks
+from portal import oidc
 from portal.accounts import SignUpView
 from portal.views import (
     alerts,
@@ -100,6 +101,7 @@ urlpatterns = [
     re_path("^api/v1/.*/$", NothingView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("accounts/signup/", SignUpView.as_view(), name="account_signup"),
+    path("", include(oidc.urlpatterns)),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/reports/", include(billing.admin_reports.urlpatterns)),

@@ -38,7 +38,7 @@ def accept(request: HttpRequest, invitation_token: str) -> HttpResponse:
         # The page says who can accept it.
         return redirect("invitation", invitation_token=invitation_token)
     try:
-        _join(request, found, user)
+        join_by(request, found, user)
     except Refused:
         return redirect("invitation", invitation_token=invitation_token)
     return redirect("dashboard")
@@ -56,7 +56,7 @@ def join(request: HttpRequest, invitation_token: str) -> HttpResponseBase:
         try:
             with transaction.atomic():
                 user = form.save(request)
-                _join(request, found, user)
+                join_by(request, found, user)
         except (Refused, IntegrityError):  # the address has an account since, by another click
             return redirect("invitation", invitation_token=invitation_token)
         answer: HttpResponseBase = complete_signup(
@@ -73,7 +73,11 @@ def decline(request: HttpRequest, invitation_token: str) -> HttpResponse:
     return redirect("invitation", invitation_token=invitation_token)
 
 
-def _join(request: HttpRequest, found: Invitation, user: User) -> None:
+def join_by(request: HttpRequest, found: Invitation, user: User) -> None:
+    """Accept an invitation for a user who came by its link, and choose its tenant.
+
+    Raise Refused where it does not stand any more.
+    """
     with transaction.atomic():
         member = services.invitation_accept(invitation=found, user=user, now=timezone.now())
         prove_address(user, found.email)

@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.account.views import EmailView
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -34,6 +35,7 @@ def security(request: HttpRequest) -> HttpResponse:
         "nav": "settings",
         **_factors(request),
         "is_unverified": is_unverified(request.user),
+        "connections": SocialAccount.objects.filter(user_id=request.user.pk),
         "sessions": _sessions(request),
     }
     return render(request, "portal/security.html", context)

@@ -66,6 +66,7 @@ PUBLIC: Mapping[str, frozenset[str]] = {
 OWN: Mapping[str, frozenset[str]] = {
     "settings/security/": frozenset({"GET"}),
     "settings/security/sessions/end/": frozenset({"POST"}),
+    "settings/security/connection/remove/": frozenset({"POST"}),
 }
 
 PAGES: Mapping[str, Row] = {

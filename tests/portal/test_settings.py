@@ -100,6 +100,14 @@ def test_credentials_in_the_file_reach_boto3(tmp_path: Path) -> None:
     assert printed.stdout.strip() == "from-the-file"
 
 
+def test_half_an_openid_provider_stops_the_start_and_what_is_missing_is_named() -> None:
+    refused = start(**SOMETHING, OIDC_SERVER_URL="https://id.example.com", OIDC_NAME="")
+
+    assert refused.returncode != 0
+    for missing in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_NAME"):
+        assert f"'{missing}'" in refused.stderr
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
