@@ -47,7 +47,9 @@ class UsageSerializer(serializers.Serializer[Any]):
     used_period = serializers.IntegerField()
     limit = serializers.IntegerField()
     remaining = serializers.IntegerField()
-    unlimited = serializers.BooleanField(help_text="Whether neither quota nor spending cap applies.")
+    unlimited = serializers.BooleanField(
+        help_text="Whether neither quota nor spending cap applies."
+    )
     period_start = serializers.DateField()
     period_end = serializers.DateField()
     resets_at = serializers.DateTimeField()
