@@ -4,10 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+from portal.supervisor.processes import BASE_DIR
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -19,6 +22,8 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )
 OURS = frozenset({"localhost", "127.0.0.1"})
+# Where pictures are kept.
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS_DIR") or BASE_DIR / "var" / "screenshots")
 
 
 def chromium_path() -> str | None:

@@ -5,21 +5,42 @@ ends with this package, and these tests look at the portal from outside only.
 """
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
+from portal.demo.gateway import Caller
 from portal.demo.picture import photograph
 from portal.supervisor.environment import Ports
 from portal.supervisor.stack import Stack
-from tests.browser.chromium import Visitor, chromium_path, chromium_running
+from tests.browser.chromium import SCREENSHOTS, Visitor, chromium_path, chromium_running
 from tests.browser.database import database_of_its_own
 
 expect.set_options(timeout=20_000)  # two cores, shared with a browser, stall now and then
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep a picture of each page that is open when a test fails."""
+    report = yield
+    browser = item.funcargs.get("browser") if isinstance(item, pytest.Function) else None
+    if call.when == "call" and report.failed and isinstance(browser, Browser):
+        pages = [page for context in browser.contexts for page in context.pages]
+        name = re.sub(r"[^\w-]+", "-", item.name).strip("-")
+        for number, page in enumerate(pages, start=1):
+            path = SCREENSHOTS / "failed" / f"{name}-{number}.png"
+            with suppress(Error):  # a page that hangs has no picture
+                page.screenshot(path=path, full_page=True)
+                report.sections.append(("Picture", f"{page.url}: {path}"))
+    return report
 
 
 @pytest.fixture(scope="package")
@@ -64,6 +85,13 @@ def visit(stack: Stack, browser: Browser) -> Iterator[Callable[..., Page]]:
     for visitor in visitors:
         visitor.close()
     assert [problem for visitor in visitors for problem in visitor.problems] == []
+
+
+@pytest.fixture
+def caller(stack: Stack) -> Iterator[Caller]:
+    caller = Caller(stack.environment["API_BASE_URL"])
+    yield caller
+    caller.close()
 
 
 @pytest.fixture(scope="session")

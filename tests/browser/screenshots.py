@@ -15,44 +15,17 @@ from playwright.sync_api import Browser, Page
 
 from portal.demo.story import PASSWORD, tell
 from portal.supervisor.environment import Ports
-from portal.supervisor.processes import BASE_DIR
 from portal.supervisor.stack import Stack
-from tests.browser.chromium import Visitor, chromium_path, chromium_running
+from tests.browser.acts import PHONE, WIDE, sign_in
+from tests.browser.chromium import SCREENSHOTS, Visitor, chromium_path, chromium_running
+from tests.browser.pages import ANYBODY, MEMBERS, OPERATORS
 
-WIDE = {"width": 1280, "height": 900}
-NARROW = {"width": 360, "height": 740}
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": WIDE, "color_scheme": "light"},
     "dark": {"viewport": WIDE, "color_scheme": "dark"},
-    "narrow": {"viewport": NARROW, "color_scheme": "light"},
+    "narrow": {"viewport": PHONE, "color_scheme": "light"},
     "japanese": {"viewport": WIDE, "color_scheme": "light", "locale": "ja-JP"},
 }
-ANYBODY = (
-    "/",
-    "/plans/",
-    "/docs/",
-    "/api/docs/",
-    "/accounts/login/",
-    "/accounts/signup/",
-    "/no-such-page/",
-)
-MEMBERS = (
-    "/dashboard/",
-    "/keys/",
-    "/usage/",
-    "/usage/?meter=conversions",
-    "/billing/",
-    "/billing/extensions/",
-    "/billing/invoices/",
-    "/uploads/",
-    "/team/",
-    "/settings/",
-    "/settings/security/",
-    "/settings/webhooks/",
-    "/settings/webhooks/create/",
-    "/settings/webhooks/events/",
-    "/docs/#/Account/ping",
-)
 OWNER = "owner@states.example.com"
 # OWNER's tenants, by their names in `states.seed`.
 STATES = {
@@ -79,27 +52,6 @@ MONEY = (
     "pricemove",
     "reconciliation",
 )
-OPERATORS = (
-    "/admin/",
-    "/admin/reports/",
-    "/admin/reports/revenue/",
-    "/admin/reports/mrr/",
-    "/admin/reports/ageing/",
-    "/admin/reports/cost/",
-    "/admin/tenants/tenant/",
-    "/admin/tenants/usageplan/",
-    "/admin/tenants/livemeter/",
-    "/admin/tenants/liveday/",
-    "/admin/conversions/preset/",
-    "/admin/conversions/preset/1/change/",
-    "/admin/conversions/remake/",
-    "/admin/conversions/remake/begin/?preset=1",
-    "/admin/conversions/upload/",
-    "/admin/conversions/retention/",
-    "/admin/auth/group/add/",
-    "/admin/django_celery_beat/periodictask/",
-    "/admin/django_celery_beat/periodictask/add/",
-)
 
 
 def main() -> int:
@@ -107,7 +59,7 @@ def main() -> int:
     if path is None:
         print("There is no Chromium on the PATH, and CHROMIUM names none", file=sys.stderr)
         return 1
-    target = BASE_DIR / "var" / "screenshots"
+    looks = sys.argv[1:] or list(LOOKS)
     with (
         tempfile.TemporaryDirectory() as var_dir,
         Stack(var_dir=Path(var_dir), ports=Ports.free()) as stack,
@@ -120,10 +72,11 @@ def main() -> int:
         )
         problems = [
             problem
-            for look in sys.argv[1:] or LOOKS
-            for problem in _walk(browser, stack, target / look, LOOKS[look])
+            for look in looks
+            for problem in _walk(browser, stack, SCREENSHOTS / look, LOOKS[look])
         ]
-    print(f"{len(list(target.rglob('*.png')))} pictures are in {target}")
+    for look in looks:
+        print(f"{len(list((SCREENSHOTS / look).iterdir()))} pictures are in {SCREENSHOTS / look}")
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
@@ -135,39 +88,30 @@ def _walk(browser: Browser, stack: Stack, target: Path, options: dict[str, Any])
     visitor = Visitor(browser, base_url=stack.site_url, **options)
     _take(visitor.page, ANYBODY, target)
     visitor.page.goto("/accounts/login/")
-    _sign_in(visitor.page, "owner@alice-corp.example.com", PASSWORD)
+    sign_in(visitor.page, "owner@alice-corp.example.com", PASSWORD)
     _take(visitor.page, MEMBERS, target)
     _take_uploads(visitor.page, target)
     visitor.close()
     newcomer = Visitor(browser, base_url=stack.site_url, **options)
     newcomer.page.goto("/accounts/login/")
-    _sign_in(newcomer.page, "owner@gone-ltd.example.com", PASSWORD)
+    sign_in(newcomer.page, "owner@gone-ltd.example.com", PASSWORD)
     newcomer.page.goto("/uploads/")
     newcomer.page.screenshot(path=target / "uploads-empty.png", full_page=True)
     newcomer.close()
     owner = Visitor(browser, base_url=stack.site_url, **options)
     owner.page.goto("/accounts/login/")
-    _sign_in(owner.page, OWNER, PASSWORD)
+    sign_in(owner.page, OWNER, PASSWORD)
     _take_states(owner.page, target)
     owner.close()
     operator = Visitor(browser, base_url=stack.site_url, **options)
     operator.page.goto("/admin/")
     password = stack.environment["OPERATOR_PASSWORD"]
-    _sign_in(operator.page, "operator@example.com", password)
+    sign_in(operator.page, "operator@example.com", password)
     _take(operator.page, OPERATORS, target)
     _take_money(operator.page, target)
     operator.close()
-    missing = "/no-such-page/"  # it is meant to be 404, and Chromium's console says so
     people = (visitor, newcomer, owner, operator)
-    problems = [problem for person in people for problem in person.problems]
-    return [text for text in problems if missing not in text]
-
-
-def _sign_in(page: Page, mail: str, password: str) -> None:
-    page.locator("[name=login]").fill(mail)
-    page.locator("[name=password]").fill(password)
-    page.locator("[name=password]").press("Enter")
-    page.wait_for_url(lambda url: "login" not in url)
+    return [problem for person in people for problem in person.problems]
 
 
 def _take(page: Page, addresses: tuple[str, ...], target: Path) -> None:

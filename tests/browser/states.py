@@ -7,9 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
 
+import tenants.services
 from billing import services
 from billing.lines import Line
 from billing.models import Currency, Invoice, InvoiceKind, Plan, Subscription
@@ -18,7 +20,8 @@ from billing.services.invoices import invoice_issue
 from billing.services.refunds import credit_note_refund
 from billing.usage_prices import steps_of
 from portal.demo.story import PASSWORD
-from tenants.models import Tenant, User
+from tenants.models import Role, Tenant, User
+from tenants.scopes import Scope
 from tests.billing.conftest import becomes, buy, stripe_client
 from tests.billing.dunned import use_card
 from tests.billing.months import used
@@ -58,6 +61,44 @@ def _issued(tenant: Tenant, now: datetime) -> Invoice:
             lines=[Line("Requests counted later", 14_500, Decimal("0.2"), 29_00)],
             now=now,
         )
+
+
+def busy(mail: str, name: str) -> None:
+    """Have a new user, whose mail is verified, own a tenant with something on each of its pages."""
+    now = timezone.now()
+    owner = User.objects.create_user(mail, PASSWORD)
+    EmailAddress.objects.create(user=owner, email=mail, verified=True, primary=True)
+    tenant = services.sign_up(
+        user=owner, organization=name, plan_code="free", currency=Currency.USD, language="en",
+        now=now - timedelta(days=40),
+    ).tenant  # fmt: skip
+    save(tenant, now=now)
+    days = {(now - timedelta(days=ago)).date().isoformat(): 60 - ago for ago in range(40)}
+    used(tenant, "free", days)
+    order = services.extension_order(
+        tenant=tenant, pack_code="extra-100", token="busy", actor=owner, now=now
+    )
+    buy(order, now=now)
+    services.order_check(order=order, now=now)
+    unpaid(name, card=DECLINES, now=now)
+    period = {"period_start": f"{now:%Y-%m-01}", "period_end": f"{now:%Y-%m-28}"}
+    for kind, key, data in (
+        ("quota", "quota:80", {"threshold": 80, "used": 80, "limit": 100, **period}),
+        ("unusual_usage", "unusual", {"day": f"{now:%Y-%m-%d}", "used": 4120, "expected": 980}),
+    ):
+        tenants.services.alert_raise(tenant=tenant, kind=kind, key=key, data=data, now=now)
+    endpoint = tenants.services.webhook_endpoint_create(
+        tenant=tenant, url="https://hooks.example.com/sekisho/events", description="Billing",
+        event_types=["key.revoked"], actor=owner, now=now,
+    )  # fmt: skip
+    tenants.services.webhook_test_send(endpoint=endpoint, actor=owner, now=now)
+    tenants.services.invitation_create(
+        tenant=tenant, email=f"colleague.{mail}", role=Role.BILLING, actor=owner, now=now
+    )
+    tenants.services.api_token_create(
+        tenant=tenant, user=None, name="nightly report", scopes={Scope.KEYS_READ}, days=30,
+        actor=owner, now=now,
+    )  # fmt: skip
 
 
 def seed(mail: str) -> None:

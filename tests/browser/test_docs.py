@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 from portal.demo.gateway import EXCEEDED, Caller
 from portal.demo.story import QUOTA
 from portal.supervisor.stack import Stack
+from tests.browser.acts import calls_until_known, sign_up
 from tests.browser.chromium import Visitor
-from tests.browser.test_story import calls_until_known, sign_up
 
 
 @pytest.fixture
@@ -21,13 +21,6 @@ def page(stack: Stack, browser: Browser) -> Iterator[Page]:
     visitor.close()
     refusals = ("the server responded with a status of 403", "a status of 429")
     assert [text for text in visitor.problems if not any(r in text for r in refusals)] == []
-
-
-@pytest.fixture
-def caller(stack: Stack) -> Iterator[Caller]:
-    caller = Caller(stack.environment["API_BASE_URL"])
-    yield caller
-    caller.close()
 
 
 def test_a_tenant_tries_the_api_with_a_key_of_theirs(

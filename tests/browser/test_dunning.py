@@ -2,17 +2,14 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from portal.demo.gateway import FORBIDDEN, Caller
 from portal.demo.story import DECLINED_CARD, GOOD_CARD
 from portal.supervisor.stack import Stack
-from tests.browser.test_story import Check, pay, sign_up
+from tests.browser.acts import Check, Visit, pay, sign_up
 
-Visit = Callable[..., Page]
 ASKS_EVERY_TIME = "4000002760003184"
 
 
@@ -23,13 +20,6 @@ from django.utils import timezone
 from tests.browser.states import dunned
 dunned(timezone.now() + timedelta(days=1), days=15)
 """
-
-
-@pytest.fixture
-def caller(stack: Stack) -> Iterator[Caller]:
-    caller = Caller(stack.environment["API_BASE_URL"])
-    yield caller
-    caller.close()
 
 
 def wait_for(caller: Caller, key: str, answer: str) -> None:

@@ -6,9 +6,7 @@ from playwright.sync_api import Page, expect
 
 from portal.demo.gateway import Caller
 from portal.demo.story import GOOD_CARD, QUOTA
-from tests.browser.test_story import Check, Visit, caller, pay, sign_up
-
-__all__ = ["caller"]  # the fixture
+from tests.browser.acts import Check, Visit, pay, sign_up
 
 DECLINED_LATER = "4000000000000341"  # it can be saved, and is declined whenever it is charged
 PAGE = "/billing/extensions/"

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from portal.demo.gateway import Caller
 from portal.supervisor.stack import Stack
-from tests.browser.test_story import calls_until_known, sign_up
+from tests.browser.acts import calls_until_known, sign_up
 
 HIDE = "is => Object.defineProperty(document, 'hidden', {configurable: true, get: () => is})"
 # Resolves at the panel's next poll, with whether it was kept back.

@@ -1,7 +1,6 @@
 """Presets in the admin: an operator sees what a change makes, and has it made of old uploads."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from portal.supervisor.stack import Stack
+from tests.browser.acts import Check, Visit, sign_up
 from tests.browser.screenshots import LOOKS
-from tests.browser.test_story import sign_up
 
-Visit = Callable[..., Page]
-Check = Callable[..., None]
 OURS = "#content"  # what is around it is Unfold's
 # What fades has other colours meanwhile.
 STILL = """() => !document.querySelector("#preview.htmx-request")

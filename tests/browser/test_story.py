@@ -1,77 +1,24 @@
-"""The story in a browser: sign up, call, run dry, buy more, look at invoices; axe on every page."""
+"""The story in a browser: sign up, call, run dry, buy more, pay for a plan, convert, operate."""
 
 import re
-import secrets
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from portal.demo.expect import wait_for
-from portal.demo.gateway import EXCEEDED, FORBIDDEN, THROTTLED, Caller
-from portal.demo.story import DECLINED_CARD, GOOD_CARD, PASSWORD, QUOTA
+from portal.demo.gateway import EXCEEDED, Caller
+from portal.demo.story import DECLINED_CARD, GOOD_CARD, QUOTA
 from portal.supervisor.stack import Stack
-
-MEMBERS = ("billing", "billing/extensions", "billing/invoices", "keys", "usage", "team", "settings")
+from tests.browser.acts import Check, Visit, calls_until_known, pay, sign_in, sign_up
 
 pytestmark = pytest.mark.database  # not in this process, but in all of the installation's
 ASKS_ONCE = "4000002500003155"
-PATIENCE = 30  # seconds that workers may take for what is theirs
-
-Visit = Callable[..., Page]
-Check = Callable[[Page], None]
-
-
-@pytest.fixture
-def caller(stack: Stack) -> Iterator[Caller]:
-    caller = Caller(stack.environment["API_BASE_URL"])
-    yield caller
-    caller.close()
-
-
-def sign_up(page: Page, *, organization: str, plan: str = "free") -> None:
-    page.goto(f"/accounts/signup/?plan={plan}")
-    page.locator("[name=email]").fill(f"{secrets.token_hex(8)}@example.com")  # new at each try
-    page.locator("[name=password1]").fill(PASSWORD)
-    page.locator("[name=password2]").fill(PASSWORD)
-    page.locator("[name=organization]").fill(organization)
-    page.locator("[name=plan]").select_option(plan)
-    page.locator("[name=organization]").press("Enter")  # the button's name is in any language
-    page.wait_for_url(lambda url: "/accounts/signup/" not in url)
-
-
-def calls_until_known(caller: Caller, key: str) -> int:
-    """Call until the functions know a new key, too; return how many calls its quota lost by that.
-
-    Between the gateway and them, calls are let in and answered by 503.
-    """
-    answers: list[str] = []
-
-    def call() -> str:
-        answers.append(caller.answer(key))
-        return answers[-1]
-
-    wait_for("the answer to a call with the new key", call, "200", seconds=PATIENCE)
-    return sum(answer not in {FORBIDDEN, THROTTLED} for answer in answers)
-
-
-def pay(page: Page, card: str) -> None:
-    page.locator("[name=card_number]").fill(card)
-    page.locator("[name=exp]").fill("12 / 40")
-    page.locator("[name=cvc]").fill("123")
-    page.locator("[name=name]").fill("Alice Liddell")
-    page.get_by_test_id("pay").click()
 
 
 def test_a_tenant_signs_up_runs_dry_and_buys_more(
     visit: Visit, axe: Check, stack: Stack, caller: Caller
 ) -> None:
     page = visit()
-    for address in ("/", "/plans/", "/docs/", "/accounts/login/"):
-        page.goto(address)
-        axe(page)
-
     sign_up(page, organization="Alice Corp")
     expect(page).to_have_url(re.compile(r"/dashboard/$"))
     key = page.get_by_test_id("api-key-value").inner_text()
@@ -110,42 +57,6 @@ def test_a_tenant_signs_up_runs_dry_and_buys_more(
     expect(page.get_by_text("Paid, and in effect")).to_be_visible()
     axe(page)
     assert caller.patient(key) == "200"
-
-    for address in MEMBERS:
-        page.goto(f"/{address}/")
-        axe(page)
-
-
-def test_a_key_is_created_rotated_and_revoked(visit: Visit, axe: Check, caller: Caller) -> None:
-    page = visit()
-    sign_up(page, organization="Keys Ltd")
-    page.goto("/keys/")
-    page.locator("#id_name").fill("production")
-    page.get_by_role("button", name="Create").click()
-    value = page.get_by_test_id("api-key-value").inner_text()
-    axe(page)
-    calls_until_known(caller, value)
-
-    page.get_by_role("button", name="Rotate production").click()
-    axe(page)
-    page.get_by_role("button", name="Rotate key").click()
-    new = page.get_by_test_id("api-key-value").inner_text()
-    calls_until_known(caller, new)
-    assert caller.answer(value) == "200"
-    axe(page)
-    page.get_by_role("button", name="End now production").click()
-    page.locator("dialog[open]").get_by_role("button", name="End now").click()
-    expect(page.get_by_test_id("old-value")).to_have_count(0)
-    wait_for("the old value's end", lambda: caller.answer(value), FORBIDDEN, seconds=PATIENCE)
-    value = new
-
-    page.get_by_role("button", name="Revoke production").click()
-    axe(page)
-    page.get_by_role("button", name="Revoke key").click()
-
-    expect(page.get_by_text("“production” was revoked")).to_be_visible()
-    revoked = "the answer to a call with the revoked key"
-    wait_for(revoked, lambda: caller.answer(value), FORBIDDEN, seconds=PATIENCE)
 
 
 def test_a_paid_plan_begins_at_checkout(visit: Visit, axe: Check) -> None:
@@ -187,9 +98,7 @@ def test_a_picture_becomes_three_variants(visit: Visit, axe: Check, picture: Pat
 def test_an_operator_reaches_every_list_and_changes_a_plan(visit: Visit, stack: Stack) -> None:
     page = visit()
     page.goto("/admin/")
-    page.locator("[name=login]").fill("operator@example.com")
-    page.locator("[name=password]").fill(stack.environment["OPERATOR_PASSWORD"])
-    page.locator("#main [type=submit]").first.click()
+    sign_in(page, "operator@example.com", stack.environment["OPERATOR_PASSWORD"])
     expect(page.locator("#site-name")).to_be_visible()
     expect(page.locator("#logout-form")).to_be_attached()  # in a menu that is closed
     links = page.locator("a[href^='/admin/']").evaluate_all(

@@ -3,7 +3,6 @@
 import base64
 import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -13,10 +12,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 from playwright.sync_api import TimeoutError as NothingCame
 
 from portal.supervisor.stack import Stack
-from tests.browser.test_story import sign_up
+from tests.browser.acts import Check, Visit, sign_up
 
-Visit = Callable[..., Page]
-Check = Callable[[Page], None]
 SLOW = 120_000  # milliseconds: two cores make all variants of all files
 
 # What a hand does with files over a page. A script cannot make folders (see drop_folder).

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from portal.demo.gateway import Caller
 from portal.supervisor.stack import Stack
-from tests.browser.test_story import calls_until_known, sign_up
+from tests.browser.acts import calls_until_known, sign_up
 
 
 def test_what_waits_for_a_call_turns_into_figures_and_a_range_is_an_address(

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from portal.demo.expect import wait_for
 from portal.demo.gateway import Caller
 from portal.supervisor.environment import HOST, Ports
 from portal.supervisor.processes import BASE_DIR
 from portal.supervisor.stack import Stack
+from tests.browser.acts import Check, calls_until_known, fits, sign_up
 from tests.browser.chromium import Visitor
-from tests.browser.test_story import calls_until_known, sign_up
 
 MOST_BYTES = 150_000
 MOST_SHIFT = 0.01
@@ -58,7 +58,7 @@ class View:
         return round(total, 4)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site_url(stack: Stack) -> Iterator[str]:
     """Another web server of the same installation, as production has it."""
     port = Ports.free().portal
@@ -128,3 +128,15 @@ def test_a_first_view_is_light_and_calm(site_url: str, stack: Stack, browser: Br
     assert {name: view.weight for name, view in found.items() if view.weight > MOST_BYTES} == {}
     assert {name: view.shifts for name, view in found.items() if view.shift > MOST_SHIFT} == {}
     assert [problem for view in found.values() for problem in view.problems] == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_page_that_is_not_there(site_url: str, browser: Browser, axe: Check, look: str) -> None:
+    visitor = Visitor(browser, base_url=site_url, **LOOKS[look])
+    visitor.page.goto("/no-such-page/")
+    expect(visitor.page.get_by_text("404")).to_be_visible()
+    axe(visitor.page)
+    fits(visitor.page)
+    visitor.close()
+    (problem,) = visitor.problems  # Chromium's console tells of the status, and nothing else
+    assert "404" in problem
