@@ -14,10 +14,9 @@ from rest_framework.response import Response
 
 from tenants import selectors, services
 from tenants.alert_types import alert_type
-from tenants.callers import Caller, TenantView
+from tenants.callers import TenantView
 from tenants.models import Alert, AlertSettings
 from tenants.pagination import PageQuerySerializer, page_of
-from tenants.permissions import Act, may
 from tenants.scopes import Scope
 
 MONEY = frozenset({"spending_percents", "spending_amounts"})
@@ -113,17 +112,18 @@ class AlertSettingsView(TenantView):
         responses=AlertSettingsSerializer,
     )
     def patch(self, request: Request) -> Response:
-        """Change what is given. Those of spending are for members who may buy, the others for
-        those who may change settings.
+        """Change what is given. Those of spending take the scope `billing:write` as well, the
+        others `settings:write`.
         """
         caller = self.caller(request)
         asked = AlertSettingsSerializer(data=request.data)
-        if not _may(caller, Act.CHANGE_SETTINGS) and not _may(caller, Act.BUY):
-            raise PermissionDenied("Your role in the organisation does not allow this.")
+        if caller.scopes.isdisjoint({Scope.BILLING_WRITE, Scope.SETTINGS_WRITE}):
+            raise PermissionDenied("Your role, or your token, does not allow this.")
         asked.is_valid(raise_exception=True)
-        for name in asked.validated_data:
-            if not _may(caller, Act.BUY if name in MONEY else Act.CHANGE_SETTINGS):
-                raise PermissionDenied(f"Your role does not allow you to change {name}.")
+        caller.demand(
+            Scope.BILLING_WRITE if name in MONEY else Scope.SETTINGS_WRITE
+            for name in asked.validated_data
+        )
         found = services.alert_settings_update(
             tenant=caller.tenant, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
@@ -139,11 +139,6 @@ def _settings(found: AlertSettings) -> Response:
             "mailed": services.kinds_mailed(found),
         }
     )
-
-
-def _may(caller: Caller, act: Act) -> bool:
-    """Say whether a member's role allows an act; a machine's token has none, but its scope."""
-    return caller.member is None or may(caller.member, act)
 
 
 urlpatterns = [

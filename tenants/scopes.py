@@ -62,7 +62,7 @@ _SCOPES: dict[Scope, tuple[str | Promise, Act | None]] = {
         Act.CHANGE_WEBHOOKS,
     ),
     Scope.ALERTS_READ: (_("See the alerts and when they are told"), None),
-    # What a role may change of their settings is looked at field by field (api_alerts.py).
+    # A setting takes the scope of what it is about as well (api_alerts.py).
     Scope.ALERTS_WRITE: (_("Mark alerts as seen, and change when they are told"), None),
     Scope.AUDIT_READ: (_("See the audit trail"), Act.SEE_AUDIT),
     Scope.SETTINGS_READ: (_("See the organisation's name and language"), None),

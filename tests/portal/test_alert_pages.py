@@ -11,6 +11,7 @@ from billing import services as billing_services
 from billing.models import Currency
 from tenants import services
 from tenants.models import Alert, AlertSettings, AuditEntry, Member, Role, Tenant
+from tenants.scopes import Scope
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -156,4 +157,11 @@ class TestApi:
         bob = client_of(cast.bob)
         assert change(bob, {"quota_percents": [10]}).status_code == 403
         assert change(bob, {"spending_amounts": [20]}).json()["spending_amounts"] == [20]
-        assert AlertSettings.objects.get().quota_percents == [95]
+        _token, value = services.api_token_create(
+            tenant=cast.alice_corp, user=None, name="robot", days=1, actor=cast.alice,
+            scopes={Scope.ALERTS_WRITE, Scope.SETTINGS_WRITE}, now=timezone.now(),
+        )  # fmt: skip
+        robot = Client(headers={"authorization": f"Bearer {value}"})
+        assert change(robot, {"spending_amounts": [30]}).json()["scope"] == "billing:write"
+        assert change(robot, {"quota_percents": [90]}).status_code == 200
+        assert AlertSettings.objects.get().spending_amounts == [20]
