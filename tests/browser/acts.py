@@ -2,10 +2,8 @@
 
 import re
 import secrets
-import time
 from collections.abc import Callable
 
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Page, ViewportSize, expect
 
 from portal.demo.expect import wait_for
@@ -16,7 +14,6 @@ from portal.supervisor.stack import Stack
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 PATIENCE = 30  # seconds that workers may take for what is theirs
-STEP = 30  # seconds that an app shows a code
 
 Visit = Callable[..., Page]
 Check = Callable[..., None]
@@ -80,12 +77,6 @@ def link_mailed(stack: Stack, email: str, link: str) -> str:
 
     wait_for("the mail with a link", has_come, True, seconds=PATIENCE)
     return links[0]
-
-
-def digits(secret: str) -> str:
-    """Return what an app shows for a secret, once there is time left to type it."""
-    wait_for("a fresh code", lambda: time.time() % STEP < STEP - 10, True, seconds=STEP)
-    return str(format_hotp_value(hotp_value(secret, int(time.time()) // STEP)))
 
 
 def verify_mail(page: Page, stack: Stack, email: str) -> None:
