@@ -110,7 +110,7 @@ def test_a_token_is_made_on_its_page_and_tried_on_the_references(
     expect(page.locator("#key-state")).to_be_visible()
     page.goto("/settings/tokens/")
     axe(page)
-    page.get_by_label("Name").fill("nightly")
+    page.get_by_label("Name", exact=True).fill("nightly")
     page.get_by_label("See the usage and what is left").check()
     page.get_by_role("button", name="Create token").click()
     value = page.get_by_test_id("token-value").inner_text()
