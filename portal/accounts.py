@@ -17,7 +17,7 @@ from django.utils import timezone
 import billing.services
 from portal import sign_up_modes
 from tenants.models import User
-from tenants.recent import signed_in_lately
+from tenants.recent import is_to_confirm
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -29,9 +29,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return checkout_url or reverse("dashboard")
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Ask nobody to confirm who they are who has just signed in."""
+        """Ask nobody to confirm who they are who has just signed in.
+
+        allauth would let pass whoever has nothing to confirm with.
+        """
         asks: bool = super().is_reauthentication_required(app=app, **kwargs)
-        return asks and not signed_in_lately(self.request)
+        return asks and is_to_confirm(self.request)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return not sign_up_modes.is_closed()

@@ -21,6 +21,7 @@ from rest_framework.views import exception_handler, set_rollback
 
 from tenants.callers import ScopeMissing
 from tenants.errors import Refused
+from tenants.recent import SignInAgain
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,7 +73,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, Refused):
         set_rollback()
         return _response(problem(error.code, detail=str(error)))
-    if isinstance(error, ReauthenticationRequired):
+    if isinstance(error, ReauthenticationRequired | SignInAgain):
         set_rollback()
         text = "Confirm who you are in the portal, or sign in again; or call with a token."
         return _response(problem("reauthentication_required", detail=text))

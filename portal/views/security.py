@@ -6,7 +6,7 @@ themselves are added and removed on allauth's pages, which lead back here.
 
 from typing import Any
 
-from allauth.account.views import EmailView
+from allauth.account.views import EmailView, PasswordSetView
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
@@ -117,11 +117,21 @@ class AddressesView(EmailView):
         return answer
 
 
+class PasswordView(PasswordSetView):
+    """allauth's page for a first password, which from then on is what one confirms with."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        demand_recently_authenticated(request)
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        return answer
+
+
 urlpatterns = [
     path("settings/security/", security, name="security"),
     path("settings/security/sessions/end/", sessions_end, name="sessions-end"),
     path("settings/security/required/", factor_require, name="factor-require"),
     path("accounts/email/", AddressesView.as_view(), name="account_email"),
+    path("accounts/password/set/", PasswordView.as_view(), name="account_set_password"),
     # allauth's lists of the same lead here.
     path("accounts/2fa/", RedirectView.as_view(pattern_name="security"), name="mfa_index"),
     path(

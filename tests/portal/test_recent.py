@@ -141,11 +141,24 @@ def test_it_is_forgotten_once_another_organisation_is_chosen(tenant: Tenant, eri
     assert not ApiKey.objects.filter(name="staging").exists()
 
 
-def test_an_account_that_has_nothing_to_confirm_with_passes(tenant: Tenant, erin: User) -> None:
+def test_an_account_that_has_nothing_to_confirm_with_signs_in_again(
+    tenant: Tenant, erin: User
+) -> None:
+    """Else an old session would give itself something: a password, or a factor."""
     erin.set_unusable_password()
     erin.save()
     browser = signed_in_long_ago(erin)
-    assert browser.post("/keys/create/", {"name": "staging"})["Location"] == "/keys/"
+    form = {"password1": "barrier-station-54", "password2": "barrier-station-54"}
+    for address in ("/keys/create/", "/accounts/password/set/", "/accounts/2fa/totp/activate/"):
+        refused = browser.post(address, {"name": "staging", **form})
+        assert refused.status_code == 403
+        assert "Sign out, and in again" in text(refused)
+    refused = browser.post("/api/v1/keys/", {"name": "staging"}, JSON)
+    assert refused.json()["code"] == "reauthentication_required"
+    assert browser.get("/settings/security/").status_code == 200
+    assert signed_in(erin).post("/keys/create/", {"name": "a"})["Location"] == "/keys/"
+    erin.refresh_from_db()
+    assert not erin.has_usable_password()
 
 
 def test_the_time_since_signing_in_counts_and_so_does_a_confirmation(
