@@ -78,7 +78,7 @@ def test_an_address_that_is_not_there(api: httpx.Client) -> None:
     with api:
         for answer in (
             api.get("/v1/subscriptions"),
-            api.delete("/v1/customers/cus_1"),
+            api.delete("/v1/refunds/re_1"),
             api.post("/v1/events"),
         ):
             assert answer.status_code == 404
