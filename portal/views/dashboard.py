@@ -110,7 +110,7 @@ def dashboard(request: TenantRequest) -> HttpResponse:
 @require_safe
 @tenant_required
 def dashboard_usage(request: TenantRequest) -> HttpResponse:
-    """The figures alone, for htmx; with them the charts, where the page waits for a first call."""
+    """The figures alone, for htmx; and, where the page waits for a first call, that it came."""
     context = {**_figures(request.member.tenant), "did_wait": "waiting" in request.GET}
     return render(request, "portal/partials/dashboard_usage.html", context)
 
