@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any
 
 import boto3
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from tqdm import tqdm
 
 from bench._programs import CREDENTIALS
 from portal.demo.browser import Browser, Page, PageProblem
@@ -35,6 +36,7 @@ from portal.supervisor.stack import Stack
 
 PEOPLE = 200
 _PATIENCE = 600  # seconds
+_PAUSE = 3  # seconds between one's calls: 200 impatient callers are a load of their own
 _PASSWORD = "correct horse battery staple"  # noqa: S105  nobody's
 _COUNTED = """
 import json
@@ -66,9 +68,14 @@ class Person:
 def _sign_up(person: Person, *, stack: Stack, all_ready: threading.Barrier) -> None:
     """Fill the form, wait for everybody, send it, and use the key."""
     # Each comes from somewhere else: from one address the portal takes 20 sign-ups a minute.
-    origin = {"X-Forwarded-For": f"198.18.{person.number // 250}.{person.number % 250 + 1}"}
+    # A kept connection is closed by the server while everybody gets ready, and httpx, unlike a
+    # browser, does not try again on another.
+    headers = {
+        "X-Forwarded-For": f"198.18.{person.number // 250}.{person.number % 250 + 1}",
+        "Connection": "close",
+    }
     with ExitStack() as used:
-        browser = used.enter_context(Browser(stack.site_url, timeout=_PATIENCE, headers=origin))
+        browser = used.enter_context(Browser(stack.site_url, timeout=_PATIENCE, headers=headers))
         page = browser.open("/accounts/signup/")
         filled = {
             "organization": f"Load {person.number}",
@@ -91,7 +98,7 @@ def _sign_up(person: Person, *, stack: Stack, all_ready: threading.Barrier) -> N
         while caller.call(person.key).status_code != 200:
             if time.monotonic() - began > _PATIENCE:
                 raise PageProblem("The key never worked.")
-            time.sleep(0.5)
+            time.sleep(_PAUSE)
         person.key_works = time.monotonic() - began
 
 
@@ -117,8 +124,11 @@ def burst(stack: Stack, *, people: int) -> list[Person]:
     all_ready = threading.Barrier(people)
     everybody = [Person(number) for number in range(people)]
     with ThreadPoolExecutor(max_workers=people) as pool:
-        for person in everybody:
-            pool.submit(_attempt, person, stack=stack, all_ready=all_ready)
+        attempts = [
+            pool.submit(_attempt, person, stack=stack, all_ready=all_ready) for person in everybody
+        ]
+        for attempt in tqdm(as_completed(attempts), total=people, disable=None, unit="key"):
+            attempt.result()
     return everybody
 
 
