@@ -6,9 +6,7 @@ however many they are.
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 
-import structlog
 from django.db import transaction
 from django.db.models import Q
 
@@ -22,9 +20,6 @@ from tenants.ids import Ids
 from tenants.models import AlertSettings, Tenant, TenantState
 from tenants.services import Reading
 
-log = structlog.get_logger(__name__)
-
-_BATCH = 1_000
 _PERCENT, _AMOUNT = "%", "amount:"
 
 
@@ -33,21 +28,17 @@ def spending_alerts(*, now: datetime) -> int:
 
     Safe to run twice, late and at once. One tenant's failure stops no other's.
     """
-    told = 0
     with_amounts = AlertSettings.objects.exclude(spending_amounts=[])
     watched = Tenant.objects.filter(
         Q(spending_cap__isnull=False) | Q(pk__in=with_amounts.values("tenant")),
         state=TenantState.ACTIVE,
     )
-    ids = watched.order_by("pk").values_list("pk", flat=True).iterator()
-    while batch := list(islice(ids, _BATCH)):
-        readings = {pk: reading for pk, reading, _cost in _readings(batch, now)}
-        for pk in tenants.services.levels_moved(kind=SPENDING, readings=readings):
-            try:
-                told += _tell(pk, now)
-            except Exception:
-                log.exception("alert.not_raised", tenant=pk, kind=SPENDING)
-    return told
+    return tenants.services.levels_tell(
+        kind=SPENDING,
+        tenant_ids=watched.order_by("pk").values_list("pk", flat=True).iterator(),
+        read=lambda ids: {pk: reading for pk, reading, _cost in _readings(ids, now)},
+        tell=lambda pk: _tell(pk, now),
+    )
 
 
 @transaction.atomic

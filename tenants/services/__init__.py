@@ -5,7 +5,7 @@ and then acts. None of them talks to the gateway but those in `reconcile`, `mirr
 nor to anybody else but those in `webhook_delivery`, which workers alone call.
 """
 
-from tenants.services.alert_levels import Reading, level_move, levels_moved, percents_of
+from tenants.services.alert_levels import Reading, level_move, levels_tell, percents_of
 from tenants.services.alerts import (
     LARGEST_AMOUNT,
     MOST_AMOUNTS,
@@ -110,7 +110,7 @@ __all__ = [
     "kinds_mailed",
     "leaving_parts_do",
     "level_move",
-    "levels_moved",
+    "levels_tell",
     "live_record",
     "mail_add",
     "mail_members",

@@ -6,13 +6,20 @@ were bought; it is told anew when it is reached anew. Of several that are reache
 highest is told. Another period begins with all of them armed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
+
+import structlog
 
 from tenants.ids import Ids
 from tenants.models import AlertLevel, Tenant
 from tenants.periods import Period
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 1_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,30 @@ def percents_of(most: int, percents: list[int]) -> dict[str, int]:
     return {str(percent): -(-percent * most // 100) for percent in percents}
 
 
-def levels_moved(*, kind: str, readings: Mapping[int, Reading]) -> Iterator[int]:
+def levels_tell(
+    *,
+    kind: str,
+    tenant_ids: Iterable[int],
+    read: Callable[[list[int]], Mapping[int, Reading]],
+    tell: Callable[[int], bool],
+) -> int:
+    """Look at many tenants, a batch at a time; return how many thresholds were told.
+
+    `read` returns what a batch stands at, `tell` locks a tenant whose levels have moved, reads it
+    again, and says whether it was told. One tenant's failure stops no other's.
+    """
+    told = 0
+    ids = iter(tenant_ids)
+    while batch := list(islice(ids, _BATCH)):
+        for pk in _moved(kind, read(batch)):
+            try:
+                told += tell(pk)
+            except Exception:
+                log.exception("alert.not_raised", tenant=pk, kind=kind)
+    return told
+
+
+def _moved(kind: str, readings: Mapping[int, Reading]) -> Iterator[int]:
     """Yield the tenants, by id, with something to tell or to arm again: one query for all."""
     rows = AlertLevel.objects.filter(kind=kind, tenant__in=Ids(readings))
     levels = {(row.tenant_id, row.period_start, row.period_end): row for row in rows}

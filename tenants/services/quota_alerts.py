@@ -7,9 +7,7 @@ crossed anything, and a few queries say so.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
 
-import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -18,12 +16,8 @@ from tenants.alert_types import QUOTA
 from tenants.ids import Ids
 from tenants.models import Tenant, TenantState
 from tenants.periods import Period
-from tenants.services.alert_levels import Reading, level_move, levels_moved, percents_of
+from tenants.services.alert_levels import Reading, level_move, levels_tell, percents_of
 from tenants.services.alerts import alert_raise
-
-log = structlog.get_logger(__name__)
-
-_BATCH = 1_000
 
 
 def quota_alerts(*, tenant_ids: Iterable[int], now: datetime) -> int:
@@ -31,16 +25,12 @@ def quota_alerts(*, tenant_ids: Iterable[int], now: datetime) -> int:
 
     Safe to run twice, late and at once. One tenant's failure stops no other's.
     """
-    told = 0
-    ids = iter(tenant_ids)
-    while batch := list(islice(ids, _BATCH)):
-        readings = dict(_readings(_active(batch), now))
-        for pk in levels_moved(kind=QUOTA, readings=readings):
-            try:
-                told += _tell(pk, now)
-            except Exception:
-                log.exception("alert.not_raised", tenant=pk, kind=QUOTA)
-    return told
+    return levels_tell(
+        kind=QUOTA,
+        tenant_ids=tenant_ids,
+        read=lambda ids: dict(_readings(_active(ids), now)),
+        tell=lambda pk: _tell(pk, now),
+    )
 
 
 def quota_alerts_sweep(*, now: datetime) -> int:
