@@ -1,16 +1,15 @@
 """What the usage charts draw: plain figures for the browser, dates in the reader's language."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.utils import formats
 
-from tenants import selectors
 from tenants.models import QuotaPeriod, Tenant
 from tenants.selectors import DayRow, UsageNow
 from tenants.selectors.pace import Outlook
-from tenants.selectors.usage import limits_by_day
 
 DAY = timedelta(days=1)
 
@@ -33,33 +32,32 @@ def daily_chart(
 
 
 def quota_chart(
-    *, tenant: Tenant, usage: UsageNow, outlook: Outlook, rows: Sequence[DayRow], now: datetime
+    *, tenant: Tenant, usage: UsageNow, outlook: Outlook, rows: Sequence[DayRow]
 ) -> dict[str, Any] | None:
     """Return how the current period's usage climbs towards its limit; None where neither is seen.
 
-    `rows` are those of the period so far. The projection goes on from the last of them at the
-    pace of the last days. `raises` are the days on which the limit rose, and by how much.
+    `rows` are those of the period so far. From the last of them the limit stays, and the projection
+    goes on at the pace of the last days. `raises` are the days on which the limit rose, and by how
+    much.
     """
     if usage.unlimited or tenant.usage_plan.quota_period == QuotaPeriod.DAY or not rows:
         return None
-    limits = limits_by_day(
-        tenant=tenant, period=selectors.current_period(tenant=tenant, now=now), now=now
-    )
-    days = list(limits)
+    left = (usage.period_end - rows[-1].day).days
+    days = [row.day for row in rows] + [rows[-1].day + DAY * ahead for ahead in range(1, left + 1)]
+    limits = [row.limit or 0 for row in rows] + [rows[-1].limit or 0] * left
     projection: list[int | None] = []
     if outlook.expected is not None:
-        left = len(days) - len(rows)
         rise = (outlook.expected - usage.used_period) / (left or 1)
         projection = [None] * (len(rows) - 1)
         projection += [usage.used_period + round(rise * ahead) for ahead in range(left + 1)]
     return {
         "labels": [_label(day) for day in days],
         "so_far": [row.so_far for row in rows],
-        "limit": list(limits.values()),
+        "limit": limits,
         "projection": projection,
         "raises": [
-            {"day": day, "requests": limits[day] - limits[day - DAY]}
-            for day in days[1:]
-            if limits[day] > limits[day - DAY]
+            {"day": day, "requests": limit - before}
+            for day, (before, limit) in zip(days[1:], pairwise(limits), strict=True)
+            if limit > before
         ],
     }

@@ -61,7 +61,7 @@ def _figures(tenant: Tenant) -> dict[str, Any]:
         "rows": rows[::-1],
         "is_limited": not usage.unlimited,
         "chart": daily_chart(rows),
-        "quota": quota_chart(tenant=tenant, usage=usage, outlook=ahead, rows=rows, now=now),
+        "quota": quota_chart(tenant=tenant, usage=usage, outlook=ahead, rows=rows),
     }
 
 

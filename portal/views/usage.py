@@ -1,6 +1,6 @@
 """The usage page: any range of days, what came before it, and the same as CSV."""
 
-import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
@@ -19,6 +19,7 @@ from portal.views.access import TenantRequest, tenant_required
 from portal.views.charts import daily_chart, quota_chart
 from portal.views.live import live_context
 from tenants import selectors
+from tenants.export import table
 from tenants.models import Meter, Tenant
 from tenants.periods import period_of
 from tenants.selectors import DayRow
@@ -27,6 +28,9 @@ from tenants.selectors.live_pages import LiveComparison
 from tenants.selectors.pace import first_used, outlook
 
 DAY = timedelta(days=1)
+_COLUMNS = [
+    "day", "used", "remaining", "conversions", "used_so_far", "quota", "before_day", "before",
+]  # fmt: skip
 LEAST_DAYS = 7  # that the page begins with: a period's first day alone shows nothing
 
 
@@ -69,32 +73,15 @@ def _asked(request: TenantRequest, now: datetime) -> tuple[UsageRangeForm, dict[
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Row(DayRow):
     """A day beside the one that it is compared with, where there is such a day."""
 
-    day: date
-    used: int
-    conversions: int
-    so_far: int | None
-    limit: int | None
-    remaining: int | None
     before: DayRow | None
 
 
 def _rows(days: list[DayRow], before: Before | None) -> list[_Row]:
     beside = before.rows[: len(days)] if before else []
-    return [
-        _Row(
-            day=row.day,
-            used=row.used,
-            conversions=row.conversions,
-            so_far=row.so_far,
-            limit=row.limit,
-            remaining=row.remaining,
-            before=other,
-        )
-        for row, other in zip_longest(days, beside)
-    ]
+    return [_Row(**vars(row), before=other) for row, other in zip_longest(days, beside)]
 
 
 def _read(
@@ -132,7 +119,7 @@ def _quota(
     if not is_period or chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
         return None
     ahead = outlook(tenant=tenant, usage=usage, now=now)
-    return quota_chart(tenant=tenant, usage=usage, outlook=ahead, rows=days, now=now)
+    return quota_chart(tenant=tenant, usage=usage, outlook=ahead, rows=days)
 
 
 def _links(
@@ -196,6 +183,15 @@ def usage(request: TenantRequest) -> HttpResponse:
     )
 
 
+def _told(rows: list[_Row], meter: str) -> Iterator[list[Any]]:
+    """Yield what the CSV says of each day, by its columns."""
+    for row in rows:
+        other = row.before
+        earlier = other and (other.conversions if meter == Meter.CONVERSIONS else other.used)
+        told = [row.used, row.remaining, row.conversions, row.so_far, row.limit]
+        yield [row.day, *told, other and other.day, earlier]
+
+
 @require_safe
 @tenant_required
 def usage_csv(request: TenantRequest) -> HttpResponse:
@@ -208,19 +204,10 @@ def usage_csv(request: TenantRequest) -> HttpResponse:
     form, chosen = _asked(request, now)
     if chosen is None:
         return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain")
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    rows = _told(_rows(*_read(tenant, chosen, now)), chosen["meter"])
+    response = HttpResponse(table(_COLUMNS, rows), content_type="text/csv; charset=utf-8")
     name = f"usage-{chosen['start']}-{chosen['end']}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
-    writer = csv.writer(response)
-    writer.writerow(
-        ["day", "used", "remaining", "conversions", "used_so_far", "quota", "before_day", "before"]
-    )
-    of_conversions = chosen["meter"] == Meter.CONVERSIONS
-    for row in _rows(*_read(tenant, chosen, now)):
-        other = row.before
-        earlier = other and (other.conversions if of_conversions else other.used)
-        told = [row.used, row.remaining, row.conversions, row.so_far, row.limit]
-        writer.writerow([row.day.isoformat(), *told, other and other.day.isoformat(), earlier])
     return response
 
 

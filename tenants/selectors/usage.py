@@ -131,7 +131,7 @@ def usage_days(
     used = {(meter, day): total for meter, day, total in sums}
     period = period_of(tenant.usage_plan.quota_period, now)
     is_told = api_key is None and has_limit(tenant=tenant, period=period)
-    limits = limits_by_day(tenant=tenant, period=period, now=now) if is_told else {}
+    limits = _limits_by_day(tenant=tenant, period=period, now=now) if is_told else {}
     so_far = usage_total(tenant=tenant, meter=Meter.REQUESTS, start=period.start, end=start)
     result = []
     for day in _each_day(start, end):
@@ -150,7 +150,7 @@ def usage_days(
     return result
 
 
-def limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[date, int]:
+def _limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[date, int]:
     """Return what the tenant could use by each day of the current period, the days to come too.
 
     Packs count from the day of their purchase; a cap as it stands, on all days.
