@@ -21,6 +21,7 @@ from billing.models import TaxDetails
 from billing.tax_numbers import countries, tax_id_checked
 from portal import sign_up_modes
 from portal.accounts import is_unverified
+from portal.forms_days import DaysForm
 from tenants.errors import Refused
 from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
 
@@ -122,14 +123,12 @@ class InvitationForm(forms.Form):
         self.fields["role"].choices = [(role.value, capfirst(role.label)) for role in roles]  # type: ignore[attr-defined]  # of any field
 
 
-class UsageRangeForm(forms.Form):
+class UsageRangeForm(DaysForm):
     """What to show: which meter's usage, on which days (UTC, both included), and of which key."""
 
     meter = forms.ChoiceField(
         label=_("Usage of"), choices=[(each.value, capfirst(each.label)) for each in SOLD]
     )
-    start = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}))
-    end = forms.DateField(label=_("Last day"), widget=forms.DateInput(attrs={"type": "date"}))
     key = forms.ModelChoiceField(
         label=_("Key"),
         queryset=ApiKey.objects.none(),
@@ -137,6 +136,7 @@ class UsageRangeForm(forms.Form):
         required=False,
         empty_label=_("All keys"),
     )
+    field_order = ["meter", "start", "end", "key"]
     MOST_DAYS = 400
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
@@ -145,13 +145,10 @@ class UsageRangeForm(forms.Form):
         self.fields["key"].queryset = keys  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
+        data = super().clean()
         start, end = data.get("start"), data.get("end")
-        if start and end:
-            if end < start:
-                self.add_error("end", _("The end is before the start."))
-            elif (end - start).days > self.MOST_DAYS:
-                self.add_error("end", _("Choose at most 400 days."))
+        if start and end and (end - start).days > self.MOST_DAYS:
+            self.add_error("end", _("Choose at most 400 days."))
         if data.get("key") and data.get("meter") == Meter.CONVERSIONS:
             self.add_error("key", _("Conversions are counted for all keys together."))
         return data

@@ -7,6 +7,7 @@ from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms_days import DaysForm
 from tenants.audit_words import Part
 from tenants.models import ActorKind
 from tenants.selectors import AuditFilter
@@ -14,34 +15,23 @@ from tenants.selectors import AuditFilter
 _NAMELESS = (ActorKind.OPERATOR, ActorKind.SYSTEM)
 
 
-class AuditFilterForm(forms.Form):
+class AuditFilterForm(DaysForm):
     """Whose acts, about what, on which UTC days, both included. What is empty may be anything."""
 
     actor = forms.ChoiceField(label=_("Who"), required=False)
     part = forms.ChoiceField(
         label=_("About"), required=False, choices=[("", _("Everything")), *Part.choices]
     )
-    start = forms.DateField(
-        label=_("First day"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
-    end = forms.DateField(
-        label=_("Last day"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
+    field_order = ["actor", "part", "start", "end"]
 
     def __init__(self, *args: Any, actors: Iterable[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["start"].required = self.fields["end"].required = False
         self.fields["actor"].choices = [  # type: ignore[attr-defined]
             ("", _("Everybody")),
             *((name, name) for name in actors),
             *((kind.value, capfirst(kind.label)) for kind in _NAMELESS),
         ]
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        start, end = data.get("start"), data.get("end")
-        if start and end and end < start:
-            self.add_error("end", _("The end is before the start."))
-        return data
 
     def asked(self) -> AuditFilter:
         """Return what a valid form asks for."""

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.forms_alerts import AlertSettingsForm, SpendingAlertsForm
 from portal.views.access import TenantRequest, demand, tenant_required
+from portal.views.paging import asked_before
 from tenants import selectors, services
 from tenants.alert_types import alert_type, alert_types
 from tenants.errors import Refused
@@ -41,10 +42,7 @@ def _row(alert: Alert) -> dict[str, Any]:
 @require_safe
 @tenant_required
 def alerts(request: TenantRequest) -> HttpResponse:
-    try:
-        before = uuid.UUID(request.GET.get("before", ""))
-    except ValueError:
-        before = None
+    before = asked_before(request)
     found, older = selectors.alerts_page(tenant=request.member.tenant, before=before, count=PAGE)
     context = {
         "nav": "alerts",

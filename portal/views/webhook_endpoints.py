@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.forms_webhooks import ReplaySinceForm, WebhookEndpointForm
 from portal.views.access import TenantRequest, demand, tenant_required
+from portal.views.paging import asked_before
 from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import DeliveryState, WebhookEndpoint
@@ -119,7 +120,7 @@ def endpoint(request: TenantRequest, endpoint_id: uuid.UUID) -> HttpResponse:
     deliveries, last = selectors.webhook_deliveries_page(
         endpoint=found,
         state=state if state in DeliveryState.values else "",
-        before=_uuid(request.GET.get("before", "")),
+        before=asked_before(request),
         count=PAGE,
     )
     secret, is_to_show = None, False
@@ -140,13 +141,6 @@ def endpoint(request: TenantRequest, endpoint_id: uuid.UUID) -> HttpResponse:
         states=DeliveryState.choices,
         replay_form=ReplaySinceForm(),
     )
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def _still(endpoint: WebhookEndpoint) -> Any:
