@@ -210,3 +210,9 @@ def vies_sweep() -> None:
     """Queue the questions to VIES that are due."""
     for check in vies.vies_checks_due(now=timezone.now()):
         queue.send("billing.tasks.vies_check", check.pk, queue="default")
+
+
+@shared_task
+def sign_up_requests_submit() -> None:
+    """Tell operators of the requests whose address is confirmed."""
+    services.sign_up_requests_submit(now=timezone.now())

@@ -8,13 +8,9 @@ from allauth.account.views import SignupView
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
-from django.db.models.signals import post_save
-from django.dispatch import receiver
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
-import billing.services
 from portal import sign_up_modes
 from tenants.models import User
 from tenants.recent import is_to_confirm
@@ -53,13 +49,6 @@ def reads_mail_of(user: User, email: str) -> bool:
     """Say whether an address is the user's: the one they sign in with, or another, verified."""
     mine = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True)
     return user.email.lower() == email.lower() or mine.exists()
-
-
-@receiver(post_save, sender=EmailAddress)
-def _submit_sign_up(*, instance: EmailAddress, **_: Any) -> None:
-    """Put the sign-up of whose address was confirmed, in whichever way, before the operators."""
-    if instance.verified:
-        billing.services.sign_up_request_submit(user=instance.user, now=timezone.now())
 
 
 def is_unverified(user: User | AnonymousUser) -> bool:

@@ -108,6 +108,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "correct closed months": ("billing.tasks.months_correct", 12 * 3600),
     "look at what months cost": ("billing.tasks.spending_alerts", settings.USAGE_SYNC_SECONDS),
     "reckon spending caps": ("billing.tasks.caps_sweep", 3600),
+    "submit sign-up requests": ("billing.tasks.sign_up_requests_submit", settings.SWEEP_SECONDS),
     "ask VIES": ("billing.tasks.vies_sweep", settings.SWEEP_SECONDS),
     "collect open invoices": ("billing.tasks.collect", 3600),
     "apply conversions' results": ("conversions.tasks.results_poll", settings.RESULTS_POLL_SECONDS),

@@ -20,7 +20,6 @@ import billing.services
 from billing.models import TaxDetails
 from billing.tax_numbers import countries, tax_id_checked
 from portal import sign_up_modes
-from portal.accounts import is_unverified
 from portal.forms_days import DaysForm
 from tenants.errors import Refused
 from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
@@ -87,7 +86,7 @@ def organization_start(request: HttpRequest, user: User, asked: Mapping[str, Any
         "now": timezone.now(),
     }
     if sign_up_modes.takes_approval():
-        billing.services.sign_up_request_create(**wanted, is_confirmed=not is_unverified(user))
+        billing.services.sign_up_request_create(**wanted)
         return
     signed_up = billing.services.sign_up(**wanted, language=user.language)
     if signed_up.order is not None:

@@ -18,8 +18,8 @@ class SignUpState(models.TextChoices):
 class SignUpRequest(models.Model):
     """The organisation that a person asks to start. There is no tenant until it is approved.
 
-    `submitted_at` is when their address was confirmed: nobody decides before. `reason` is why it
-    was refused, as they are told. `tenant` is what came of it; the row goes with it, or with the
+    `submitted_at` is when the operators were told, once the address was confirmed. `reason` is why
+    it was refused, as they are told. `tenant` is what came of it; the row goes with it, or with the
     person.
     """
 
@@ -35,7 +35,7 @@ class SignUpRequest(models.Model):
         _("state"), max_length=8, choices=SignUpState, default=SignUpState.WAITING
     )
     created_at = models.DateTimeField(_("created at"))
-    submitted_at = models.DateTimeField(_("address confirmed at"), null=True)
+    submitted_at = models.DateTimeField(_("submitted at"), null=True)
     decided_at = models.DateTimeField(_("decided at"), null=True)
     decided_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("decided by")

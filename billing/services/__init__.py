@@ -104,7 +104,7 @@ from billing.services.sign_up_requests import (
     sign_up_request_approve,
     sign_up_request_create,
     sign_up_request_refuse,
-    sign_up_request_submit,
+    sign_up_requests_submit,
 )
 from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
@@ -161,7 +161,7 @@ __all__ = [
     "sign_up_request_approve",
     "sign_up_request_create",
     "sign_up_request_refuse",
-    "sign_up_request_submit",
+    "sign_up_requests_submit",
     "top_ups_run",
     "webhook_receive",
 ]

@@ -3,6 +3,9 @@
 Nothing of it is a tenant's: without one there is no key, nothing counts and nothing is billed. The
 approval signs up as anybody else does, so that a paid plan is paid after it. The mails to
 operators do not say who asked: they outlive the row.
+
+Whether an address is confirmed is looked at, in allauth's rows: it happens in many ways, and none
+of them tells us.
 """
 
 from datetime import datetime
@@ -21,15 +24,10 @@ from tenants.services import audit_record, mail_add, mail_operators, mail_person
 
 @transaction.atomic
 def sign_up_request_create(
-    *,
-    user: User,
-    organization: str,
-    plan_code: str,
-    currency: str,
-    is_confirmed: bool = False,
-    now: datetime,
+    *, user: User, organization: str, plan_code: str, currency: str, now: datetime
 ) -> SignUpRequest:
-    """Note what somebody asks for. Operators hear of it once the address is confirmed.
+    """Note what somebody asks for. A sweep puts it before the operators once the address is
+    confirmed.
 
     Raise Refused for a plan that is not offered.
     """
@@ -40,18 +38,22 @@ def sign_up_request_create(
         user=user, organization=organization, plan=plan, currency=currency, created_at=now
     )
     audit_record(action="sign_up.requested", tenant=None, actor=user, now=now, target=str(made.pk))
-    if is_confirmed:
-        sign_up_request_submit(user=user, now=now)
     return made
 
 
+def sign_up_requests_submit(*, now: datetime) -> None:
+    """Put the requests of those who have confirmed an address before the operators, each once."""
+    waiting = SignUpRequest.objects.filter(
+        user__emailaddress__verified=True, state=SignUpState.WAITING, submitted_at=None
+    )
+    for request in waiting.select_related("plan").distinct():
+        _submit(request, now)
+
+
 @transaction.atomic
-def sign_up_request_submit(*, user: User, now: datetime) -> None:
-    """Put a user's request, if they have one, before the operators; again changes nothing."""
-    waiting = SignUpRequest.objects.filter(user=user, submitted_at=None)
-    if not waiting.update(submitted_at=now):
+def _submit(request: SignUpRequest, now: datetime) -> None:
+    if not SignUpRequest.objects.filter(pk=request.pk, submitted_at=None).update(submitted_at=now):
         return
-    request = SignUpRequest.objects.select_related("plan").get(user=user)
     mail_operators(
         tenant=None,
         permission="billing.change_signuprequest",
@@ -70,8 +72,7 @@ def sign_up_request_approve(*, request: SignUpRequest, actor: User, now: datetim
     for one that is approved already, whose address is not confirmed, or without any plan to offer.
     """
     request = _locked(request)
-    if request.submitted_at is None:
-        raise Refused(_("The address is not confirmed yet."))
+    _demand_confirmed(request.user)
     if request.state == SignUpState.APPROVED:
         raise Refused(_("This request is approved already."))
     user, plan = request.user, request.plan
@@ -111,8 +112,7 @@ def sign_up_request_refuse(
     mailed to.
     """
     request = _locked(request)
-    if request.submitted_at is None:
-        raise Refused(_("The address is not confirmed yet."))
+    _demand_confirmed(request.user)
     if request.state != SignUpState.WAITING:
         raise Refused(_("This request is decided already."))
     request.reason = reason
@@ -130,6 +130,12 @@ def sign_up_request_refuse(
 def _locked(request: SignUpRequest) -> SignUpRequest:
     locked = SignUpRequest.objects.select_for_update(of=("self",))
     return locked.select_related("user", "plan").get(pk=request.pk)
+
+
+def _demand_confirmed(user: User) -> None:
+    """Raise Refused for an address that is not confirmed; the sweep may not have come by yet."""
+    if not User.objects.filter(pk=user.pk, emailaddress__verified=True).exists():
+        raise Refused(_("The address is not confirmed yet."))
 
 
 def _decide(request: SignUpRequest, state: SignUpState, actor: User, now: datetime) -> None:

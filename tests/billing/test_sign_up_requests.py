@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
@@ -29,14 +30,19 @@ def operator(db: None) -> User:
 
 def ask(plan: str = "free", *, is_confirmed: bool = True, name: str = "dave") -> SignUpRequest:
     """Have somebody, who reads Japanese, ask for an organisation."""
+    user = User.objects.create_user(f"{name}@example.com", PASSWORD, language="ja")
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=is_confirmed)
     return services.sign_up_request_create(
-        user=User.objects.create_user(f"{name}@example.com", PASSWORD, language="ja"),
+        user=user,
         organization=f"{name.title()} & Co",
         plan_code=plan,
         currency="JPY",
-        is_confirmed=is_confirmed,
         now=NOW,
     )
+
+
+def submit() -> None:
+    services.sign_up_requests_submit(now=NOW)
 
 
 def approve(request: SignUpRequest, actor: User) -> SignUp:
@@ -54,6 +60,7 @@ def mails() -> list[tuple[str, str, str]]:
 class TestAsking:
     def test_it_makes_nothing_of_a_tenants(self, operator: User) -> None:
         request = ask("pro")
+        submit()
         assert str(request) == "Dave & Co (dave@example.com)"
         for model in (Tenant, ApiKey, Subscription, Order):
             assert not model.objects.exists()
@@ -69,18 +76,27 @@ class TestAsking:
         viewer = User.objects.create_user("viewer@example.com", PASSWORD, is_staff=True)
         viewer.user_permissions.add(Permission.objects.get(codename="view_signuprequest"))
         request = ask(is_confirmed=False)
+        submit()
         assert not mails()
         for decide in (approve, refuse):
             with pytest.raises(Refused, match="not confirmed"):
                 decide(request, operator)
+        EmailAddress.objects.update(verified=True)
+        EmailAddress.objects.create(user=request.user, email="d@example.net", verified=True)
         for _ in range(2):
-            services.sign_up_request_submit(user=request.user, now=NOW)
+            submit()
         ((_kind, to, _language),) = mails()
         assert to == "operator@example.com"
         body = str(message(Mail.objects.get()).body)
         assert "on the plan Free" in body
         assert f"/admin/billing/signuprequest/?id__exact={request.pk}" in body
         assert "dave" not in body.lower()
+
+    def test_they_do_not_hear_of_what_they_decided_before_the_sweep(self, operator: User) -> None:
+        approve(ask(), operator)
+        refuse(ask(name="erin"), operator)
+        submit()
+        assert not Mail.objects.filter(kind="billing.sign_up_requested").exists()
 
     def test_for_a_plan_that_is_not_offered_it_is_refused(self, operator: User) -> None:
         with pytest.raises(Refused, match="no plan"):

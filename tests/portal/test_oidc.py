@@ -141,6 +141,7 @@ class TestSomebodyNew:
         assert EmailAddress.objects.get(email=DAVE).verified
         if mode == "approval":
             assert "Your request waits for approval" in text(landed)
+            billing.services.sign_up_requests_submit(now=timezone.now())
             assert SignUpRequest.objects.get().submitted_at is not None
             return
         assert landed.context["tenant"].name == "Dave & Co"

@@ -13,6 +13,7 @@ from billing.models import SignUpRequest
 from tenants.models import Mail, Tenant, User
 from tests.cast import PASSWORD, Cast
 from tests.portal.test_invitation_pages import invite, text
+from tests.sessions import signed_in
 
 FORM = {
     "password1": PASSWORD, "password2": PASSWORD, "organization": "New Corp", "plan": "free",
@@ -35,6 +36,13 @@ def verified_by_mail(settings: Any) -> None:
 
 def sign_up(email: str) -> Any:
     return Client().post("/accounts/signup/", {**FORM, "email": email})
+
+
+def told() -> list[str]:
+    """Run the sweep; return who was told that somebody asks for access."""
+    billing.services.sign_up_requests_submit(now=timezone.now())
+    mails = Mail.objects.filter(kind="billing.sign_up_requested")
+    return list(mails.values_list("to", flat=True))
 
 
 class TestModes:
@@ -80,10 +88,10 @@ class TestByApproval:
         tenants = Tenant.objects.count()
         form = {**FORM, "email": "dave@example.com", "plan": "pro"}
         assert client.post("/accounts/signup/", form).status_code == 302
-        assert not Mail.objects.exists()  # operators hear of nobody who might be somebody else
+        assert not told()  # operators hear of nobody who might be somebody else
         (link,) = re.findall(r"/accounts/confirm-email/\S+", str(mail.outbox[0].body))
         client.post(link)
-        assert [each.to for each in Mail.objects.all()] == ["o@example.com"]
+        assert told() == ["o@example.com"]
         client.post("/accounts/login/", {"login": "dave@example.com", "password": PASSWORD})
         waiting = client.get("/keys/")
         assert waiting.status_code == 403
@@ -112,6 +120,15 @@ class TestByApproval:
         landed = client.post(f"{invite(cast)}join/", FORM, follow=True)
         assert landed.context["tenant"] == cast.alice_corp
         assert SignUpRequest.objects.get().user.email == "erin@example.com"
+
+    def test_operators_hear_of_it_once_also_where_an_invitation_proves_the_address(
+        self, cast: Cast, settings: Any
+    ) -> None:
+        settings.SIGN_UP_MODE = "approval"
+        User.objects.create_superuser("o@example.com", PASSWORD)
+        sign_up("dave@example.com")
+        signed_in(User.objects.get(email="dave@example.com")).post(f"{invite(cast)}accept/")
+        assert told() == told() == ["o@example.com"]
 
 
 class TestNobodyLearnsWhoHasAnAccount:
