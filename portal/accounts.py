@@ -1,5 +1,6 @@
 """How django-allauth works here: where people land, and which language they keep."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -64,16 +65,16 @@ def prove_address(user: User, email: str) -> None:
     address.set_verified()
 
 
+def plan_asked(data: Mapping[str, str]) -> dict[str, str]:
+    """Return what an address, or a form, says of which plan somebody comes for."""
+    return {name: data[name] for name in ("plan", "currency") if name in data}
+
+
 class SignUpView(SignupView):
     """allauth's sign-up, with the plan and the currency that the price list's link asks for."""
 
     def get_initial(self) -> dict[str, Any]:
-        asked = {
-            name: self.request.GET[name]
-            for name in ("plan", "currency")
-            if name in self.request.GET
-        }
-        return {**super().get_initial(), **asked}
+        return {**super().get_initial(), **plan_asked(self.request.GET)}
 
     def form_valid(self, form: Any) -> Any:
         """Sign up. Whoever loses to another with the same address, mostly to a click of their own,

@@ -32,6 +32,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
+from portal.accounts import plan_asked
 from portal.views.invitations import join_by
 from tenants import selectors
 from tenants.errors import Refused
@@ -39,6 +40,7 @@ from tenants.models import Invitation
 from tenants.recent import demand_recently_authenticated
 from tenants.selectors import Standing
 
+PLAN_ASKED = "plan_asked"  # in the session, while somebody is at the provider
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
@@ -66,6 +68,10 @@ class OpenIDAdapter(DefaultSocialAccountAdapter):
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Ask nobody for an organisation whom one has invited."""
         return _invitation_of(sociallogin) is not None
+
+    def get_signup_form_initial_data(self, sociallogin: SocialLogin) -> dict[str, Any]:
+        asked: dict[str, str] = self.request.session.get(PLAN_ASKED, {})
+        return {**super().get_signup_form_initial_data(sociallogin), **asked}
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> Any:
         sociallogin.user.language = getattr(request, "LANGUAGE_CODE", "en")
@@ -116,6 +122,13 @@ def _failures_told(view: View[P]) -> View[P]:
     return told
 
 
+def login(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    """Send somebody to the provider, and keep for which plan they come."""
+    request.session[PLAN_ASKED] = plan_asked(request.POST)
+    answer: HttpResponseBase = views.login(request, provider_id)
+    return answer
+
+
 class OpenIDSignUpView(SignupView):
     """The rest of a sign-up. Of two clicks at once the later one is sent to sign in."""
 
@@ -142,7 +155,7 @@ def connection_remove(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path(
         "accounts/oidc/<str:provider_id>/login/",
-        _failures_told(views.login),
+        _failures_told(login),
         name="openid_connect_login",
     ),
     path(

@@ -1,5 +1,6 @@
 """Signing in with an OpenID provider: oidc-provider-mock, in a process of its own."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 import billing.services
-from billing.models import SignUpRequest
+from billing.models import Order, SignUpRequest
 from portal import oidc_provider
 from tenants.models import Member, Tenant, User
 from tests.cast import PASSWORD, Cast
@@ -148,6 +149,29 @@ class TestSomebodyNew:
         again = sign_in(Client(), provider, DAVE)
         assert again.context["user"].email == DAVE
         assert User.objects.filter(email=DAVE).count() == 1
+
+    @pytest.mark.parametrize("mode", ["open", "approval"])
+    def test_comes_for_the_plan_that_was_chosen_before(
+        self, cast: Cast, provider: str, settings: Any, mode: str
+    ) -> None:
+        settings.OIDC_TRUSTS_ADDRESSES, settings.SIGN_UP_MODE = True, mode
+        client = Client()
+        page = text(client.get("/accounts/signup/?plan=pro&currency=JPY"))
+        button = page.partition(login_address(provider))[2].partition("</form>")[0]
+        asked = dict(re.findall(r'name="(plan|currency)" value="(\w+)"', button))
+        assert asked == {"plan": "pro", "currency": "JPY"}
+        form = sign_in(client, provider, DAVE, **asked).context["form"]
+        chosen = {name: form[name].value() for name in asked}
+        assert chosen == asked
+        sent = {"organization": "Dave & Co", **chosen}
+        landed = client.post("/accounts/3rdparty/signup/", sent)["Location"]
+        if mode == "approval":
+            request = SignUpRequest.objects.get()
+            assert (request.plan.code, request.currency) == ("pro", "JPY")
+            return
+        order = Order.objects.get()
+        assert landed == f"/billing/checkout/{order.uuid}/"
+        assert order.currency == "JPY"
 
     def test_needs_the_domain_or_an_invitation_where_the_operator_says_so(
         self, cast: Cast, provider: str, settings: Any
