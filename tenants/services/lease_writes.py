@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from tenants import gateway, leases
 from tenants.models import (
@@ -225,6 +226,8 @@ def _is_anything_to_do(entitlement: Entitlement, held: list[Lease]) -> bool:
     """Say whether a lease differs from what it should be, so that reading it is worth a call."""
     if any(lease.pending_limit is not None or lease.is_owed for lease in held):
         return True
+    if _not_applied(entitlement).exists():
+        return True
     if sum(lease.limit_requests for lease in held) != entitlement.requests:
         return True
     if any(lease.closed_at and lease.limit_requests != lease.seen_used for lease in held):
@@ -235,7 +238,11 @@ def _is_anything_to_do(entitlement: Entitlement, held: list[Lease]) -> bool:
 def _step_next(
     *, tenant: Tenant, entitlement: Entitlement, now: datetime
 ) -> tuple[Lease, leases.Write] | None:
-    """Decide the next write and note it as the intent; None where there is none to make now."""
+    """Decide the next write and note it as the intent; None where there is none to make now.
+
+    Then note which grants are at the gateway: what they raise has been written. What uncertainty
+    holds back of it was there before them: a key has what was granted, or more, ever since.
+    """
     Tenant.objects.select_for_update().get(pk=tenant.pk)
     entitlement.refresh_from_db()
     held = _held(entitlement)
@@ -279,6 +286,13 @@ def _step_next(
         if lease.is_owed != is_owed and not _is_held_back(lease):
             lease.is_owed = is_owed
             lease.save(update_fields=["is_owed"])
+    is_waiting = any(
+        lease.pending_limit is not None or targets[lease.pk] > lease.limit_requests
+        for lease in open_.values()
+    )
+    # Where more is leased than there is to give, the grant went to what may have been used.
+    if not is_waiting and (room >= 0 or not uncertain):
+        _not_applied(entitlement).update(applied_at=now)
     return None
 
 
@@ -371,15 +385,14 @@ def _step_take(step: tuple[Lease, leases.Write], clock: Clock) -> None:
             current.save()
 
 
-@transaction.atomic
 def _look_again(*, entitlement: Entitlement, now: datetime) -> list[datetime]:
-    """Return when to look again; note the grants that are now at the gateway in full."""
-    entitlement.refresh_from_db()
-    held = _held(entitlement)
-    if any(lease.pending_limit is not None or lease.is_owed for lease in held):
+    """Return when to look again, if something is still to be found out, or written."""
+    waiting = entitlement.leases.filter(Q(is_owed=True) | Q(pending_limit__isnull=False))
+    if waiting.exists() or _not_applied(entitlement).exists():
         return [now + OWED_POLL]
-    if sum(lease.limit_requests for lease in held) >= entitlement.requests:
-        QuotaGrant.objects.filter(
-            entitlement=entitlement, applied_at=None, withdrawn_at=None
-        ).update(applied_at=now)
     return []
+
+
+def _not_applied(entitlement: Entitlement) -> QuerySet[QuotaGrant]:
+    """Return the standing grants that are not known to be at the gateway."""
+    return entitlement.grants.filter(applied_at=None, withdrawn_at=None)
