@@ -17,6 +17,7 @@ from portal.views.uploads.files import SLOTS
 from portal.views.uploads.slots import Sent
 from tenants import services
 from tenants.permissions import Act
+from tenants.recent import demand_recently_authenticated
 
 
 @require_POST
@@ -24,6 +25,7 @@ from tenants.permissions import Act
 def export(request: TenantRequest) -> HttpResponseBase:
     """Send the archive. It is noted in the audit trail, and so it is a POST."""
     demand(request, Act.TAKE_ALONG)
+    demand_recently_authenticated(request)
     tenant, now = request.member.tenant, timezone.now()
     if not SLOTS.take(tenant.pk):
         messages.error(request, _("Other archives are being downloaded. Try again in a minute."))

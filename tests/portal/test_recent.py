@@ -72,6 +72,7 @@ def test_what_is_dangerous_asks_and_what_is_not_does_not(tenant: Tenant, erin: U
         ("/billing/plan/starter/", {"amount": "0"}),
         ("/billing/cards/add/", {}),
         (f"/billing/cards/{card.pk}/remove/", {}),
+        ("/settings/export.zip", {}),
         ("/settings/delete/", {"name": "Erin Ltd"}),
         ("/team/invite/", {"email": "dave@example.com", "role": "owner"}),
     ]
@@ -124,6 +125,14 @@ def test_the_request_goes_on_once_for_whoever_made_it(tenant: Tenant, erin: User
     for hands in (later, signed_in_long_ago(stranger)):
         hands.post(asked, CONFIRMED)
     assert not ApiKey.objects.filter(name="forged").exists()
+
+
+def test_an_export_that_waited_is_sent(tenant: Tenant, erin: User) -> None:
+    browser = signed_in_long_ago(erin)
+    asked = browser.post("/settings/export.zip")["Location"]
+    sent = browser.post(asked, CONFIRMED)
+    assert sent["Content-Type"] == "application/zip"
+    assert b"".join(sent).startswith(b"PK")
 
 
 def test_it_is_forgotten_once_another_organisation_is_chosen(tenant: Tenant, erin: User) -> None:
