@@ -1,31 +1,81 @@
 """What the usage charts draw: plain figures for the browser, dates in the reader's language."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
 from itertools import pairwise
 from typing import Any
 
 from django.utils import formats
+from django.utils.translation import gettext as _
 
-from tenants.models import QuotaPeriod, Tenant
-from tenants.selectors import DayRow, UsageNow
+from tenants.models import ApiKey, QuotaPeriod, Tenant
+from tenants.selectors import DayRow, KeyUsage, UsageNow
 from tenants.selectors.pace import Outlook
 
 DAY = timedelta(days=1)
+MOST_KEYS = 7  # that one can tell apart in a chart; the last is then of all others
 
 
 def _label(day: date) -> str:
     return formats.date_format(day, "MONTH_DAY_FORMAT")
 
 
+@dataclass(frozen=True)
+class KeySeries:
+    """What a key was used on each day of a chart, in requests, and the colour of its bars."""
+
+    label: str
+    colour: str
+    used: list[int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.used)
+
+
+def key_series(usages: Sequence[KeyUsage], *, days: Sequence[date]) -> list[KeySeries]:
+    """Return the bars by key, the most used first; none where there are not several keys.
+
+    All that are more than one can tell apart are the last of them, together.
+    """
+    if len(usages) < 2:
+        return []
+    named = usages if len(usages) <= MOST_KEYS else usages[: MOST_KEYS - 1]
+    bars = [(_key_label(each.api_key), [each]) for each in named]
+    if others := usages[len(named) :]:
+        bars.append((_("Other keys"), list(others)))
+    return [
+        KeySeries(
+            label=label,
+            colour=f"key-{number}",
+            used=[sum(each.by_day.get(day, 0) for each in of) for day in days],
+        )
+        for number, (label, of) in enumerate(bars, start=1)
+    ]
+
+
+def _key_label(api_key: ApiKey) -> str:
+    """Return a key's name; of a revoked one with the day, since another may have its name now."""
+    if api_key.revoked_at is None:
+        return api_key.name
+    day = formats.date_format(api_key.revoked_at.astimezone(UTC).date(), "SHORT_DATE_FORMAT")
+    return _("%(name)s (revoked %(day)s)") % {"name": api_key.name, "day": day}
+
+
 def daily_chart(
-    rows: Sequence[DayRow], *, before: Sequence[DayRow] = (), of_conversions: bool = False
+    rows: Sequence[DayRow],
+    *,
+    before: Sequence[DayRow] = (),
+    keys: Sequence[KeySeries] = (),
+    of_conversions: bool = False,
 ) -> dict[str, Any]:
-    """Return each day's usage, and beside it that of the day that it is compared with."""
+    """Return each day's usage, by key where that is told, and that of the day to compare with."""
     name = "conversions" if of_conversions else "used"
     return {
         "labels": [_label(row.day) for row in rows],
         "used": [getattr(row, name) for row in rows],
+        "keys": [vars(each) for each in keys],
         "before": [getattr(row, name) for row in before[: len(rows)]],
         "before_labels": [_label(row.day) for row in before[: len(rows)]],
     }

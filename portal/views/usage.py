@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from portal.forms import UsageRangeForm
 from portal.views.access import TenantRequest, tenant_required
-from portal.views.charts import daily_chart, quota_chart
+from portal.views.charts import KeySeries, daily_chart, key_series, quota_chart
 from portal.views.live import live_context
 from tenants import selectors
 from tenants.export import table
@@ -31,6 +32,7 @@ DAY = timedelta(days=1)
 _COLUMNS = [
     "day", "used", "remaining", "conversions", "used_so_far", "quota", "before_day", "before",
 ]  # fmt: skip
+_COLUMNS_BY_KEY = ["day", "key", "key_id", "used"]
 LEAST_DAYS = 7  # that the page begins with: a period's first day alone shows nothing
 
 
@@ -102,6 +104,14 @@ def _comparison(days: list[DayRow], before: Before, meter: str) -> dict[str, Any
     return {"start": before.start, "end": before.end, "total": earlier, **told}
 
 
+def _by_key(tenant: Tenant, chosen: dict[str, Any], days: list[DayRow]) -> list[KeySeries]:
+    """Return the keys beside each other, where all are asked for."""
+    if chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
+        return []
+    usages = selectors.usage_by_key(tenant=tenant, start=chosen["start"], end=chosen["end"])
+    return key_series(usages, days=[row.day for row in days])
+
+
 def _live_comparisons(tenant: Tenant, chosen: dict[str, Any]) -> list[LiveComparison]:
     """Return what was counted live beside what is billed: requests, of whole tenants only."""
     if chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
@@ -150,12 +160,17 @@ def usage(request: TenantRequest) -> HttpResponse:
         days, before = _read(tenant, chosen, now)
         of_conversions = chosen["meter"] == Meter.CONVERSIONS
         beside = before.rows if before else []
+        keys = _by_key(tenant, chosen, days)
         context = {
             "of_conversions": of_conversions,
             "rows": _rows(days, before)[::-1],
             "is_limited": any(row.limit is not None for row in days),
             "before": before and _comparison(days, before, chosen["meter"]),
-            "chart": daily_chart(days, before=beside, of_conversions=of_conversions),
+            "chart": daily_chart(days, before=beside, keys=keys, of_conversions=of_conversions),
+            "keys": keys,
+            "key_rows": [
+                (row, [each.used[at] for each in keys]) for at, row in enumerate(days) if keys
+            ][::-1],
             "quota": _quota(tenant, chosen, days, now),
             "comparisons": _live_comparisons(tenant, chosen),
         }
@@ -205,13 +220,38 @@ def usage_csv(request: TenantRequest) -> HttpResponse:
     if chosen is None:
         return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain")
     rows = _told(_rows(*_read(tenant, chosen, now)), chosen["meter"])
-    response = HttpResponse(table(_COLUMNS, rows), content_type="text/csv; charset=utf-8")
-    name = f"usage-{chosen['start']}-{chosen['end']}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return _csv("usage", chosen, table(_COLUMNS, rows))
+
+
+@require_safe
+@tenant_required
+def usage_by_key_csv(request: TenantRequest) -> HttpResponse:
+    """Requests by day and key as CSV, days in UTC: a row for each day on which a key was used."""
+    form, chosen = _asked(request, timezone.now())
+    if chosen is None:
+        return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain")
+    usages = selectors.usage_by_key(
+        tenant=request.member.tenant,
+        start=chosen["start"], end=chosen["end"], api_key=chosen["key"],
+    )  # fmt: skip
+    rows = [
+        [day, each.api_key.name, str(each.api_key.uuid), used]
+        for each in usages
+        for day, used in each.by_day.items()
+    ]
+    rows.sort(key=itemgetter(0))
+    return _csv("usage-by-key", chosen, table(_COLUMNS_BY_KEY, rows))
+
+
+def _csv(name: str, chosen: dict[str, Any], pieces: Iterator[bytes]) -> HttpResponse:
+    response = HttpResponse(pieces, content_type="text/csv; charset=utf-8")
+    file = f"{name}-{chosen['start']}-{chosen['end']}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{file}"'
     return response
 
 
 urlpatterns = [
     path("usage/", usage, name="usage"),
     path("usage.csv", usage_csv, name="usage-csv"),
+    path("usage-by-key.csv", usage_by_key_csv, name="usage-by-key-csv"),
 ]

@@ -14,6 +14,8 @@ from tenants.selectors.alerts import usage_known as usage_known
 from tenants.selectors.audit import AuditFilter as AuditFilter
 from tenants.selectors.audit import audit_actors as audit_actors
 from tenants.selectors.audit import audit_entries as audit_entries
+from tenants.selectors.by_key import KeyUsage as KeyUsage
+from tenants.selectors.by_key import usage_by_key as usage_by_key
 from tenants.selectors.grants import GrantRow as GrantRow
 from tenants.selectors.grants import GrantState as GrantState
 from tenants.selectors.grants import grant_rows as grant_rows

@@ -34,6 +34,7 @@ NO_PAGES = {
     "dashboard/key/",
     "dashboard/live/",
     "usage.csv",
+    "usage-by-key.csv",
     "billing/invoices.csv",
     "billing/invoices.json",
     "settings/audit.csv",

@@ -78,6 +78,7 @@ PAGES: Mapping[str, Row] = {
     "alerts/seen/": {"POST": TEAM},
     "usage/": LOOK,
     "usage.csv": LOOK,
+    "usage-by-key.csv": LOOK,
     "keys/": LOOK,
     "keys/create/": {"POST": BUILDERS},
     "billing/": LOOK,

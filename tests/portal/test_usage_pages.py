@@ -1,12 +1,27 @@
 """What the dashboard answers in one look, and what the usage page sets beside a range."""
 
+import csv
+import random
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 
 import pytest
+from django.db import models
 from django.test import Client
 from django.utils import timezone
 
-from tenants.models import ApiKey, Entitlement, GrantKind, Meter, Tenant, UsageDay, UsagePlan
+from tenants.models import (
+    ApiKey,
+    ApiKeyVersion,
+    Entitlement,
+    GatewayPlan,
+    GrantKind,
+    Meter,
+    Tenant,
+    UsageDay,
+    UsagePlan,
+)
 from tenants.services import quota_grant
 from tests.cast import PASSWORD, Cast
 
@@ -111,8 +126,8 @@ def test_a_range_is_set_beside_the_days_before(
     assert [each["label"] for each in page.context["presets"] if each["is_chosen"]] == [
         "This period"
     ]
-    csv = alice.get("/usage.csv").content.decode().splitlines()
-    assert csv[1] == "2026-11-01,1,99,0,1,100,2026-10-01,3"
+    lines = alice.get("/usage.csv").content.decode().splitlines()
+    assert lines[1] == "2026-11-01,1,99,0,1,100,2026-10-01,3"
 
     week = next(each for each in page.context["presets"] if each["label"] == "7 days")
     page = alice.get(f"/usage/?{week['query']}")
@@ -125,3 +140,65 @@ def test_a_range_is_set_beside_the_days_before(
     wrong = alice.get("/usage/?start=2026-11-16&end=2026-11-01", headers=HTMX)
     assert wrong.status_code == 200  # what is no 2xx htmx does not show
     assert "The end is before the start." in wrong.content.decode()
+
+
+def a_key(tenant: Tenant, name: str, now: datetime, revoked_at: datetime | None = None) -> ApiKey:
+    """A key that was rotated once."""
+    key = ApiKey.objects.create(tenant=tenant, name=name, created_at=now, revoked_at=revoked_at)
+    for number in range(2):
+        ApiKeyVersion.objects.create(
+            api_key=key, value_digest=f"{key.uuid}{number}", last_four="abcd", created_at=now
+        )
+    return key
+
+
+def test_keys_are_shown_beside_each_other_and_add_up_to_the_total(
+    mid_month: datetime, alice: Client, cast: Cast
+) -> None:
+    assert alice.get("/usage/").context["keys"] == []  # one key is no comparison
+
+    old = a_key(cast.alice_corp, "batch", mid_month, revoked_at=mid_month - timedelta(days=3))
+    for number in range(7):
+        a_key(cast.alice_corp, "batch" if not number else f"site {number}", mid_month)
+    used(cast.charlie_corp, date(2026, 11, 3), 1_000)
+    chance = random.Random(5)
+    versions = list(ApiKeyVersion.objects.filter(api_key__tenant=cast.alice_corp))
+    mirrors = list(GatewayPlan.objects.filter(usage_plan=cast.alice_corp.usage_plan))
+    for version, mirror, day in product(versions, mirrors, range(1, 17)):
+        UsageDay.objects.create(
+            tenant=cast.alice_corp, version=version, gateway_plan=mirror, meter=Meter.REQUESTS,
+            day=date(2026, 11, day), used=chance.choice((0, 0, 1, 5, 900)), read_at=mid_month,
+        )  # fmt: skip
+
+    UsageDay.objects.filter(version__api_key=old, day=date(2026, 11, 2)).update(used=50_000)
+    for is_corrected in (False, True):
+        if is_corrected:  # the gateway revised what it had said
+            UsageDay.objects.filter(day=date(2026, 11, 9)).update(used=models.F("used") * 2)
+        page = alice.get("/usage/")
+        bars = page.context["chart"]["keys"]
+        assert len(bars) == 7
+        assert bars[-1]["label"] == "Other keys"
+        assert page.context["chart"]["before"] == [3] * 16
+        by_day = [sum(counts) for counts in zip(*(bar["used"] for bar in bars), strict=True)]
+        assert by_day == page.context["chart"]["used"]
+        assert sum(each.total for each in page.context["keys"]) == page.context["totals"]["used"]
+        text = page.content.decode()
+        for bar in bars:
+            assert text.count(bar["label"]) >= 2  # in the legend, and in the table
+
+        rows = list(csv.DictReader(alice.get("/usage-by-key.csv").content.decode().splitlines()))
+        of_days: Counter[str] = Counter()
+        of_keys: Counter[str] = Counter()
+        for row in rows:
+            of_days[row["day"]] += int(row["used"])
+            of_keys[row["key_id"]] += int(row["used"])
+        assert list(of_days.values()) == by_day
+        assert len(of_keys) == 9
+        assert of_keys.most_common(6)[0][1] == sum(bars[0]["used"])
+        for key in ApiKey.objects.filter(tenant=cast.alice_corp):
+            alone = alice.get(f"/usage/?key={key.uuid}")
+            assert alone.context["totals"]["used"] == of_keys[str(key.uuid)]
+            assert alone.context["keys"] == []
+
+    assert bars[0]["label"] == "batch (revoked 11/13/2026)"
+    assert alice.get("/usage/?meter=conversions").context["keys"] == []
