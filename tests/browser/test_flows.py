@@ -1,8 +1,4 @@
-"""Each flow in English and Japanese, wide and at 360 px.
-
-The flows that everybody meets are gone through in all four windows, the others, and axe, in two:
-they have each language and each width.
-"""
+"""Each flow in English and Japanese, wide and at 360 px."""
 
 import shutil
 from typing import Any
@@ -20,28 +16,11 @@ pytestmark = pytest.mark.database  # not in this process, but in all of the inst
 
 ENGLISH, JAPANESE = {"locale": "en-US"}, {"locale": "ja-JP"}
 DARK = {"color_scheme": "dark"}
-EVERYBODYS: tuple[flows.Flow, ...] = (
-    flows.signing_up,
-    flows.first_call,
-    flows.buying_more,
-    flows.keys,
-    flows.second_factor,
-)
-ALL: tuple[flows.Flow, ...] = (
-    *EVERYBODYS,
-    flows.alerts,
-    flows.inviting,
-    flows.webhooks,
-    flows.token,
-    flows.changing_plan,
-    flows.audit,
-    flows.leaving,
-)
-WINDOWS: dict[str, tuple[dict[str, Any], tuple[flows.Flow, ...]]] = {
-    "english-1280": ({"viewport": WIDE, **ENGLISH}, ALL),
-    "english-360": ({"viewport": PHONE, **ENGLISH, **DARK}, EVERYBODYS),
-    "japanese-1280": ({"viewport": WIDE, **JAPANESE}, EVERYBODYS),
-    "japanese-360": ({"viewport": PHONE, **JAPANESE, **DARK}, ALL),
+WINDOWS: dict[str, dict[str, Any]] = {
+    "english-1280": {"viewport": WIDE, **ENGLISH},
+    "english-360": {"viewport": PHONE, **ENGLISH, **DARK},
+    "japanese-1280": {"viewport": WIDE, **JAPANESE},
+    "japanese-360": {"viewport": PHONE, **JAPANESE, **DARK},
 }
 
 
@@ -49,15 +28,12 @@ WINDOWS: dict[str, tuple[dict[str, Any], tuple[flows.Flow, ...]]] = {
 def test_every_flow_is_gone_through(
     visit: Visit, axe: Check, stack: Stack, caller: Caller, window: str
 ) -> None:
-    options, gone = WINDOWS[window]
     pictures = SCREENSHOTS / "flows" / window
     shutil.rmtree(pictures, ignore_errors=True)  # those of another run, which had other steps
 
     def open_window() -> Page:
-        return visit(**options)
+        return visit(**WINDOWS[window])
 
-    walk = flows.Walk(
-        open_window, stack, caller, axe if gone is ALL else None, pictures, f"Flows {window}"
-    )
-    for flow in gone:
+    walk = flows.Walk(open_window, stack, caller, axe, pictures, f"Flows {window}")
+    for flow in flows.IN_ORDER:
         flow(walk)

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from portal.demo.story import PASSWORD
 from portal.supervisor.stack import Stack
 from tests.browser.acts import Check, Visit, sign_up, verify_mail
-from tests.browser.flows import SECURITY, digits
+from tests.browser.flows.running import SECURITY, digits
 
 pytestmark = pytest.mark.database  # not in this process, but in all of the installation's
 

@@ -53,6 +53,18 @@ function closeMenus(except) {
   }
 }
 
+// Buttons open and close dialogs by their commands, before this script is there. Browsers before 2026 do not know them.
+const hasCommands = "commandForElement" in HTMLButtonElement.prototype;
+
+function command(button) {
+  const dialog = document.getElementById(button.getAttribute("commandfor"));
+  if (button.getAttribute("command") === "close") {
+    dialog.close();
+  } else {
+    dialog.showModal();
+  }
+}
+
 document.addEventListener("click", (event) => {
   const target = event.target;
   closeMenus(target.closest("details.menu"));
@@ -63,12 +75,12 @@ document.addEventListener("click", (event) => {
   if (copyButton) {
     copy(copyButton);
   }
-  const opener = target.closest("[data-dialog]");
-  if (opener) {
-    document.getElementById(opener.dataset.dialog).showModal();
+  const invoker = target.closest("[commandfor]");
+  if (invoker && !hasCommands) {
+    command(invoker);
   }
-  if (target.closest("[data-dialog-close]") || target.matches("dialog")) {
-    target.closest("dialog").close();
+  if (target.matches("dialog")) {
+    target.close(); // a click beside what it shows
   }
 });
 
