@@ -31,13 +31,17 @@ class Period:
 
 def period_of(kind: str, now: datetime) -> Period:
     """Return the period of this kind (a QuotaPeriod) in which `now` falls."""
-    today = now.astimezone(UTC).date()
+    return period_with(kind, now.astimezone(UTC).date())
+
+
+def period_with(kind: str, day: date) -> Period:
+    """Return the period of this kind (a QuotaPeriod) that has this UTC day."""
     if kind == QuotaPeriod.DAY:
-        return Period(today, today + timedelta(days=1))
+        return Period(day, day + timedelta(days=1))
     if kind == QuotaPeriod.WEEK:
-        start = today - timedelta(days=today.isoweekday() % 7)
+        start = day - timedelta(days=day.isoweekday() % 7)
         return Period(start, start + timedelta(days=7))
-    start = today.replace(day=1)
+    start = day.replace(day=1)
     return Period(start, (start + timedelta(days=31)).replace(day=1))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from tenants.models import ApiKey, QuotaPeriod, Tenant
-from tenants.selectors import DayRow, KeyUsage, UsageNow
-from tenants.selectors.pace import Outlook
+from tenants.models import ApiKey
+from tenants.periods import Period
+from tenants.selectors import DayRow, KeyUsage
 
 DAY = timedelta(days=1)
 MOST_KEYS = 7  # that one can tell apart in a chart; the last is then of all others
@@ -82,24 +82,25 @@ def daily_chart(
 
 
 def quota_chart(
-    *, tenant: Tenant, usage: UsageNow, outlook: Outlook, rows: Sequence[DayRow]
+    *, period: Period, rows: Sequence[DayRow], expected: int | None = None
 ) -> dict[str, Any] | None:
-    """Return how the current period's usage climbs towards its limit; None where neither is seen.
+    """Return how a period's usage climbs towards its limit; None where neither is seen.
 
-    `rows` are those of the period so far. From the last of them the limit stays, and the projection
-    goes on at the pace of the last days. `raises` are the days on which the limit rose, and by how
-    much.
+    `rows` are those of the period, or of the period so far. From the last of them the limit stays,
+    and the projection goes on to what is `expected` in the end. `raises` are the days on which the
+    limit rose, and by how much.
     """
-    if usage.unlimited or tenant.usage_plan.quota_period == QuotaPeriod.DAY or not rows:
+    if period.days == 1 or not rows or any(row.limit is None for row in rows):
         return None
-    left = (usage.period_end - rows[-1].day).days
+    left = (period.end - rows[-1].day).days - 1
     days = [row.day for row in rows] + [rows[-1].day + DAY * ahead for ahead in range(1, left + 1)]
     limits = [row.limit or 0 for row in rows] + [rows[-1].limit or 0] * left
     projection: list[int | None] = []
-    if outlook.expected is not None:
-        rise = (outlook.expected - usage.used_period) / (left or 1)
+    if expected is not None:
+        used = rows[-1].so_far or 0
+        rise = (expected - used) / (left or 1)
         projection = [None] * (len(rows) - 1)
-        projection += [usage.used_period + round(rise * ahead) for ahead in range(left + 1)]
+        projection += [used + round(rise * ahead) for ahead in range(left + 1)]
     return {
         "labels": [_label(day) for day in days],
         "so_far": [row.so_far for row in rows],

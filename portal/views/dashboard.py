@@ -20,7 +20,7 @@ from portal.views.live import live_context
 from portal.views.spending import next_invoice
 from tenants import selectors
 from tenants.models import ApiKeyVersion, Tenant
-from tenants.selectors.pace import Outlook, first_used, outlook
+from tenants.selectors.pace import Outlook, outlook, pace_days
 from tenants.stages import api_base_url
 
 FIRST_CALL = "ping"  # the operation of the sold API that a newcomer tries
@@ -47,10 +47,14 @@ def _first_version(tenant: Tenant) -> ApiKeyVersion | None:
 def _figures(tenant: Tenant) -> dict[str, Any]:
     now = timezone.now()
     usage = selectors.usage_now(tenant=tenant, now=now)
-    ahead = outlook(tenant=tenant, usage=usage, now=now)
-    today = now.astimezone(UTC).date()
-    rows = selectors.usage_days(tenant=tenant, start=usage.period_start, end=today, now=now)
-    has_called = first_used(tenant=tenant) is not None
+    first = min(usage.period_start, pace_days(usage=usage, now=now))
+    known = selectors.usage_days(
+        tenant=tenant, start=first, end=now.astimezone(UTC).date(), now=now
+    )
+    ahead = outlook(usage=usage, rows=known, now=now)
+    rows = [row for row in known if row.day >= usage.period_start]
+    period = selectors.current_period(tenant=tenant, now=now)
+    has_called = usage.first_day is not None
     return {
         "usage": usage,
         "granted_left": selectors.granted_left(tenant=tenant, now=now),
@@ -61,7 +65,7 @@ def _figures(tenant: Tenant) -> dict[str, Any]:
         "rows": rows[::-1],
         "is_limited": not usage.unlimited,
         "chart": daily_chart(rows),
-        "quota": quota_chart(tenant=tenant, usage=usage, outlook=ahead, rows=rows),
+        "quota": quota_chart(period=period, rows=rows, expected=ahead.expected),
     }
 
 

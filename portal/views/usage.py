@@ -22,11 +22,11 @@ from portal.views.live import live_context
 from tenants import selectors
 from tenants.export import table
 from tenants.models import Meter, Tenant
-from tenants.periods import period_of
-from tenants.selectors import DayRow
+from tenants.periods import Period, period_with
+from tenants.selectors import DayRow, UsageNow
 from tenants.selectors.comparison import Before, usage_before
 from tenants.selectors.live_pages import LiveComparison
-from tenants.selectors.pace import first_used, outlook
+from tenants.selectors.pace import outlook, pace_days
 
 DAY = timedelta(days=1)
 _COLUMNS = [
@@ -45,12 +45,12 @@ class Preset:
     end: date
 
 
-def presets(*, tenant: Tenant, now: datetime) -> list[Preset]:
-    """Return the ranges that people ask for most."""
-    today = now.astimezone(UTC).date()
-    period = selectors.current_period(tenant=tenant, now=now)
-    last = period_of(tenant.usage_plan.quota_period, period.opens_at - DAY)
-    return [
+def presets(*, tenant: Tenant, now: datetime, chosen: Period | None) -> list[Preset]:
+    """Return the ranges that people ask for most, and from one that is over the periods beside."""
+    kind, today = tenant.usage_plan.quota_period, now.astimezone(UTC).date()
+    period = period_with(kind, today)
+    last = period_with(kind, period.start - DAY)
+    found = [
         Preset(_("This period"), period.start, today),
         Preset(_("Last period"), last.start, last.end - DAY),
         *(
@@ -59,6 +59,14 @@ def presets(*, tenant: Tenant, now: datetime) -> list[Preset]:
         ),
         Preset(_("This year"), today.replace(month=1, day=1), today),
     ]
+    if chosen and chosen.start < period.start:
+        before = period_with(kind, chosen.start - DAY)
+        if before.closes_at > tenant.created_at:
+            found.append(Preset(_("The period before"), before.start, before.end - DAY))
+    if chosen and chosen.start < last.start:
+        after = period_with(kind, chosen.end)
+        found.append(Preset(_("The period after"), after.start, after.end - DAY))
+    return found
 
 
 def _asked(request: TenantRequest, now: datetime) -> tuple[UsageRangeForm, dict[str, Any] | None]:
@@ -104,9 +112,14 @@ def _comparison(days: list[DayRow], before: Before, meter: str) -> dict[str, Any
     return {"start": before.start, "end": before.end, "total": earlier, **told}
 
 
+def _is_of_all(chosen: dict[str, Any]) -> bool:
+    """Say whether all keys' requests were asked for: what has quotas, and keys to compare."""
+    return chosen["key"] is None and chosen["meter"] == Meter.REQUESTS
+
+
 def _by_key(tenant: Tenant, chosen: dict[str, Any], days: list[DayRow]) -> list[KeySeries]:
-    """Return the keys beside each other, where all are asked for."""
-    if chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
+    """Return the keys beside each other."""
+    if not _is_of_all(chosen):
         return []
     usages = selectors.usage_by_key(tenant=tenant, start=chosen["start"], end=chosen["end"])
     return key_series(usages, days=[row.day for row in days])
@@ -114,26 +127,47 @@ def _by_key(tenant: Tenant, chosen: dict[str, Any], days: list[DayRow]) -> list[
 
 def _live_comparisons(tenant: Tenant, chosen: dict[str, Any]) -> list[LiveComparison]:
     """Return what was counted live beside what is billed: requests, of whole tenants only."""
-    if chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
+    if not _is_of_all(chosen):
         return []
     return selectors.live_comparisons(tenant=tenant, start=chosen["start"], end=chosen["end"])
 
 
-def _quota(
-    tenant: Tenant, chosen: dict[str, Any], days: list[DayRow], now: datetime
-) -> dict[str, Any] | None:
-    """Return the chart of the quota where the range is the current period so far."""
-    usage = selectors.usage_now(tenant=tenant, now=now)
+def _period(tenant: Tenant, chosen: dict[str, Any], now: datetime) -> Period | None:
+    """Return the quota period that a range is: all of one that is over, or the current so far."""
     today = now.astimezone(UTC).date()
-    is_period = (chosen["start"], chosen["end"]) == (usage.period_start, today)
-    if not is_period or chosen["key"] is not None or chosen["meter"] != Meter.REQUESTS:
-        return None
-    ahead = outlook(tenant=tenant, usage=usage, now=now)
-    return quota_chart(tenant=tenant, usage=usage, outlook=ahead, rows=days)
+    period = period_with(tenant.usage_plan.quota_period, chosen["start"])
+    last = min(today, period.end - DAY)
+    return period if (chosen["start"], chosen["end"]) == (period.start, last) else None
+
+
+def _quota(
+    chosen: dict[str, Any],
+    period: Period | None,
+    days: list[DayRow],
+    *,
+    tenant: Tenant,
+    usage: UsageNow,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the chart of a period's quota; or that no record is left of what it was.
+
+    `is_over` says that it is a period before the current one.
+    """
+    if period is None or not _is_of_all(chosen):
+        return {"quota": None}
+    if any(row.period != period for row in days):
+        return {"quota": None, "quota_unknown": True}
+    if period.end <= now.astimezone(UTC).date():
+        return {"quota": quota_chart(period=period, rows=days), "is_over": True}
+    known = selectors.usage_days(
+        tenant=tenant, start=pace_days(usage=usage, now=now), end=chosen["end"], now=now
+    )
+    ahead = outlook(usage=usage, rows=known, now=now)
+    return {"quota": quota_chart(period=period, rows=days, expected=ahead.expected)}
 
 
 def _links(
-    request: TenantRequest, chosen: dict[str, Any] | None, now: datetime
+    request: TenantRequest, chosen: dict[str, Any] | None, period: Period | None, now: datetime
 ) -> list[dict[str, Any]]:
     """Return the presets with their addresses; what else is chosen stays."""
     range_now = chosen and (chosen["start"], chosen["end"])
@@ -144,7 +178,7 @@ def _links(
             "query": urlencode({"start": each.start, "end": each.end, **kept}),
             "is_chosen": range_now == (each.start, each.end),
         }
-        for each in presets(tenant=request.member.tenant, now=now)
+        for each in presets(tenant=request.member.tenant, now=now, chosen=period)
     ]
 
 
@@ -155,6 +189,8 @@ def usage(request: TenantRequest) -> HttpResponse:
     tenant = request.member.tenant
     now = timezone.now()
     form, chosen = _asked(request, now)
+    stands = selectors.usage_now(tenant=tenant, now=now)
+    period = _period(tenant, chosen, now) if chosen else None
     context: dict[str, Any] = {"rows": [], "chart": daily_chart([])}
     if chosen is not None:
         days, before = _read(tenant, chosen, now)
@@ -171,7 +207,7 @@ def usage(request: TenantRequest) -> HttpResponse:
             "key_rows": [
                 (row, [each.used[at] for each in keys]) for at, row in enumerate(days) if keys
             ][::-1],
-            "quota": _quota(tenant, chosen, days, now),
+            **_quota(chosen, period, days, tenant=tenant, usage=stands, now=now),
             "comparisons": _live_comparisons(tenant, chosen),
         }
     totals = {
@@ -185,10 +221,10 @@ def usage(request: TenantRequest) -> HttpResponse:
         {
             "nav": "usage",
             "form": form,
-            "presets": _links(request, chosen, now),
+            "presets": _links(request, chosen, period, now),
             "totals": totals,
-            "synced_at": selectors.synced_at(tenant=tenant),
-            "has_called": first_used(tenant=tenant) is not None,
+            "synced_at": stands.synced_at,
+            "has_called": stands.first_day is not None,
             "query": request.GET.urlencode(),
             **context,
             **live_context(tenant),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from tenants.models import ApiKey, Tenant
-from tenants.periods import period_of
+from tenants.periods import period_with
 from tenants.selectors.usage import DayRow, usage_days
 
 DAY = timedelta(days=1)
@@ -28,11 +28,11 @@ def days_before(*, start: date, end: date, kind: str) -> tuple[date, date]:
     A range that begins with a quota period of this kind and stays within it is compared with the
     first days of the period before, any other with as many days just before it.
     """
-    period = period_of(kind, datetime(start.year, start.month, start.day, tzinfo=UTC))
+    period = period_with(kind, start)
     if start != period.start or end >= period.end:
         return start - (end - start) - DAY, start - DAY
     last = start - DAY
-    earlier = period_of(kind, datetime(last.year, last.month, last.day, tzinfo=UTC))
+    earlier = period_with(kind, last)
     return earlier.start, min(earlier.start + (end - start), last)
 
 

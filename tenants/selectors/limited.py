@@ -8,7 +8,7 @@ from django.db.models import Q, Sum
 
 from tenants.entitlements import plan_requests
 from tenants.models import Entitlement, Meter, PlanSpan, Tenant, UsageDay, UsagePlan
-from tenants.periods import Period, period_of
+from tenants.periods import Period, period_of, period_with
 
 
 def limited_requests(*, entitlement: Entitlement) -> int:
@@ -27,7 +27,7 @@ def limited_requests(*, entitlement: Entitlement) -> int:
     limited: list[PlanSpan] = []
     others: list[PlanSpan] = []
     for span in held:
-        counts = period_of(span.usage_plan.quota_period, period.opens_at) == period
+        counts = period_with(span.usage_plan.quota_period, period.start) == period
         (limited if counts and not span.usage_plan.is_unlimited else others).append(span)
     if not others:
         return entitlement.plan_requests

@@ -6,15 +6,12 @@ quiet start slows nothing down. So are days on which nothing was left to use, of
 and the one before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Min
-
-from tenants.models import Meter, Tenant, UsageDay
-from tenants.periods import period_of
-from tenants.selectors.usage import DayRow, UsageNow, usage_days
+from tenants.selectors.usage import DayRow, UsageNow
 
 DAYS = 7
 DAY = timedelta(days=1)
@@ -44,21 +41,19 @@ class Outlook:
     expected: int | None
 
 
-def first_used(*, tenant: Tenant) -> date | None:
-    """Return the UTC day of the tenant's first request ever; None before it is counted."""
-    used = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS, used__gt=0)
-    first: date | None = used.aggregate(first=Min("day"))["first"]
-    return first
+def pace_days(*, usage: UsageNow, now: datetime) -> date:
+    """Return the first UTC day whose row `outlook` asks for: the day before those of the pace."""
+    return _as_of(usage, now).date() - (DAYS + 1) * DAY
 
 
-def outlook(*, tenant: Tenant, usage: UsageNow, now: datetime) -> Outlook:
-    """Return for how long what `usage_now` says is left will last.
+def outlook(*, usage: UsageNow, rows: Sequence[DayRow], now: datetime) -> Outlook:
+    """Return for how long what `usage_now` says is left will last, by the rows from `pace_days` on.
 
     Reckoned from when usage was read, not from `now`: calls that nobody has counted yet are not
     calls that nobody made.
     """
-    as_of = min(usage.synced_at or now, now)
-    pace = _pace(tenant, as_of)
+    as_of = _as_of(usage, now)
+    pace = _pace(usage, rows, as_of)
     expected = runs_out_at = None
     if pace is not None:
         expected = usage.used_period + round(pace * ((usage.resets_at - as_of) / DAY))
@@ -75,17 +70,20 @@ def outlook(*, tenant: Tenant, usage: UsageNow, now: datetime) -> Outlook:
     return Outlook(lasting, pace, runs_out_at, expected)
 
 
-def _pace(tenant: Tenant, as_of: datetime) -> float | None:
+def _as_of(usage: UsageNow, now: datetime) -> datetime:
+    return min(usage.synced_at or now, now).astimezone(UTC)
+
+
+def _pace(usage: UsageNow, rows: Sequence[DayRow], as_of: datetime) -> float | None:
     """Return the requests a day of the last days; None without a complete one."""
-    today = as_of.astimezone(UTC).date()
-    first = first_used(tenant=tenant)
+    today, first = as_of.date(), usage.first_day
     if first is None or first >= today - DAY:
         return None
-    start = max(first + DAY, today - DAYS * DAY)
-    before, *rows = _days(tenant, start - DAY, as_of)
+    since = max(first, today - (DAYS + 1) * DAY)
+    before, *days = (row for row in rows if since <= row.day <= today)
     midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
     used, took = 0, timedelta()
-    for row in rows:
+    for row in days:
         is_shut = before.remaining == 0 and row.remaining == 0 and not row.used
         before = row
         if is_shut:
@@ -93,15 +91,3 @@ def _pace(tenant: Tenant, as_of: datetime) -> float | None:
         used += row.used
         took += DAY if row.day < today else as_of - midnight
     return used / (took / DAY) if took >= DAY else None
-
-
-def _days(tenant: Tenant, start: date, as_of: datetime) -> list[DayRow]:
-    """Return the days up to `as_of`, with what each left: `usage_days` tells one period's."""
-    period = period_of(tenant.usage_plan.quota_period, as_of)
-    end = as_of.astimezone(UTC).date()
-    if start >= period.start:
-        return usage_days(tenant=tenant, start=start, end=end, now=as_of)
-    earlier = usage_days(
-        tenant=tenant, start=start, end=period.start - DAY, now=period.opens_at - DAY
-    )
-    return earlier + usage_days(tenant=tenant, start=period.start, end=end, now=as_of)

@@ -1,10 +1,9 @@
 """What a tenant has used: where it stands now, and day by day. Days and periods are UTC."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import Max, Q, Sum
+from django.db.models import Max, Min, Q, Sum
 
 from tenants.models import (
     ApiKey,
@@ -12,12 +11,14 @@ from tenants.models import (
     GatewayPlan,
     KeySlot,
     Meter,
-    QuotaGrant,
     Tenant,
     UsageDay,
 )
 from tenants.periods import Period, period_of
+from tenants.selectors.limits import limits_by_day
 from tenants.selectors.quota import entitlement_requests
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class UsageNow:
 
     `limit` is what the plan, extensions and caps give for the period; `remaining` never shows less
     than zero, though the gateway may let a few requests more pass. A plan without a limit has one
-    while a spending cap stands: then it is `is_capped`, and not `unlimited`.
+    while a spending cap stands: then it is `is_capped`, and not `unlimited`. `first_day` is that of
+    the first request ever, None before one is counted.
     """
 
     used_today: int
@@ -38,6 +40,7 @@ class UsageNow:
     period_end: date
     resets_at: datetime
     synced_at: datetime | None
+    first_day: date | None
 
     @property
     def remaining(self) -> int:
@@ -54,12 +57,14 @@ class DayRow:
     """One UTC day of a tenant: requests used, and where that left it in the period's quota.
 
     `conversions` made on the day belong to no key, and are 0 where one key's row is told. `so_far`
-    is what was used of the period by the day's end, `limit` what could be used by then.
+    is what was used of `period` by the day's end, `limit` what could be used by then; None where
+    nothing ended it. All three are None for one key, and where they are not on record.
     """
 
     day: date
     used: int
     conversions: int
+    period: Period | None
     so_far: int | None
     limit: int | None
 
@@ -80,6 +85,7 @@ def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
     sums = requests.aggregate(
         period=Sum("used", filter=Q(day__gte=period.start, day__lt=period.end)),
         today=Sum("used", filter=Q(day=today)),
+        first=Min("day", filter=Q(used__gt=0)),
     )
     return UsageNow(
         used_today=sums["today"] or 0,
@@ -91,6 +97,7 @@ def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
         period_end=period.end - timedelta(days=1),
         resets_at=period.closes_at,
         synced_at=synced_at(tenant=tenant),
+        first_day=sums["first"],
     )
 
 
@@ -122,59 +129,31 @@ def usage_days(
 ) -> list[DayRow]:
     """Return a row for every UTC day from `start` to `end`, both included, oldest first.
 
-    What it left of a quota is only told for whole tenants and for days of the current period.
+    What it left of a quota is told for whole tenants, as far as `limits_by_day` knows it.
     """
-    rows = UsageDay.objects.filter(tenant=tenant, day__gte=start, day__lte=end)
+    whole = api_key is None
+    limits = limits_by_day(tenant=tenant, start=start, end=end, now=now) if whole else {}
+    first = min([start, *limits])
+    rows = UsageDay.objects.filter(tenant=tenant, day__gte=first, day__lte=end)
     if api_key is not None:
         rows = rows.filter(version__api_key=api_key)
     sums = rows.order_by().values_list("meter", "day").annotate(total=Sum("used"))
     used = {(meter, day): total for meter, day, total in sums}
-    period = period_of(tenant.usage_plan.quota_period, now)
-    is_told = api_key is None and has_limit(tenant=tenant, period=period)
-    limits = _limits_by_day(tenant=tenant, period=period, now=now) if is_told else {}
-    so_far = usage_total(tenant=tenant, meter=Meter.REQUESTS, start=period.start, end=start)
+    by_end = {first - DAY: 0}  # requests from `first` on
     result = []
-    for day in _each_day(start, end):
+    for day in (first + offset * DAY for offset in range((end - first).days + 1)):
         requests = used.get((Meter.REQUESTS, day), 0)
-        if day in limits:
-            so_far += requests
-        result.append(
-            DayRow(
-                day=day,
-                used=requests,
-                conversions=used.get((Meter.CONVERSIONS, day), 0),
-                so_far=so_far if day in limits else None,
-                limit=limits.get(day),
-            )
+        by_end[day] = by_end[day - DAY] + requests
+        limit = limits.get(day)
+        if day < start:
+            continue
+        row = DayRow(
+            day=day,
+            used=requests,
+            conversions=used.get((Meter.CONVERSIONS, day), 0),
+            period=limit.period if limit else None,
+            so_far=by_end[day] - by_end[limit.period.start - DAY] if limit else None,
+            limit=limit.requests if limit else None,
         )
+        result.append(row)
     return result
-
-
-def _limits_by_day(*, tenant: Tenant, period: Period, now: datetime) -> dict[date, int]:
-    """Return what the tenant could use by each day of the current period, the days to come too.
-
-    Packs count from the day of their purchase; a cap as it stands, on all days.
-    """
-    limit = entitlement_requests(tenant=tenant, now=now)
-    entitlement = Entitlement.objects.filter(
-        tenant=tenant, period_start=period.start, period_end=period.end
-    ).first()
-    total = limit
-    if entitlement is not None:
-        total = entitlement.plan_requests + entitlement.granted_requests
-    grants = QuotaGrant.objects.filter(
-        entitlement__tenant=tenant,
-        entitlement__period_start=period.start,
-        entitlement__period_end=period.end,
-        withdrawn_at=None,
-    )
-    bought = [(grant.granted_at.astimezone(UTC).date(), grant.requests) for grant in grants]
-    days = _each_day(period.start, period.end - timedelta(days=1))
-    return {
-        day: min(limit, total - sum(requests for on, requests in bought if on > day))
-        for day in days
-    }
-
-
-def _each_day(start: date, end: date) -> Iterable[date]:
-    return (start + timedelta(days=offset) for offset in range((end - start).days + 1))

@@ -202,3 +202,40 @@ def test_keys_are_shown_beside_each_other_and_add_up_to_the_total(
 
     assert bars[0]["label"] == "batch (revoked 11/13/2026)"
     assert alice.get("/usage/?meter=conversions").context["keys"] == []
+
+
+def test_a_period_that_is_over_has_the_quota_that_it_had(
+    mid_month: datetime, alice: Client, cast: Cast
+) -> None:
+    last = "/usage/?start=2026-10-01&end=2026-10-31"
+    page = alice.get(last)
+    assert "No quota of this period is on record" in page.content.decode()
+    assert 'id="quota-chart"' not in page.content.decode()
+
+    entitlement = Entitlement.objects.create(
+        tenant=cast.alice_corp, period_start=date(2026, 10, 1), period_end=date(2026, 11, 1),
+        plan_requests=40, granted_requests=60, advance_requests=0,
+    )  # fmt: skip
+    entitlement.grants.create(
+        kind=GrantKind.EXTENSION, requests=60, source="order:1",
+        granted_at=datetime(2026, 10, 12, tzinfo=UTC),
+    )  # fmt: skip
+    page = alice.get(last)
+    quota = page.context["quota"]
+    assert quota["limit"] == [40] * 11 + [100] * 20
+    assert quota["so_far"] == [*range(3, 49, 3), *[48] * 15]
+    assert quota["projection"] == []
+    text = page.content.decode()
+    assert "+60 on October 12" in text
+    assert "as they stood when the period ended" in text
+    presets = {each["label"]: each["query"] for each in page.context["presets"]}
+    assert "The period after" not in presets  # it is "This period"
+    before = alice.get(f"/usage/?{presets['The period before']}")
+    presets = {each["label"]: each["query"] for each in before.context["presets"]}
+    assert presets["The period after"] == "start=2026-10-01&end=2026-10-31"
+    assert "The period before" not in presets  # there was nobody
+
+    for other in ("&meter=conversions", f"&key={ApiKey.objects.get(tenant=cast.alice_corp).uuid}"):
+        page = alice.get(last + other)
+        assert page.context["quota"] is None
+        assert "on record" not in page.content.decode()

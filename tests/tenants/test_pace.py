@@ -6,7 +6,7 @@ import pytest
 
 from tenants import selectors
 from tenants.models import Entitlement, GrantKind, Meter, Tenant, UsageDay
-from tenants.selectors.pace import Lasting, Outlook, outlook
+from tenants.selectors.pace import Lasting, Outlook, outlook, pace_days
 from tenants.services import quota_grant
 from tests.cast import assemble, usage_plan_free
 
@@ -34,7 +34,9 @@ def used(tenant: Tenant, counts: dict[int, int]) -> None:
 
 def seen(tenant: Tenant, now: datetime = NOW) -> Outlook:
     usage = selectors.usage_now(tenant=tenant, now=now)
-    return outlook(tenant=tenant, usage=usage, now=now)
+    first = pace_days(usage=usage, now=now)
+    rows = selectors.usage_days(tenant=tenant, start=first, end=now.date(), now=now)
+    return outlook(usage=usage, rows=rows, now=now)
 
 
 def test_it_is_too_early_until_a_day_after_the_first_call_is_complete(tenant: Tenant) -> None:
@@ -82,6 +84,10 @@ def test_days_behind_a_closed_gate_are_not_taken_for_quiet(tenant: Tenant) -> No
 
 
 def test_nor_are_those_of_the_period_before(tenant: Tenant) -> None:
+    Entitlement.objects.create(
+        tenant=tenant, period_start=date(2026, 10, 1), period_end=date(2026, 11, 1),
+        plan_requests=100, advance_requests=0,
+    )  # fmt: skip
     used(tenant, {-20: 50, -11: 50, **dict.fromkeys(range(-10, 1), 0)})  # used up on 20 October
     first = datetime(2026, 11, 1, 12, tzinfo=UTC)
     assert seen(tenant, first).lasting == Lasting.EARLY
