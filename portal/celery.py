@@ -85,6 +85,7 @@ RECEIVERS: dict[str, list[str]] = {
 # name -> (task, seconds between runs)
 SCHEDULE: dict[str, tuple[str, int]] = {
     "send mails": ("tenants.tasks.mails_sweep", settings.SWEEP_SECONDS),
+    "forget old mails": ("tenants.tasks.mails_prune", 24 * 3600),
     "sync usage": ("tenants.tasks.usage_sync_all", settings.USAGE_SYNC_SECONDS),
     "sweep tenants": ("tenants.tasks.tenants_sweep", settings.SWEEP_SECONDS),
     "tell of keys that expire": ("tenants.tasks.keys_tell", 600),

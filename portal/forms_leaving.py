@@ -1,4 +1,4 @@
-"""The form by which an organisation is deleted."""
+"""The forms by which an organisation, or one's own account, is deleted."""
 
 from typing import Any
 
@@ -26,3 +26,25 @@ class LeavingForm(forms.Form):
         if name != self._tenant.name:
             raise ValidationError(_("That is not the name of this organisation."))
         return name
+
+
+class AccountDeleteForm(forms.Form):
+    """One's address, typed, for the same reason."""
+
+    email = forms.CharField(
+        label=_("Your email address, to confirm"),
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._address = address
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if email.lower() != self._address.lower():
+            raise ValidationError(
+                _("That is not the address of this account, %(email)s."),
+                params={"email": self._address},
+            )
+        return email

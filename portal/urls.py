@@ -25,6 +25,7 @@ import tenants.api_webhooks
 from portal import oidc
 from portal.accounts import SignUpView
 from portal.views import (
+    account,
     alerts,
     audit,
     billing_details,
@@ -73,6 +74,7 @@ urlpatterns = [
     path("", include(export.urlpatterns)),
     path("", include(leaving.urlpatterns)),
     path("", include(security.urlpatterns)),
+    path("", include(account.urlpatterns)),
     path("", include(audit.urlpatterns)),
     path("", include(tokens.urlpatterns)),
     path("", include(webhook_endpoints.urlpatterns)),

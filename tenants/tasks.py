@@ -193,6 +193,12 @@ def mails_sweep() -> None:
 
 
 @shared_task
+def mails_prune() -> None:
+    """Forget old mails to people who may have gone."""
+    mails.mails_prune(now=timezone.now())
+
+
+@shared_task
 def idempotent_calls_prune() -> None:
     """Forget the calls of the management API that need not be recognised any more."""
     idempotency.idempotent_calls_prune(now=timezone.now())

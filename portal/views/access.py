@@ -30,10 +30,15 @@ PAGE_OF = "page_of"  # in forms; in what htmx asks for it is a header
 P = ParamSpec("P")
 
 
-class TenantRequest(HttpRequest):
-    """A request that `tenant_required` let pass."""
+class SignedInRequest(HttpRequest):
+    """A request that `login_required` let pass."""
 
     user: User
+
+
+class TenantRequest(SignedInRequest):
+    """A request that `tenant_required` let pass."""
+
     member: Member
 
 

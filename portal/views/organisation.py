@@ -16,6 +16,8 @@ from tenants import selectors, services
 from tenants.permissions import Act
 from tenants.recent import suspended_forget
 
+LEADS_TO = ("team", "leaving")  # where the chosen one has something to be done
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @tenant_required
@@ -53,7 +55,8 @@ def tenant_switch(request: HttpRequest) -> HttpResponse:
     chosen = get_object_or_404(mine, tenant__uuid=asked)
     request.session[SESSION_KEY] = str(chosen.tenant.uuid)
     suspended_forget(request)
-    return redirect("dashboard")
+    to = request.POST.get("to")
+    return redirect(to if to in LEADS_TO else "dashboard")
 
 
 urlpatterns = [

@@ -18,7 +18,8 @@ class ActorKind(models.TextChoices):
 
 
 class AuditEntry(models.Model):
-    """One act. Written in the act's own transaction; never changed.
+    """One act. Written in the act's own transaction; never changed, but for the name of somebody
+    whose account has gone, where it is about no tenant.
 
     `actor_name` is what the tenant reads, and stays when an account has gone: a mail address, or a
     token's name. Of operators it is empty: which of them it was is their own affair.

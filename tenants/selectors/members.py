@@ -14,6 +14,13 @@ def is_last_owner(*, member: Member) -> bool:
     return not owners.exclude(pk=member.pk).exists()
 
 
+def tenants_owned_alone(*, user: User) -> list[Tenant]:
+    """Return the tenants that have no owner but this user, by their names."""
+    owned = Member.objects.filter(user=user, role=Role.OWNER).select_related("tenant")
+    owned = owned.order_by("tenant__name", "id")
+    return [member.tenant for member in owned if is_last_owner(member=member)]
+
+
 def members_who_may(*, tenant: Tenant, act: Act) -> list[Member]:
     """Return the members whose role allows an act, in the order in which they joined.
 

@@ -5,6 +5,7 @@ and then acts. None of them talks to the gateway but those in `reconcile`, `mirr
 nor to anybody else but those in `webhook_delivery`, which workers alone call.
 """
 
+from tenants.services.accounts import account_delete
 from tenants.services.alert_levels import Reading, level_move, levels_tell, percents_of
 from tenants.services.alerts import (
     LARGEST_AMOUNT,
@@ -85,6 +86,7 @@ __all__ = [
     "MOST_REPLAYED",
     "Reading",
     "Release",
+    "account_delete",
     "alert_raise",
     "alert_settings_update",
     "alerts_see",

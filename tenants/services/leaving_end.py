@@ -5,12 +5,10 @@ Level-triggered by rows, as everything here: LeavingPart says what is still to b
 twice, beside another run, and to be killed anywhere. One tenant's failure stops no other's.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import structlog
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 
@@ -30,9 +28,9 @@ from tenants.models import (
     TenantState,
     UsageDay,
     UsageRecord,
-    User,
 )
 from tenants.selectors.members import users_of_no_other
+from tenants.services.accounts import operators_log_forget, users_forget
 from tenants.services.api_keys import versions_revoke
 from tenants.services.audit import audit_record
 from tenants.services.outbox import outbox_publish
@@ -42,7 +40,6 @@ log = structlog.get_logger(__name__)
 
 NAME = "deleted organisation"  # for operators, who read English
 KEY_NAME = "deleted key"
-NAME_IN_LOG = "deleted"
 # What was billed rests on these, and the gateway's keys are looked after by them for 90 days more.
 # None says who anybody was.
 KEPT: frozenset[type[models.Model]] = frozenset(
@@ -139,8 +136,8 @@ def _close(pk: int, now: datetime) -> None:
     LiveDay.objects.filter(**live).delete()
     UsageRecord.objects.filter(tenant=tenant).delete()
     rows_forget(tenant=tenant, app="tenants", kept=KEPT)
-    _operators_log_forget({Tenant: [pk], User: users})
-    User.objects.filter(pk__in=users).delete()
+    operators_log_forget(Tenant, [pk])
+    users_forget(users=users)
     tenant.api_keys.update(name=KEY_NAME, created_by=None)
     tenant.name, tenant.state = NAME, TenantState.CLOSED
     tenant.save(update_fields=["name", "state"])
@@ -150,11 +147,3 @@ def _close(pk: int, now: datetime) -> None:
         asked_by=asked.actor_id if asked else None,
     )  # fmt: skip
     outbox_publish(kind="tenant.closed", tenant=tenant, now=now)
-
-
-def _operators_log_forget(of: Mapping[type[models.Model], Iterable[int]]) -> None:
-    """Take the names of what goes out of the admin's own log of what operators changed."""
-    for model, ids in of.items():
-        kind = ContentType.objects.get_for_model(model)
-        changes = LogEntry.objects.filter(content_type=kind, object_id__in=[str(pk) for pk in ids])
-        changes.update(object_repr=NAME_IN_LOG)

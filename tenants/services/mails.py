@@ -28,6 +28,7 @@ from tenants.selectors.members import members_who_may
 
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
 TRIED_FOR = timedelta(days=3)  # then whoever does not take it will not
+PERSONS_KEPT = timedelta(days=30)
 OPERATORS_READ = "en"
 _WAITS = 200  # that a sweep takes
 _TASK = "tenants.tasks.mail_send"
@@ -148,6 +149,11 @@ def _waiting(now: datetime) -> QuerySet[Mail]:
     unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=now - TRIED_AGAIN_AFTER)
     is_of_use = Q(invitation=None) | Q(invitation__state=InvitationState.OPEN)
     return Mail.objects.filter(unclaimed, is_of_use, sent_at=None, tried_until__gt=now)
+
+
+def mails_prune(*, now: datetime) -> None:
+    """Forget mails to people about nothing of a tenant's: they may be all that names somebody."""
+    Mail.objects.filter(tenant=None, key="", created_at__lte=now - PERSONS_KEPT).delete()
 
 
 def message(mail: Mail) -> EmailMultiAlternatives:

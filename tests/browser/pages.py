@@ -30,6 +30,7 @@ MEMBERS = (
     "/settings/webhooks/create/",
     "/settings/webhooks/events/",
     "/settings/security/",
+    "/settings/security/delete/",
     "/settings/audit/",
     "/settings/audit/?part=keys&start=2020-01-01&end=2020-01-02",
     "/settings/delete/",

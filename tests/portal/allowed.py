@@ -67,6 +67,7 @@ OWN: Mapping[str, frozenset[str]] = {
     "settings/security/": frozenset({"GET"}),
     "settings/security/sessions/end/": frozenset({"POST"}),
     "settings/security/connection/remove/": frozenset({"POST"}),
+    "settings/security/delete/": frozenset({"GET", "POST"}),
 }
 
 PAGES: Mapping[str, Row] = {
