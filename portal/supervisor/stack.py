@@ -116,20 +116,25 @@ class Stack:
 
     def manage(self, *arguments: str) -> str:
         """Run a management command and return what it printed. Raise NotReady if it fails."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=BASE_DIR,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=UP_SECONDS,
-            check=False,
-            pass_fds=(self._lock,),
-        )
+        command = f"manage.py {' '.join(arguments)}"
+        try:
+            done = subprocess.run(
+                [sys.executable, "manage.py", *arguments],
+                cwd=BASE_DIR,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=UP_SECONDS,
+                check=False,
+                pass_fds=(self._lock,),
+            )
+        except subprocess.TimeoutExpired as late:
+            said = (late.output or b"").decode(errors="replace")  # bytes, whatever `text` says
+            raise NotReady(f"{command} was not done after {UP_SECONDS} s:\n{said}") from late
         if done.returncode != 0:
-            raise NotReady(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}")
+            raise NotReady(f"{command} failed:\n{done.stdout}")
         return done.stdout
 
     def _start(self, *programs: Program) -> None:

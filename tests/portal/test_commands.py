@@ -1,15 +1,22 @@
-"""`seed` and `sync_usage`: safe to repeat, and clear where something is not there."""
+"""`up`, `seed` and `sync_usage`: safe to repeat, and clear where something is not there."""
 
+from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
+from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from pytest_django import DjangoDbBlocker
 
 from conversions import reference
 from portal.celery import GATEWAY_QUEUES, SCHEDULE
+from portal.management.commands import up
 from tenants.models import MethodLimit, User
 from tests.cast import Cast
 from tests.conftest import RunTasks
@@ -19,6 +26,33 @@ def run(*arguments: str) -> str:
     out = StringIO()
     call_command(*arguments, stdout=out)
     return out.getvalue()
+
+
+@pytest.fixture
+def empty_database(tmp_path: Path) -> Iterator[str]:
+    """Yield the alias of a SQLite file of its own."""
+    connections.databases["empty"] = {
+        **connections["default"].settings_dict,
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": tmp_path / "db.sqlite3",
+        "OPTIONS": {},
+    }
+    yield "empty"
+    connections["empty"].close()
+    del connections["empty"], connections.databases["empty"]
+
+
+def test_tables_that_were_made_but_not_noted_keep_no_migration_from_going_on(
+    empty_database: str, django_db_blocker: DjangoDbBlocker, settings: LazySettings
+) -> None:
+    settings.MIGRATION_MODULES = {}  # which says, among tests, that there are none
+    first = {"app_label": "contenttypes", "migration_name": "0001"}
+    with django_db_blocker.unblock():
+        up.migrate(database=empty_database, **first)
+        noted = MigrationRecorder(connections[empty_database]).migration_qs
+        noted.all().delete()
+        up.migrate(database=empty_database, **first)
+        assert [each.name for each in noted] == ["0001_initial"]
 
 
 @pytest.mark.usefixtures("db", "valkey")

@@ -22,6 +22,7 @@ from portal.local.aws.faults import Fault, Faults, targeted_operation
 from portal.local.aws.log_delivery import LogDelivery
 from portal.local.aws.meter import Meter
 from portal.local.aws.operations import Operation, Parameters
+from portal.local.aws.saved import Saved
 from portal.local.aws.store import Store
 from portal.local.aws.wire import (
     ClientGone,
@@ -40,8 +41,9 @@ from portal.local.aws.wire import (
 class LocalAwsApp:
     """`started` is called once start-up is complete and requests are answered."""
 
-    def __init__(self, store: Store, started: Callable[[], None]) -> None:
+    def __init__(self, store: Store, saved: Saved, started: Callable[[], None]) -> None:
         self._started = started
+        self._saved = saved
         clock = Clock()
         self._faults = Faults()
         self._deployments = Deployments(store)
@@ -67,6 +69,8 @@ class LocalAwsApp:
 
     async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def announce(message: Message) -> None:
+            if message["type"] == "lifespan.shutdown.complete":
+                self._saved.finish()
             await send(message)
             if message["type"] == "lifespan.startup.complete":
                 self._started()
@@ -75,6 +79,7 @@ class LocalAwsApp:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 await self._log_delivery.close()
+                self._saved.begin()
             return message
 
         await upstream.forward(scope, finish, announce)

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from portal.local.aws.environment import import_ministack
+from portal.local.aws.saved import Saved
 from portal.local.aws.store import Store
 
 HOST = "127.0.0.1"
@@ -54,8 +55,10 @@ async def serve(
     with listener:
         store = Store(state_dir / "gateway.sqlite3")
         try:
+            saved = Saved(state_dir / "ministack")
+            saved.check()
             import_ministack(port=listener.getsockname()[1], state_dir=state_dir)
-            await _serve(listener, store, stop, started)
+            await _serve(listener, store, saved, stop, started)
         finally:
             store.close()
 
@@ -63,6 +66,7 @@ async def serve(
 async def _serve(
     listener: socket.socket,
     store: Store,
+    saved: Saved,
     stop: Callable[[], Awaitable[object]],
     started: Callable[[], None],
 ) -> None:
@@ -76,7 +80,7 @@ async def _serve(
     config.errorlog = logging.getLogger("portal.local.aws.hypercorn")
     config.graceful_timeout = 1.0
     config.keep_alive_timeout = 75
-    await serve_until(stop, LocalAwsApp(store, started), listener, config)
+    await serve_until(stop, LocalAwsApp(store, saved, started), listener, config)
 
 
 class LocalAWS:

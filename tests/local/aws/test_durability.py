@@ -1,7 +1,10 @@
 """What survives `kill -9`, and what a clean stop keeps."""
 
 import itertools
+import json
+import os
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -110,6 +113,65 @@ def test_a_clean_stop_keeps_what_is_ministacks_too(tmp_path: Path) -> None:
         body = program.client("s3").get_object(Bucket="kept", Key="it")["Body"].read()
         assert body == b"mine"
         assert caller(program, client)("/ping", key).status_code == 200
+
+
+# An API under an id of its own, with something that belongs to it, as the backend's stack has.
+TEMPLATE = json.dumps(
+    {
+        "Resources": {
+            "Api": {
+                "Type": "AWS::ApiGateway::RestApi",
+                "Properties": {"Name": "x", "Tags": [{"Key": "ms-custom-id", "Value": PINNED}]},
+            },
+            "Refused": {
+                "Type": "AWS::ApiGateway::GatewayResponse",
+                "Properties": {"RestApiId": {"Ref": "Api"}, "ResponseType": "DEFAULT_4XX"},
+            },
+        }
+    }
+)
+
+
+def make_stack(program: Program) -> None:
+    """Raise where it does not come to be."""
+    stacks = program.client("cloudformation")
+    stacks.create_stack(StackName="x", TemplateBody=TEMPLATE)
+    stacks.get_waiter("stack_create_complete").wait(StackName="x", WaiterConfig={"Delay": 0.1})
+    gateway = program.client("apigateway")
+    assert gateway.get_gateway_response(restApiId=PINNED, responseType="DEFAULT_4XX")
+
+
+def test_killed_while_it_saves_it_starts_afresh(tmp_path: Path) -> None:
+    kept = tmp_path / "ministack"
+    with running(tmp_path) as program:
+        make_stack(program)
+        os.mkfifo(kept / "cloudformation.json.tmp")  # whoever opens it to write waits for a reader
+        program.process.terminate()
+        deadline = time.monotonic() + 30
+        while not (kept / "apigateway_v1.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        program.kill()
+    assert not (kept / "cloudformation.json").exists()
+    with running(tmp_path) as program:
+        make_stack(program)
+
+
+def test_a_stack_that_was_being_made_is_made_again(tmp_path: Path) -> None:
+    kept = tmp_path / "ministack" / "cloudformation.json"
+    with running(tmp_path) as program:
+        make_stack(program)
+        assert program.stop() == 0
+    half = kept.read_text().replace(
+        '"StackStatus": "CREATE_COMPLETE"', '"StackStatus": "CREATE_IN_PROGRESS"'
+    )
+    kept.write_text(half)
+    with running(tmp_path) as program:
+        make_stack(program)
+        assert program.stop() == 0
+    with running(tmp_path) as program:  # and what was saved whole is there again
+        stacks = program.client("cloudformation").describe_stacks(StackName="x")["Stacks"]
+        assert [stack["StackStatus"] for stack in stacks] == ["CREATE_COMPLETE"]
 
 
 def test_the_file_is_sound_after_a_kill(tmp_path: Path) -> None:
