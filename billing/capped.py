@@ -13,7 +13,7 @@ from django.db.models import OuterRef, Q, Subquery
 
 from billing.dues import usage_days
 from billing.models import CapChange, Subscription
-from billing.usage import usage_read
+from billing.usage import usage_counted
 from tenants.ids import Ids
 from tenants.models import Meter
 from tenants.periods import Period
@@ -72,8 +72,8 @@ def _used_by_day(
             and held.start <= day
         }
         having = [each for each in subscriptions if each.pk in days]
-        read = usage_read(days, having, [Meter.REQUESTS])
-        found[day] = {pk: used.by_meter.get(Meter.REQUESTS, 0) for pk, used in read.items()}
+        read = usage_counted(days, having, [Meter.REQUESTS])
+        found[day] = {pk: used.get(Meter.REQUESTS, 0) for pk, used in read.items()}
     return found
 
 

@@ -10,7 +10,7 @@ from billing.capped import most_charged
 from billing.dues import charged, month_of, usage_days
 from billing.models import SpendingCap, Subscription, SubscriptionState
 from billing.money import display, major
-from billing.usage import usage_read
+from billing.usage import usage_counted
 from billing.usage_prices import in_words, priced
 from tenants.models import Meter, QuotaPeriod, Tenant
 from tenants.periods import Period
@@ -31,17 +31,19 @@ def requests_spent(
     queries for many as for one.
     """
     begun = Subscription.objects.filter(tenant__in=tenant_ids, starts_on__lt=month.end)
-    begun = begun.exclude(ends_on__lt=month.start).select_related("plan", "price", "tenant")
+    begun = begun.exclude(ends_on__lt=month.start).select_related("plan", "price")
     days = {
         each: held
         for each in begun.prefetch_related("price__tiers")
         if (held := usage_days(each, month)) is not None
     }
-    read = usage_read({each.pk: held for each, held in days.items()}, list(days), [Meter.REQUESTS])
+    read = usage_counted(
+        {each.pk: held for each, held in days.items()}, list(days), [Meter.REQUESTS]
+    )
     most = most_charged(subscriptions=list(days), month=month)
     spent: dict[int, dict[Subscription, Spent]] = defaultdict(dict)
     for each in days:
-        used = read[each.pk].by_meter.get(Meter.REQUESTS, 0)
+        used = read[each.pk].get(Meter.REQUESTS, 0)
         steps = priced(each.plan, each.price).get(Meter.REQUESTS, [])
         cost = tiers.price(steps, charged(Meter.REQUESTS, used, most.get(each.pk)))
         spent[each.tenant_id][each] = Spent(used, cost)
@@ -92,8 +94,7 @@ def usage_rows(subscription: Subscription, now: datetime) -> list[dict[str, obje
     days = usage_days(subscription, month)
     used: Mapping[Meter, int] = {}
     if days and steps:
-        read = usage_read({subscription.pk: days}, [subscription], list(steps))
-        used = read[subscription.pk].by_meter
+        used = usage_counted({subscription.pk: days}, [subscription], list(steps))[subscription.pk]
     most = most_charged(subscriptions=[subscription], month=month).get(subscription.pk)
     currency = subscription.price.currency
     return [

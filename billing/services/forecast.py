@@ -31,7 +31,7 @@ from billing.services.correction_lines import (
 )
 from billing.services.fee_lines import month_line, setup_line
 from billing.services.offers import setup_is_due
-from billing.usage import usage_read
+from billing.usage import usage_by_day
 from tenants.models import Meter, Tenant
 from tenants.periods import Period
 
@@ -61,8 +61,10 @@ def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
     month = month_of(today)
     terms = terms_of(subscription.price)
     days = usage_days(subscription, month)
-    used = _used(subscription, terms, days) if days else {}
-    most = most_charged(subscriptions=[subscription], month=month).get(subscription.pk)
+    by_day = usage_by_day(subscription, days, list(terms.steps)) if days and terms.steps else {}
+    used = _used(terms, by_day, month)
+    capped = [subscription] if Meter.REQUESTS in terms.steps else []
+    most = most_charged(subscriptions=capped, month=month).get(subscription.pk)
     by_meter = usage_lines(terms, days, used, most) if days else {}
     usage = [line for lines in by_meter.values() for line in lines]
     corrections = _corrections(subscription, usage, month, now)
@@ -71,7 +73,7 @@ def forecast(*, tenant: Tenant, now: datetime) -> Forecast | None:
         return None
     more = 0
     if days:
-        expected = _expected(subscription, terms, days, used, today)
+        expected = _expected(terms, by_day, days, today)
         more = _price(terms, expected, most) - _price(terms, used, most)
     total = sum(line.amount for line in lines)
     return Forecast(subscription.price.currency, lines, total, total + more)
@@ -84,25 +86,22 @@ def _price(terms: Terms, used: Mapping[Meter, int], most: int | None) -> int:
     )
 
 
-def _used(subscription: Subscription, terms: Terms, days: Period) -> dict[Meter, int]:
-    used = usage_read({subscription.pk: days}, [subscription], list(terms.steps))
-    return {meter: used[subscription.pk].by_meter.get(meter, 0) for meter in terms.steps}
+def _used(terms: Terms, by_day: Mapping[date, Mapping[Meter, int]], of: Period) -> dict[Meter, int]:
+    counted = [counts for day, counts in by_day.items() if of.start <= day < of.end]
+    return {meter: sum(counts.get(meter, 0) for counts in counted) for meter in terms.steps}
 
 
 def _expected(
-    subscription: Subscription,
-    terms: Terms,
-    days: Period,
-    used: Mapping[Meter, int],
-    today: date,
+    terms: Terms, by_day: Mapping[date, Mapping[Meter, int]], days: Period, today: date
 ) -> dict[Meter, int]:
     """Return what each meter is likely to come to by the month's end."""
+    used = _used(terms, by_day, days)
     since = max(days.start, today - timedelta(days=AVERAGE_DAYS))
     full = (today - since).days
     if full <= 0:
-        return dict(used)
-    before = _used(subscription, terms, Period(days.start, today))
-    lately = _used(subscription, terms, Period(since, today))
+        return used
+    before = _used(terms, by_day, Period(days.start, today))
+    lately = _used(terms, by_day, Period(since, today))
     left = (days.end - today).days
     return {
         meter: max(count, before[meter] + rounded(Decimal(lately[meter] * left) / full))

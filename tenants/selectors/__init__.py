@@ -59,6 +59,7 @@ from tenants.selectors.tokens import api_token_by_digest as api_token_by_digest
 from tenants.selectors.tokens import api_tokens as api_tokens
 from tenants.selectors.tokens import member_of_token as member_of_token
 from tenants.selectors.totals import caps_written as caps_written
+from tenants.selectors.totals import usage_day_sums as usage_day_sums
 from tenants.selectors.totals import usage_read_at as usage_read_at
 from tenants.selectors.totals import usage_sums as usage_sums
 from tenants.selectors.usage import DayRow as DayRow

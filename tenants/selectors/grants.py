@@ -1,5 +1,6 @@
 """What is left of the requests that a tenant was granted, and what became of earlier ones."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -77,8 +78,19 @@ def grant_rows(*, tenant: Tenant, now: datetime) -> list[GrantRow]:
 
 
 def granted_left(*, tenant: Tenant, now: datetime) -> int:
-    """Return how many requests are left of what a tenant was granted for the current period."""
-    return sum(row.left for row in grant_rows(tenant=tenant, now=now))
+    """Return how many requests are left of what a tenant was granted for periods not over yet."""
+    today = now.astimezone(UTC).date()
+    current = QuotaGrant.objects.filter(
+        entitlement__tenant=tenant, entitlement__period_end__gt=today
+    ).select_related("entitlement")
+    by_entitlement: dict[Entitlement, list[QuotaGrant]] = defaultdict(list)
+    for grant in _in_order(current):
+        by_entitlement[grant.entitlement].append(grant)
+    return sum(
+        row.left
+        for entitlement, grants in by_entitlement.items()
+        for row in _rows(entitlement, grants, now)
+    )
 
 
 def _rows(entitlement: Entitlement, grants: list[QuotaGrant], now: datetime) -> Iterable[GrantRow]:

@@ -30,7 +30,7 @@ def limits_by_day(*, tenant: Tenant, start: date, end: date, now: datetime) -> d
     those of two periods, where a plan was left within a period for one that counts by others.
     """
     current = period_of(tenant.usage_plan.quota_period, now)
-    spans = list(PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan"))
+    spans = PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")  # read if needed
     stored = Entitlement.objects.filter(
         tenant=tenant, period_start__lte=end, period_end__gt=start
     ).prefetch_related("grants")
@@ -52,7 +52,7 @@ def limits_by_day(*, tenant: Tenant, start: date, end: date, now: datetime) -> d
     if current.start <= end and current.end > start:
         is_unlimited = tenant.usage_plan.is_unlimited
         if now_on is None:  # no worker has opened the period yet
-            requests = None if is_unlimited else plan_requests(spans=spans, period=current)
+            requests = None if is_unlimited else plan_requests(spans=list(spans), period=current)
             found |= dict.fromkeys(_days(current), DayLimit(current, requests))
         else:
             found |= _limits(now_on, current, is_unlimited=is_unlimited)

@@ -17,18 +17,23 @@ def current_period(*, tenant: Tenant, now: datetime) -> Period:
 
 
 def entitlement_requests(*, tenant: Tenant, now: datetime) -> int:
-    """Return what the tenant may use in the current period, in requests.
+    """Return what the tenant may use in the current period, in requests."""
+    return current_entitlement(tenant=tenant, now=now).requests
 
-    Computed where no worker has opened the period yet.
+
+def current_entitlement(*, tenant: Tenant, now: datetime) -> Entitlement:
+    """Return the entitlement of the current period.
+
+    One that is computed, and not stored, where no worker has opened the period yet.
     """
     period = period_of(tenant.usage_plan.quota_period, now)
-    stored = Entitlement.objects.filter(
-        tenant=tenant, period_start=period.start, period_end=period.end
-    ).first()
+    days = {"period_start": period.start, "period_end": period.end}
+    stored = Entitlement.objects.filter(tenant=tenant, **days).first()
     if stored is not None:
-        return stored.requests
+        return stored
     spans = PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")
-    return plan_requests(spans=list(spans), period=period)
+    requests = plan_requests(spans=list(spans), period=period)
+    return Entitlement(tenant=tenant, **days, plan_requests=requests)
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ def quotas(*, tenants: QuerySet[Tenant], now: datetime) -> dict[int, Quota]:
     """Return each tenant's quota by its id, in one query, or two at a period's start.
 
     Needs their `usage_plan`. Computed where no worker has opened the period yet, as for one tenant
-    in `entitlement_requests`.
+    in `current_entitlement`.
     """
     periods = {each.pk: period_of(each.usage_plan.quota_period, now) for each in tenants}
     today = now.astimezone(UTC).date()

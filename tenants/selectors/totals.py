@@ -35,6 +35,24 @@ def usage_sums(
     return [UsageSum(*row) for row in by.annotate(Sum("used"))]
 
 
+class DaySum(NamedTuple):
+    """A UTC day's total of a meter under one gateway plan, as in UsageSum."""
+
+    day: date
+    meter: str
+    gateway_plan_id: int | None
+    used: int
+
+
+def usage_day_sums(
+    *, tenant_id: int, meters: Collection[Meter], start: date, end: date
+) -> list[DaySum]:
+    """Return one tenant's totals of each UTC day from `start` up to, and without, `end`."""
+    days = UsageDay.objects.filter(tenant=tenant_id, meter__in=meters, day__gte=start, day__lt=end)
+    by = days.order_by().values_list("day", "meter", "gateway_plan_id")
+    return [DaySum(*row) for row in by.annotate(Sum("used"))]
+
+
 def usage_read_at(
     *, tenants: Collection[Tenant], used_under: dict[int, set[int]]
 ) -> dict[int, datetime]:

@@ -7,7 +7,6 @@ from django.db.models import Max, Min, Q, Sum
 
 from tenants.models import (
     ApiKey,
-    Entitlement,
     GatewayPlan,
     KeySlot,
     Meter,
@@ -16,7 +15,7 @@ from tenants.models import (
 )
 from tenants.periods import Period, period_of
 from tenants.selectors.limits import limits_by_day
-from tenants.selectors.quota import entitlement_requests
+from tenants.selectors.quota import current_entitlement
 
 DAY = timedelta(days=1)
 
@@ -78,8 +77,9 @@ class DayRow:
 def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
     """Return where the tenant stands in the quota period that `now` is in."""
     period = period_of(tenant.usage_plan.quota_period, now)
+    entitlement = current_entitlement(tenant=tenant, now=now)
     is_unlimited = tenant.usage_plan.is_unlimited
-    is_limited = has_limit(tenant=tenant, period=period)
+    is_capped = is_unlimited and entitlement.cap_requests is not None
     today = now.astimezone(UTC).date()
     requests = UsageDay.objects.filter(tenant=tenant, meter=Meter.REQUESTS)
     sums = requests.aggregate(
@@ -90,23 +90,15 @@ def usage_now(*, tenant: Tenant, now: datetime) -> UsageNow:
     return UsageNow(
         used_today=sums["today"] or 0,
         used_period=sums["period"] or 0,
-        limit=entitlement_requests(tenant=tenant, now=now),
-        unlimited=not is_limited,
-        is_capped=is_limited and is_unlimited,
+        limit=entitlement.requests,
+        unlimited=is_unlimited and not is_capped,
+        is_capped=is_capped,
         period_start=period.start,
         period_end=period.end - timedelta(days=1),
         resets_at=period.closes_at,
         synced_at=synced_at(tenant=tenant),
         first_day=sums["first"],
     )
-
-
-def has_limit(*, tenant: Tenant, period: Period) -> bool:
-    """Say whether a quota ends the tenant's period: its plan's, or a spending cap."""
-    if not tenant.usage_plan.is_unlimited:
-        return True
-    capped = Entitlement.objects.filter(tenant=tenant, cap_requests__isnull=False)
-    return capped.filter(period_start=period.start, period_end=period.end).exists()
 
 
 def synced_at(*, tenant: Tenant) -> datetime | None:

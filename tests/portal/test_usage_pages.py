@@ -3,14 +3,18 @@
 import csv
 import random
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 from django.db import models
 from django.test import Client
 from django.utils import timezone
 
+import billing.services
+from billing.models import CapChange
 from tenants.models import (
     ApiKey,
     ApiKeyVersion,
@@ -23,6 +27,7 @@ from tenants.models import (
     UsagePlan,
 )
 from tenants.services import quota_grant
+from tests.billing import months
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db
@@ -239,3 +244,44 @@ def test_a_period_that_is_over_has_the_quota_that_it_had(
         page = alice.get(last + other)
         assert page.context["quota"] is None
         assert "on record" not in page.content.decode()
+
+
+@pytest.mark.parametrize("plan", ["free", "starter", "payg"])
+def test_the_poll_takes_few_queries_however_many_keys_there_are(
+    plan: str,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_max_num_queries: Callable[[int], AbstractContextManager[object]],
+) -> None:
+    now = datetime(2026, 11, 5, 12, tzinfo=UTC)  # its pace is of October, too
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    billing.services.seed(now=now)
+    tenant = months.tenant_new(plan=plan)
+    subscription = months.held(tenant, plan, "10-01")
+    tenant.plan_spans.create(usage_plan=tenant.usage_plan, starts_on=date(2026, 10, 1))
+    for start, end in pairwise(date(2026, month, 1) for month in (10, 11, 12)):
+        Entitlement.objects.create(
+            tenant=tenant, period_start=start, period_end=end, plan_requests=500, advance_requests=0
+        )
+        if plan == "payg":
+            CapChange.objects.create(subscription=subscription, requests=900, written_at=now)
+            Entitlement.objects.update(cap_requests=900)
+        else:
+            quota_grant(
+                tenant=tenant, requests=50, kind=GrantKind.EXTENSION, source=f"order:{start}",
+                period_start=start, now=datetime(start.year, start.month, 2, tzinfo=UTC),
+            )  # fmt: skip
+    client.force_login(tenant.members.get().user)
+    client.get("/dashboard/usage/")  # the first one notes where they are signed in
+    for keys in (1, 5):
+        while tenant.api_keys.count() < keys:
+            key = a_key(tenant, f"key {tenant.api_keys.count()}", now)
+            days = date(2026, 10, 30), date(2026, 11, 4)
+            for version, day in product(key.versions.all(), days):
+                UsageDay.objects.create(
+                    tenant=tenant, version=version, meter=Meter.REQUESTS, day=day, used=7,
+                    read_at=now,
+                )  # fmt: skip
+        with django_assert_max_num_queries(20):
+            page = client.get("/dashboard/usage/", headers=HTMX)
+        assert page.context["usage"].used_period == keys * 2 * 7
