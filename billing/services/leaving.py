@@ -112,13 +112,16 @@ def _orders_are_over(tenant: Tenant, now: datetime) -> bool:
 
 
 def _unbilled(tenant: Tenant, now: datetime) -> list[str]:
-    """Close the months that are not closed yet, the one that runs among them, as far as what was
-    used has settled; return which are not, and why.
+    """Close the months that are not closed yet, from some before the end began to the one that
+    runs, as far as what was used has settled; return which are not, and why.
     """
     today = now.astimezone(UTC).date()
-    months = [month_of(today)]
+    begun_at = tenant.leaving_parts.get(app="billing").begun_at
+    months = [month_of(begun_at.astimezone(UTC).date())]
     while len(months) <= CATCH_UP:
         months.insert(0, month_before(months[0]))
+    while months[-1].end <= today:
+        months.append(month_of(months[-1].end))
     left = []
     for month in months:
         # The running month is over for this tenant: it counts as one whose second day has come.

@@ -6,7 +6,7 @@ twice, beside another run, and to be killed anywhere. One tenant's failure stops
 """
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import models, transaction
@@ -33,6 +33,7 @@ from tenants.selectors.members import users_of_no_other
 from tenants.services.accounts import operators_log_forget, users_forget
 from tenants.services.api_keys import versions_revoke
 from tenants.services.audit import audit_record
+from tenants.services.mails import mail_operators
 from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import STOP, reconcile_request
 
@@ -46,12 +47,14 @@ KEPT: frozenset[type[models.Model]] = frozenset(
     {ApiKey, Entitlement, LeavingPart, PlanSpan, UsageDay}
 )
 
+TOLD_AFTER = timedelta(days=3)  # of waiting: nearly all are gone by the next day
+
 Part = Callable[[Tenant, datetime], str]
 
 
 def leaving_sweep(*, now: datetime) -> None:
     """Begin the end of those whose grace is over, and close those whose parts are all done, once
-    their last mails are sent, or given up.
+    their last mails are sent, or given up. Tell operators of those that wait for long.
     """
     over = Tenant.objects.filter(state=TenantState.CLOSING, closes_at__lte=now, leaving_parts=None)
     for pk in over.values_list("pk", flat=True):
@@ -65,6 +68,9 @@ def leaving_sweep(*, now: datetime) -> None:
     )
     for pk in ready.values_list("pk", flat=True).distinct():
         _each("leaving.not_closed", pk, lambda pk: _close(pk, now))
+    late = LeavingPart.objects.filter(done_at=None, begun_at__lte=now - TOLD_AFTER)
+    for part in late.select_related("tenant"):
+        _operators_tell(part, now)
 
 
 def leaving_parts_do(*, app: str, do: Part, now: datetime) -> None:
@@ -103,6 +109,22 @@ def _each(event: str, pk: int, act: Callable[[int], None]) -> None:
         act(pk)
     except Exception:
         log.exception(event, tenant=pk)
+
+
+def _operators_tell(part: LeavingPart, now: datetime) -> None:
+    """Mail, once, what a part waits for: it may wait for somebody, and there is no end to that."""
+    mail_operators(
+        tenant=part.tenant,
+        permission="tenants.view_leavingpart",
+        kind="tenants.leaving_waits",
+        key=f"leaving-waits:{part.pk}",
+        context={
+            "day": f"{part.begun_at:%Y-%m-%d}",
+            "part": part.app,
+            "waits_for": part.waits_for or "its worker",
+        },
+        now=now,
+    )
 
 
 @transaction.atomic

@@ -26,7 +26,16 @@ from billing.models import (
 from billing.payments import PaymentUnavailable
 from billing.services import leaving
 from tenants.errors import NotInThisState
-from tenants.models import ApiKeyVersion, GatewayPlan, LeavingPart, Mail, Meter, Tenant, UsageDay
+from tenants.models import (
+    ApiKeyVersion,
+    GatewayPlan,
+    LeavingPart,
+    Mail,
+    Meter,
+    Tenant,
+    UsageDay,
+    User,
+)
 from tenants.services import leaving_end, tenant_keep, tenant_leave
 from tenants.services.mails import message
 from tests.billing.books import balances
@@ -107,6 +116,26 @@ def test_what_was_used_is_invoiced_and_charged_and_then_all_goes(payg: Tenant) -
     ((name, pdf, media_type),) = told.attachments
     assert (name, media_type) == (f"{invoice.number}.pdf", "application/pdf")
     assert pdf.startswith(b"%PDF")
+
+
+def test_while_the_gateway_cannot_be_read_nothing_is_billed_and_operators_are_told_once(
+    payg: Tenant, admin_user: User
+) -> None:
+    for days in (0, 2, 3, 4, 150):
+        assert not go_on(OVER + timedelta(days=days))
+        LeavingPart.objects.filter(app="conversions").update(done_at=OVER)
+        assert Mail.objects.filter(kind="tenants.leaving_waits").count() == (days > 2)
+    assert not Invoice.objects.exists()
+    told = message(Mail.objects.get(kind="tenants.leaving_waits"))
+    assert told.to == [admin_user.email]
+    assert "usage of 2026-12 to settle" in told.body
+    assert "/admin/tenants/leavingpart/" in told.body
+    later = OVER + timedelta(days=151)
+    for hours in (0, 6):
+        read(payg, 5_500, on=date(2026, 12, 9), at=later + timedelta(hours=hours))
+        is_done = go_on(later + timedelta(hours=hours))
+    assert is_done
+    assert Invoice.objects.get().total == 9_00
 
 
 def test_an_invoice_that_cannot_be_collected_stays_owed_and_nobody_is_dunned(payg: Tenant) -> None:
