@@ -100,6 +100,8 @@ register(
         "tenant.second_factor_not_required": _("Second factor not required any more"),
         "alerts.changed": _("Alerts changed"),
         "alerts.seen": _("Alerts marked as seen"),
+        "alerts.mails_stopped": _("Alerts by mail stopped for a member"),
+        "alerts.mails_resumed": _("Alerts by mail for a member again"),
         "tenant.closing": _("Deletion asked for"),
         "tenant.kept": _("Organisation kept after all"),
     },

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.forms import Form
-from django.http import HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.forms_alerts import AlertSettingsForm, SpendingAlertsForm
@@ -68,6 +69,32 @@ def alert_see(request: TenantRequest, alert_id: uuid.UUID) -> HttpResponse:
     alert = get_object_or_404(selectors.alerts(tenant=tenant), uuid=alert_id)
     services.alerts_see(tenant=tenant, alert=alert, actor=request.user, now=timezone.now())
     return redirect("alerts")
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, unsubscribe_token: str) -> HttpResponse:
+    """Stop the mails of whoever was sent this link. It takes no session, nor a page before it:
+    mail programs post here by themselves (RFC 8058). They also open links, so that GET only asks.
+    """
+    found = selectors.member_unsubscribing(token=unsubscribe_token)
+    if found is None:
+        raise Http404
+    if request.method == "POST":
+        services.alert_mails_choose(member=found, wanted=False, now=timezone.now())
+        found.refresh_from_db(fields=["alert_mails"])
+    return render(request, "portal/unsubscribe.html", {"reader": found})
+
+
+@require_POST
+@tenant_required
+def mails_choose(request: TenantRequest) -> HttpResponse:
+    """Get the alerts by mail oneself, or none of them; whatever others get."""
+    wanted = request.POST.get("wanted") == "yes"
+    services.alert_mails_choose(member=request.member, wanted=wanted, now=timezone.now())
+    text = _("You get alerts by mail again.") if wanted else _("You get no alerts by mail.")
+    messages.success(request, text)
+    return redirect("alert-settings")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -135,6 +162,8 @@ urlpatterns = [
     path("alerts/", alerts, name="alerts"),
     path("alerts/seen/", alerts_see, name="alerts-see"),
     path("alerts/<uuid:alert_id>/seen/", alert_see, name="alert-see"),
+    path("alerts/unsubscribe/<str:unsubscribe_token>/", unsubscribe, name="alerts-unsubscribe"),
+    path("settings/alerts/mails/", mails_choose, name="alert-mails"),
     path("settings/alerts/", settings_page, name="alert-settings"),
     path("settings/alerts/spending/", spending, name="alert-settings-spending"),
 ]

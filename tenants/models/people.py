@@ -107,7 +107,7 @@ class Role(models.TextChoices):
 
 
 class Member(models.Model):
-    """A user's place in a tenant."""
+    """A user's place in a tenant. Without `alert_mails` they get no alerts by mail."""
 
     tenant = models.ForeignKey(
         Tenant, on_delete=models.CASCADE, related_name="members", verbose_name=_("tenant")
@@ -116,6 +116,7 @@ class Member(models.Model):
         User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user")
     )
     role = models.CharField(_("role"), max_length=9, choices=Role)
+    alert_mails = models.BooleanField(_("alerts by mail"), default=True)
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:

@@ -43,7 +43,12 @@ def export_parts(*, tenant: Tenant) -> Iterator[Part]:
         "members.csv",
         _("Its members and their roles."),
         members,
-        {"email": "user__email", "role": "role", "since": "created_at"},
+        {
+            "email": "user__email",
+            "role": "role",
+            "since": "created_at",
+            "alert_mails": "alert_mails",
+        },
     )
     invitations = Invitation.objects.filter(tenant=tenant)
     yield _table(

@@ -2,6 +2,7 @@
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from tenants import unsubscribing
 from tenants.models import Member, Role, Tenant, User
 from tenants.permissions import Act, may
 
@@ -28,6 +29,13 @@ def members_who_may(*, tenant: Tenant, act: Act) -> list[Member]:
     """
     members = Member.objects.filter(tenant=tenant, user__is_active=True).select_related("user")
     return [member for member in members if may(member, act)]
+
+
+def member_unsubscribing(*, token: str) -> Member | None:
+    """Return whom the link of an alert's mail is for; None: it is not ours, or they have left."""
+    pk = unsubscribing.member_id_of(token)
+    found = Member.objects.select_related("tenant", "user")
+    return None if pk is None else found.filter(pk=pk).first()
 
 
 def users_of_no_other(*, tenant: Tenant) -> QuerySet[User]:

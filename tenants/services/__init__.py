@@ -10,6 +10,7 @@ from tenants.services.alert_levels import Reading, level_move, levels_tell, perc
 from tenants.services.alerts import (
     LARGEST_AMOUNT,
     MOST_AMOUNTS,
+    alert_mails_choose,
     alert_raise,
     alert_settings_update,
     alerts_see,
@@ -87,6 +88,7 @@ __all__ = [
     "Reading",
     "Release",
     "account_delete",
+    "alert_mails_choose",
     "alert_raise",
     "alert_settings_update",
     "alerts_see",

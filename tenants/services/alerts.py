@@ -11,9 +11,9 @@ from django.utils.translation import override
 from tenants import queue, selectors
 from tenants.alert_types import Data, alert_type, alert_types
 from tenants.errors import Refused
-from tenants.models import Alert, AlertSettings, Tenant, User
+from tenants.models import Alert, AlertSettings, Member, Tenant, User
 from tenants.services.audit import audit_record
-from tenants.services.mails import mail_members
+from tenants.services.mails import ALERT, mail_members
 from tenants.services.webhook_events import webhook_tell
 
 MOST_PERCENTS, MOST_AMOUNTS = 10, 3
@@ -24,7 +24,8 @@ LARGEST_AMOUNT = 10**12  # minor units
 def alert_raise(*, tenant: Tenant, kind: str, key: str, data: Data, now: datetime) -> Alert | None:
     """Tell a tenant something, once per key; return None for what was told already.
 
-    Those who may do something about it get a mail, unless the tenant wants none of this kind.
+    Those who may do something about it get a mail, unless the tenant wants none of this kind, or
+    they none at all.
     """
     made = alert_type(kind)
     alert, is_new = Alert.objects.get_or_create(
@@ -43,10 +44,21 @@ def alert_raise(*, tenant: Tenant, kind: str, key: str, data: Data, now: datetim
                 "action": str(made.action),
             }
         mail_members(
-            tenant=tenant, act=made.act, kind="tenants.alert", key=f"alert:{alert.uuid}",
-            context=context, now=now,
+            tenant=tenant, act=made.act, kind=ALERT, key=f"alert:{alert.uuid}", context=context,
+            now=now,
         )  # fmt: skip
     return alert
+
+
+@transaction.atomic
+def alert_mails_choose(*, member: Member, wanted: bool, now: datetime) -> None:
+    """Have a member get alerts by mail, or none, as they wish; again changes nothing."""
+    other = Member.objects.filter(pk=member.pk).exclude(alert_mails=wanted)
+    if other.update(alert_mails=wanted):
+        audit_record(
+            action="alerts.mails_resumed" if wanted else "alerts.mails_stopped",
+            tenant=member.tenant, actor=member.user, now=now, target=member.user.email,
+        )  # fmt: skip
 
 
 @transaction.atomic

@@ -17,15 +17,17 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.template import Context, Engine
+from django.urls import reverse
 from django.utils.translation import override
 
-from tenants import queue
+from tenants import queue, unsubscribing
 from tenants.invitation_tokens import token_of
 from tenants.mail_files import files_of
-from tenants.models import Invitation, InvitationState, Mail, Role, Tenant, User
+from tenants.models import Invitation, InvitationState, Mail, Member, Role, Tenant, User
 from tenants.permissions import Act
 from tenants.selectors.members import members_who_may
 
+ALERT = "tenants.alert"  # the one kind that its readers can stop, each for themselves
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
 TRIED_FOR = timedelta(days=3)  # then whoever does not take it will not
 PERSONS_KEPT = timedelta(days=30)
@@ -76,10 +78,11 @@ def mail_members(
 ) -> list[Mail]:
     """Have a mail sent to each of a tenant's members who may do an act; return those that are new.
 
-    Whoever was told of this key is left out.
+    Whoever was told of this key is left out, and of an alert who wants none by mail.
     """
+    members = members_who_may(tenant=tenant, act=act)
     return _add_once(
-        [member.user.email for member in members_who_may(tenant=tenant, act=act)],
+        [member.user.email for member in members if kind != ALERT or member.alert_mails],
         tenant=tenant, kind=kind, key=key, language=tenant.language, context=dict(context), now=now,
     )  # fmt: skip
 
@@ -164,6 +167,8 @@ def message(mail: Mail) -> EmailMultiAlternatives:
         "issuer": settings.ISSUER_NAME,
         "site_url": settings.SITE_URL,
     }
+    stops = _way_to_stop(mail)
+    context["unsubscribe"] = stops
     with override(mail.language):
         context["role_label"] = dict(Role.choices).get(mail.context.get("role", ""))
         if mail.invitation is not None:
@@ -178,10 +183,26 @@ def message(mail: Mail) -> EmailMultiAlternatives:
     subject, _, body = text.partition("\n")
     body = re.sub(r"\n{3,}", "\n\n", body.strip())  # what blocks without text leave between them
     made = EmailMultiAlternatives(subject.strip(), f"{body}\n", to=[mail.to])
+    if stops:  # RFC 8058: mail programs have a button that posts there
+        made.extra_headers = {
+            "List-Unsubscribe": f"<{stops}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
     made.attach_alternative(html, "text/html")
     for file in files_of(mail.kind, mail.context):
         made.attach(file.name, file.content, file.media_type)
     return made
+
+
+def _way_to_stop(mail: Mail) -> str:
+    """Return the address at which an alert's reader stops alerts by mail; of other mails, none."""
+    if mail.kind != ALERT:
+        return ""
+    reader = Member.objects.filter(tenant=mail.tenant, user__email=mail.to).first()
+    if reader is None:  # they have left meanwhile
+        return ""
+    token = unsubscribing.token_of(member_id=reader.pk)
+    return settings.SITE_URL + reverse("alerts-unsubscribe", args=[token])
 
 
 def _render(kind: str, form: str, context: Mapping[str, object]) -> str:

@@ -66,6 +66,8 @@ LINKED = {
         "a[href*='/deliveries/']",
     ),
 }
+# Pages that only a mail leads to, by their routes: the link in it, as a pattern.
+MAILED = {"alerts/unsubscribe/<str:unsubscribe_token>/": r"http\S+/alerts/unsubscribe/[\w:-]+/"}
 OPERATORS = (
     "/admin/",
     "/admin/reports/",

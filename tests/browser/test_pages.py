@@ -12,9 +12,9 @@ from django.urls import resolve
 from playwright.sync_api import Browser
 
 from portal.supervisor.stack import Stack
-from tests.browser.acts import PHONE, WIDE, sign_in, sign_up
+from tests.browser.acts import PHONE, WIDE, link_mailed, sign_in, sign_up
 from tests.browser.chromium import Visitor
-from tests.browser.pages import ANYBODY, LINKED, MEMBERS, SIGNED_UP
+from tests.browser.pages import ANYBODY, LINKED, MAILED, MEMBERS, SIGNED_UP
 from tests.portal import allowed
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -117,12 +117,14 @@ def test_every_page_shuts_nobody_out(stack: Stack, browser: Browser, busy: str, 
         owner.page.wait_for_load_state("load")
         owner.look()
         opened[route] = owner.page.url
+    for link in MAILED.values():
+        owner.open(link_mailed(stack, busy, link))
     assert newcomer.close() + owner.close() == []
 
 
 def test_no_page_is_forgotten() -> None:
     addresses = (address.partition("?")[0].partition("#")[0] for address in (*ANYBODY, *MEMBERS))
-    tried = {resolve(address).route for address in addresses} | set(LINKED)
+    tried = {resolve(address).route for address in addresses} | {*LINKED, *MAILED}
     tables = (allowed.PUBLIC, allowed.OWN, allowed.PAGES, allowed.THINGS)
     readable = {route for table in tables for route, methods in table.items() if "GET" in methods}
     assert readable - tried == NO_PAGES | IN_FLOWS

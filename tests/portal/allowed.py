@@ -59,6 +59,7 @@ PUBLIC: Mapping[str, frozenset[str]] = {
     "invitations/<str:invitation_token>/join/": frozenset({"GET", "POST"}),
     "invitations/<str:invitation_token>/accept/": frozenset({"POST"}),
     "invitations/<str:invitation_token>/decline/": frozenset({"POST"}),
+    "alerts/unsubscribe/<str:unsubscribe_token>/": frozenset({"GET", "POST"}),
     "webhooks/stripe/": frozenset({"POST"}),
 }  # fmt: skip
 
@@ -106,6 +107,7 @@ PAGES: Mapping[str, Row] = {
     "settings/export.zip": {"POST": OWNER},
     "settings/alerts/": {"GET": TEAM, "POST": LEADS},
     "settings/alerts/spending/": {"POST": BUYERS},
+    "settings/alerts/mails/": {"POST": TEAM},
     "settings/security/required/": {"POST": OWNER},
     "settings/delete/": {"GET": OWNER, "POST": OWNER},
     "settings/keep/": {"POST": OWNER},

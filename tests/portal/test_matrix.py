@@ -26,6 +26,7 @@ from billing.models import Currency, SavedCard
 from conversions import backend
 from conversions.links import Link
 from conversions.models import Conversion, ConversionState, Upload
+from tenants import unsubscribing
 from tenants.invitation_tokens import token_of
 from tenants.models import ApiKey, ApiToken, Member, Role, Tenant, User, WebhookEndpoint
 from tenants.scopes import Scope
@@ -140,6 +141,7 @@ def things(db: None) -> Things:
         "alert_id": alert.uuid if alert else None,
         "invitation_id": invitation.uuid,
         "invitation_token": token_of(invitation_uuid=invitation.uuid, sendings=1),
+        "unsubscribe_token": unsubscribing.token_of(member_id=tenant.members.get(user=owner).pk),
         "member_id": tenant.members.get(role=Role.DEVELOPER).pk,
         "endpoint_id": endpoint.uuid,
         "delivery_id": webhook_test_send(endpoint=endpoint, actor=owner, now=now).uuid,
@@ -284,11 +286,11 @@ def test_what_libraries_answer_is_never_an_error(visitor: Visitor, things: Thing
 
 
 def test_no_form_is_taken_from_another_site(things: Things) -> None:
-    """But for Stripe's, which sends no cookies and signs what it says."""
+    """But for Stripe's and mail programs', which have no cookies, and bring what is signed."""
     browser = browser_of(Visitor.OWNER)
     browser.handler.enforce_csrf_checks = True
     rows = {route for table in TABLES for route, row in table.items() if "POST" in row}
     taken = {
         route for route in rows if call(browser, "POST", route, things).status_code != FORBIDDEN
     }
-    assert taken == {"webhooks/stripe/"}
+    assert taken == {"webhooks/stripe/", "alerts/unsubscribe/<str:unsubscribe_token>/"}

@@ -4,12 +4,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.core import signing
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
-from tenants import services
+from tenants import services, unsubscribing
 from tenants.alert_types import alert_type
 from tenants.errors import Refused
 from tenants.models import (
@@ -34,6 +37,7 @@ from tenants.services.quota_alerts import quota_alerts, quota_alerts_sweep
 from tenants.services.usage_unusual import expected, is_unusual, usage_unusual
 from tests.billing.races import at_once
 from tests.cast import Cast
+from tests.sessions import signed_in
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -282,3 +286,45 @@ def test_sentences_meet_as_the_language_has_it() -> None:
         for text in (alert_type("quota").text(data), alert_type("spending").text(money)):
             assert text.count("。") >= 2
             assert "。 " not in text
+
+
+class TestUnsubscribing:
+    def test_one_click_in_a_mail_program_stops_them_for_its_reader_alone(
+        self, tenant: Tenant
+    ) -> None:
+        Member.objects.filter(user__email="bob@example.com").update(role=Role.BILLING)
+        look(tenant, 85)
+        mail = message(Mail.objects.get(to="bob@example.com"))
+        link = mail.extra_headers["List-Unsubscribe"].strip("<>")
+        assert mail.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        assert link in str(mail.body)
+        path = link.partition(settings.SITE_URL)[2]
+        program = Client(enforce_csrf_checks=True)  # it has no cookies
+        page = program.get(path).content.decode()  # as a scanner of links does, too
+        assert "No more alerts of Alice Corp by mail?" in page
+        assert not Member.objects.filter(alert_mails=False).exists()
+        for _again in range(2):
+            done = program.post(path, {"List-Unsubscribe": "One-Click"})
+            assert done.status_code == 200
+            assert "No more alerts of Alice Corp come by mail" in done.content.decode()
+        (entry,) = AuditEntry.objects.filter(action="alerts.mails_stopped")
+        assert (entry.tenant, entry.actor_name) == (tenant, "bob@example.com")
+        look(tenant, 100)
+        sent = Mail.objects.order_by("id").values_list("to", flat=True)
+        assert list(sent) == ["alice@example.com", "bob@example.com", "alice@example.com"]
+
+        bob = signed_in(Member.objects.get(user__email="bob@example.com").user)
+        assert "Send me them again" in bob.get("/settings/alerts/").content.decode()
+        bob.post("/settings/alerts/mails/", {"wanted": "yes"})
+        assert not Member.objects.filter(alert_mails=False).exists()
+        assert AuditEntry.objects.filter(action="alerts.mails_resumed").count() == 1
+
+    def test_no_link_but_ours_and_of_no_other_mail(self, cast: Cast) -> None:
+        member = Member.objects.get(user=cast.bob)
+        token = unsubscribing.token_of(member_id=member.pk)
+        member.delete()
+        for each in (token, token[:-1], signing.Signer().sign("1")):  # left; cut; for another use
+            assert Client().post(f"/alerts/unsubscribe/{each}/").status_code == 404
+        services.tenant_leave(tenant=cast.alice_corp, actor=cast.alice, now=NOW)
+        mail = message(Mail.objects.get(kind="tenants.closing"))
+        assert mail.extra_headers == {}
