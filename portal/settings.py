@@ -205,6 +205,7 @@ SOCIALACCOUNT_STORE_TOKENS = False  # nothing is asked of the provider later
 
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True  # else whoever has a session for a moment takes them unnoticed
 MFA_ADAPTER = "portal.second_factors.SecondFactorAdapter"
 MFA_FORMS = {"add_webauthn": "portal.forms_security.PasskeyForm"}
 # Browsers offer passkeys without TLS at localhost alone, and there fido2 has to be told so.

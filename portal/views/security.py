@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.account.views import EmailView, PasswordSetView
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.views import view_recovery_codes
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
@@ -17,6 +18,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import RedirectView
 
@@ -50,6 +52,7 @@ def _factors(request: HttpRequest) -> dict[str, Any]:
     return {
         "app": one.get(Authenticator.Type.TOTP),
         "codes_left": len(left),
+        "codes_unseen": codes is not None and not codes.wrap().did_view,
         "has_codes": codes is not None,
         "passkeys": [each for each in mine if each.type == Authenticator.Type.WEBAUTHN],
     }
@@ -132,6 +135,11 @@ urlpatterns = [
     path("settings/security/required/", factor_require, name="factor-require"),
     path("accounts/email/", AddressesView.as_view(), name="account_email"),
     path("accounts/password/set/", PasswordView.as_view(), name="account_set_password"),
+    path(
+        "accounts/2fa/recovery-codes/",
+        never_cache(view_recovery_codes),
+        name="mfa_view_recovery_codes",
+    ),
     # allauth's lists of the same lead here.
     path("accounts/2fa/", RedirectView.as_view(pattern_name="security"), name="mfa_index"),
     path(
