@@ -4,10 +4,9 @@ Looked for as often as usage is read, among those who have a cap or chose amount
 however many they are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from django.db import transaction
 from django.db.models import Q
 
 import tenants.selectors
@@ -36,46 +35,30 @@ def spending_alerts(*, now: datetime) -> int:
     return tenants.services.levels_tell(
         kind=SPENDING,
         tenant_ids=watched.order_by("pk").values_list("pk", flat=True).iterator(),
-        read=lambda ids: {pk: reading for pk, reading, _cost in _readings(ids, now)},
-        tell=lambda pk: _tell(pk, now),
+        read=lambda ids: dict(_readings(ids, now)),
+        name=_name,
+        now=now,
     )
 
 
-@transaction.atomic
-def _tell(tenant_id: int, now: datetime) -> bool:
-    """Look again at a tenant that is locked, so that what was read is what stands."""
-    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
-    for _pk, reading, cost in _readings([tenant_id], now):
-        crossing = tenants.services.level_move(tenant=tenant, kind=SPENDING, reading=reading)
-        if crossing is None:
-            return False
-        name = crossing.threshold
-        is_percent = name.endswith(_PERCENT)
-        data = {
-            "percent": int(name.removesuffix(_PERCENT)) if is_percent else None,
-            "amount": None if is_percent else int(name.removeprefix(_AMOUNT)),
-            "spent": cost,
-            "cap": reading.limit,
-            "currency": Customer.objects.get(tenant=tenant).currency,
-            "month": f"{reading.period.start:%Y-%m}",
-        }
-        alert = tenants.services.alert_raise(
-            tenant=tenant, kind=SPENDING, key=crossing.key, data=data, now=now
-        )
-        return alert is not None
-    return False
+def _name(threshold: str) -> dict[str, int | None]:
+    """Return what an alert says of a threshold: a percent of the cap, or an amount."""
+    if threshold.endswith(_PERCENT):
+        return {"percent": int(threshold.removesuffix(_PERCENT)), "amount": None}
+    return {"percent": None, "amount": int(threshold.removeprefix(_AMOUNT))}
 
 
-def _readings(ids: Iterable[int], now: datetime) -> Iterator[tuple[int, Reading, int]]:
-    """Yield what each tenant's month stands at, by its id, and what that costs.
+def _readings(ids: list[int], now: datetime) -> Iterator[tuple[int, Reading]]:
+    """Yield what each tenant's month stands at, by its id.
 
     A cap is reached where its requests are: what they cost may be a little less.
     """
-    ids = list(ids)
     month = month_of(now.astimezone(UTC).date())
     spent = requests_spent(tenant_ids=ids, month=month)
     caps = {cap.tenant_id: cap for cap in SpendingCap.objects.filter(tenant__in=Ids(ids))}
     settings = tenants.selectors.alert_settings_of(tenant_ids=ids)
+    customers = Customer.objects.filter(tenant__in=Ids(ids))
+    currencies = dict(customers.values_list("tenant", "currency"))
     for pk, by_subscription in spent.items():
         cost = value = sum(each.cost for each in by_subscription.values())
         thresholds = {f"{_AMOUNT}{amount}": amount for amount in settings[pk].spending_amounts}
@@ -90,4 +73,10 @@ def _readings(ids: Iterable[int], now: datetime) -> Iterator[tuple[int, Reading,
             )
             if used >= cap.requests:
                 value = max(cost, cap.amount)
-        yield pk, Reading(month, value, cap.amount if cap else None, thresholds), cost
+        data = {
+            "spent": cost,
+            "cap": cap.amount if cap else None,
+            "currency": currencies.get(pk),
+            "month": f"{month.start:%Y-%m}",
+        }
+        yield pk, Reading(month, value, thresholds, data)

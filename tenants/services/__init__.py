@@ -6,7 +6,7 @@ nor to anybody else but those in `webhook_delivery`, which workers alone call.
 """
 
 from tenants.services.accounts import account_delete
-from tenants.services.alert_levels import Reading, level_move, levels_tell, percents_of
+from tenants.services.alert_levels import Reading, levels_tell, percents_of
 from tenants.services.alerts import (
     LARGEST_AMOUNT,
     MOST_AMOUNTS,
@@ -113,7 +113,6 @@ __all__ = [
     "invitation_withdraw",
     "kinds_mailed",
     "leaving_parts_do",
-    "level_move",
     "levels_tell",
     "live_record",
     "mail_add",

@@ -159,7 +159,7 @@ class TestQuota:
         use(tenant, 80)
         use(cast.charlie_corp, 80)
         with monkeypatch.context() as patch:
-            patch.setattr("tenants.services.quota_alerts.alert_raise", failing)
+            patch.setattr("tenants.services.alert_levels.alert_raise", failing)
             assert quota_alerts_sweep(now=NOW) == 1
         assert (told(tenant), told(cast.charlie_corp)) == ([], [80])
         assert quota_alerts_sweep(now=NOW) == 1
@@ -173,6 +173,16 @@ class TestQuota:
                 quota_alerts(tenant_ids=ids, now=NOW)
             counts.append(len(queries))
         assert counts[0] == counts[1] <= 10
+
+    def test_who_is_told_with_others_is_read_with_others(self, tenant: Tenant, cast: Cast) -> None:
+        counts = []
+        for used, each in ((50, [tenant]), (80, [tenant, cast.charlie_corp])):
+            for one in each:
+                use(one, used)
+            with CaptureQueriesContext(connection) as queries:
+                quota_alerts(tenant_ids=[one.pk for one in each], now=NOW)
+            counts.append(sum("SAVEPOINT" not in query["sql"] for query in queries))
+        assert counts[1] - counts[0] <= 8  # what is written, and to whom mails go
 
 
 @pytest.mark.django_db(transaction=True)
