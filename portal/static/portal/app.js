@@ -100,7 +100,15 @@ function signFor(form) {
   }
 }
 
-// A form that changes something is sent once: the second click of a double click is dropped.
+const AGAIN_AFTER = 10_000; // ms
+
+function release(form) {
+  delete form.dataset.sent;
+  form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+}
+
+// A form that changes something is sent once: the second click of a double click is dropped. One that is answered with a
+// file leaves its page as it is, and can be sent again a little later.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || event.defaultPrevented) {
@@ -113,6 +121,7 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   signFor(form);
   event.submitter?.setAttribute("aria-busy", "true");
+  setTimeout(release, AGAIN_AFTER, form);
 });
 
 // The back button may bring a page back as it was left, with its forms marked as sent.
@@ -121,8 +130,7 @@ addEventListener("pageshow", (event) => {
     return;
   }
   for (const form of document.querySelectorAll("form[data-sent]")) {
-    delete form.dataset.sent;
-    form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+    release(form);
   }
 });
 
