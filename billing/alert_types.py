@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy
 from billing.money import display
 from tenants.alert_types import AlertType, Data, register, sentences
 from tenants.permissions import Act
+from tenants.scopes import Scope
 
 SPENDING, PAYMENT_FAILED = "spending", "payment_failed"
 
@@ -41,6 +42,7 @@ register(
         gettext_lazy("See what it costs"),
         lambda _data: reverse("billing"),
         Act.BUY,
+        Scope.BILLING_READ,
         news="spending.threshold",
     ),
     AlertType(
@@ -58,6 +60,7 @@ register(
         gettext_lazy("Pay the invoice"),
         lambda data: reverse("billing-invoice-pay", args=[data["invoice"]]),
         Act.BUY,
+        Scope.BILLING_READ,
         mailed=False,
     ),
 )

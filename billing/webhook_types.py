@@ -29,7 +29,7 @@ register(
     ),
     EventType(
         "spending.threshold",
-        Scope.ALERTS_READ,
+        Scope.BILLING_READ,
         _("A part of the spending cap is used, or a month's requests cost so much (before tax)."),
         {
             "alert": "4f0c9e0b-7c55-4f4a-9a51-2d1d3c1b8e55",

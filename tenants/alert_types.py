@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tenants.permissions import Act
+from tenants.scopes import Scope
 
 Data = dict[str, Any]
 Words = Callable[[Data], str]
@@ -28,8 +29,9 @@ QUOTA, UNUSUAL, KEY_EXPIRES = "quota", "unusual_usage", "key_expires"
 class AlertType:
     """A kind of alerts: what it is about, what one says, and the one thing to do about it.
 
-    `act` is what those who get the mail may do. `news` is its type of webhook event; it has none
-    where other news say the same, as it is not `mailed` where another mail does.
+    `act` is what those who get the mail may do, `scope` that by which the management API reads the
+    same, without which a token does not see what an alert says. `news` is its type of webhook
+    event; it has none where other news say the same, as it is not `mailed` where another mail does.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class AlertType:
     action: str | Promise
     path: Words
     act: Act
+    scope: Scope
     news: str = ""
     mailed: bool = True
 
@@ -115,6 +118,7 @@ register(
         gettext_lazy("Buy more requests"),
         lambda _data: reverse("billing-extensions"),
         Act.BUY,
+        Scope.ALERTS_READ,
         news="quota.threshold",
     ),
     AlertType(
@@ -128,6 +132,7 @@ register(
         gettext_lazy("See the usage"),
         lambda _data: reverse("usage"),
         Act.CHANGE_KEYS,
+        Scope.ALERTS_READ,
         news="usage.unusual",
     ),
     AlertType(
@@ -142,6 +147,7 @@ register(
         gettext_lazy("Your API keys"),
         lambda _data: reverse("keys"),
         Act.CHANGE_KEYS,
+        Scope.KEYS_READ,
         mailed=False,
     ),
 )

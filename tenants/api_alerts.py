@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from tenants import selectors, services
 from tenants.alert_types import alert_type
-from tenants.callers import TenantView
+from tenants.callers import Caller, TenantView
 from tenants.models import Alert, AlertSettings
 from tenants.pagination import PageQuerySerializer, page_of
 from tenants.scopes import Scope
@@ -23,17 +23,27 @@ MONEY = frozenset({"spending_percents", "spending_amounts"})
 
 
 class AlertSerializer(serializers.Serializer[Any]):
-    """An alert. `figures` are those of the webhook event that tells the same; `title` says it."""
+    """An alert. `figures` are those of the webhook event that tells the same; `title` says it. Both
+    are null to a token without the scope that reads the same elsewhere: money takes `billing:read`,
+    keys take `keys:read`.
+    """
 
     id = serializers.UUIDField(source="uuid")
     kind = serializers.CharField()
     title = serializers.SerializerMethodField()
-    figures = serializers.DictField(source="data")
+    figures = serializers.DictField(source="data", allow_null=True)
     raised_at = serializers.DateTimeField()
     seen_at = serializers.DateTimeField(allow_null=True)
 
-    def get_title(self, alert: Alert) -> str:
+    def get_title(self, alert: Alert) -> str | None:
         return alert_type(alert.kind).title(alert.data)
+
+
+def _told(alert: Alert, caller: Caller) -> dict[str, Any]:
+    body: dict[str, Any] = AlertSerializer(alert).data
+    if alert_type(alert.kind).scope not in caller.scopes:
+        body |= {"title": None, "figures": None}
+    return body
 
 
 class AlertsQuerySerializer(PageQuerySerializer):
@@ -43,7 +53,9 @@ class AlertsQuerySerializer(PageQuerySerializer):
 
 
 class AlertSettingsSerializer(serializers.Serializer[Any]):
-    """When, and how, the organisation is told. What is left out of a change stays as it is."""
+    """When, and how, the organisation is told. What is left out of a change stays as it is. What is
+    about spending is not told to a token without `billing:read`.
+    """
 
     quota_percents = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=100), required=False,
@@ -76,11 +88,12 @@ class AlertsView(TenantView):
         """List what the organisation was told, newest first; the Link header leads to older."""
         asked = AlertsQuerySerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
-        found = selectors.alerts(tenant=self.caller(request).tenant)
+        caller = self.caller(request)
+        found = selectors.alerts(tenant=caller.tenant)
         if asked.validated_data["unseen"]:
             found = found.filter(seen_at=None)
         page, headers = page_of(found, at="raised_at", request=request)
-        return Response(AlertSerializer(page, many=True).data, headers=headers)
+        return Response([_told(alert, caller) for alert in page], headers=headers)
 
 
 class AlertSeeView(TenantView):
@@ -95,7 +108,7 @@ class AlertSeeView(TenantView):
             tenant=caller.tenant, alert=alert, actor=caller.user, now=timezone.now()
         )
         alert.refresh_from_db()
-        return Response(AlertSerializer(alert).data)
+        return Response(_told(alert, caller))
 
 
 class AlertSettingsView(TenantView):
@@ -104,7 +117,8 @@ class AlertSettingsView(TenantView):
     @extend_schema(summary="Read the alerts' settings", responses=AlertSettingsSerializer)
     def get(self, request: Request) -> Response:
         """Return when, and how, the organisation is told."""
-        return _settings(selectors.alert_settings(tenant=self.caller(request).tenant))
+        caller = self.caller(request)
+        return _settings(selectors.alert_settings(tenant=caller.tenant), caller)
 
     @extend_schema(
         summary="Change the alerts' settings",
@@ -127,18 +141,18 @@ class AlertSettingsView(TenantView):
         found = services.alert_settings_update(
             tenant=caller.tenant, actor=caller.user, now=timezone.now(), **asked.validated_data
         )
-        return _settings(found)
+        return _settings(found, caller)
 
 
-def _settings(found: AlertSettings) -> Response:
-    return Response(
-        {
-            "quota_percents": found.quota_percents,
-            "spending_percents": found.spending_percents,
-            "spending_amounts": found.spending_amounts,
-            "mailed": services.kinds_mailed(found),
-        }
-    )
+def _settings(found: AlertSettings, caller: Caller) -> Response:
+    told = {
+        "quota_percents": found.quota_percents,
+        "spending_percents": found.spending_percents,
+        "spending_amounts": found.spending_amounts,
+        "mailed": services.kinds_mailed(found),
+    }
+    hidden = frozenset() if Scope.BILLING_READ in caller.scopes else MONEY
+    return Response({name: value for name, value in told.items() if name not in hidden})
 
 
 urlpatterns = [

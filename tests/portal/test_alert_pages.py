@@ -10,8 +10,10 @@ from django.utils import timezone
 from billing import services as billing_services
 from billing.models import Currency
 from tenants import services
+from tenants.alert_types import alert_types
 from tenants.models import Alert, AlertSettings, AuditEntry, Member, Role, Tenant
 from tenants.scopes import Scope
+from tenants.webhook_types import event_types
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -165,3 +167,51 @@ class TestApi:
         assert change(robot, {"spending_amounts": [30]}).json()["scope"] == "billing:write"
         assert change(robot, {"quota_percents": [90]}).status_code == 200
         assert AlertSettings.objects.get().spending_amounts == [20]
+
+    def test_what_an_alert_says_takes_the_scope_of_what_it_is_about(self, cast: Cast) -> None:
+        now, path = timezone.now(), "/api/v1/alerts/"
+        figures = {
+            "percent": 80, "amount": None, "spent": 4010, "cap": 5000, "currency": "USD",
+            "month": "2026-11",
+        }  # fmt: skip
+        tell(cast.alice_corp, 80)
+        for kind, data in (
+            ("spending", figures),
+            ("payment_failed", {"invoice": "2026-1", "amount": 2900, "currency": "USD"}),
+            ("key_expires", {"name": "secret project", "last_day": "2026-12-01"}),
+        ):
+            services.alert_raise(tenant=cast.alice_corp, kind=kind, key=kind, data=data, now=now)
+
+        def robot(*scopes: Scope) -> Client:
+            _token, value = services.api_token_create(
+                tenant=cast.alice_corp, user=None, name="robot", scopes=set(scopes), days=1,
+                actor=cast.alice, now=now,
+            )  # fmt: skip
+            return Client(headers={"authorization": f"Bearer {value}"})
+
+        def told(client: Client) -> set[str]:
+            listed = client.get(path).json()
+            assert len(listed) == 4
+            for each in listed:
+                assert (each["figures"] is None) == (each["title"] is None)
+            return {each["kind"] for each in listed if each["title"]}
+
+        assert told(robot(Scope.ALERTS_READ)) == {"quota"}
+        assert told(robot(Scope.ALERTS_READ, Scope.KEYS_READ)) == {"quota", "key_expires"}
+        buyer = robot(Scope.ALERTS_READ, Scope.BILLING_READ)
+        assert told(buyer) == {"quota", "spending", "payment_failed"}
+        for person in (cast.alice, cast.bob):  # every role may see what things cost
+            assert len(told(client_of(person))) == 4
+            assert "80 % of your spending cap" in client_of(person).get("/alerts/").content.decode()
+
+        clerk = robot(Scope.ALERTS_WRITE, Scope.ALERTS_READ)
+        spending = Alert.objects.get(kind="spending")
+        seen = clerk.post(f"{path}{spending.uuid}/seen/").json()
+        assert (seen["figures"], seen["title"]) == (None, None)
+        assert seen["seen_at"]
+        assert clerk.get(f"{path}settings/").json().keys() == {"quota_percents", "mailed"}
+        assert "spending_amounts" in buyer.get(f"{path}settings/").json()
+        hears = {each.name: each.scope for each in event_types()}
+        for each in alert_types():
+            if each.news:
+                assert hears[each.news] == each.scope
