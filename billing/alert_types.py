@@ -5,9 +5,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.money import display
-from tenants.alert_types import AlertType, Data, register, sentences
+from tenants.alert_types import AlertType, Data, register
 from tenants.permissions import Act
 from tenants.scopes import Scope
+from tenants.sentences import sentences
 
 SPENDING, PAYMENT_FAILED = "spending", "payment_failed"
 

@@ -27,6 +27,7 @@ from billing.services.credit_notes import credit_note_issue
 from billing.services.creditable import fee_line, fee_taken_back, lines_creditable
 from billing.services.refunds import credit_note_refund, refund_refusal, refund_request
 from tenants.models import User
+from tenants.sentences import sentences
 
 _MINOR_UNITS = gettext_lazy("In minor units: 2900 is $29.00, 4500 is ¥4,500.")
 
@@ -86,9 +87,8 @@ class CreditNoteForm(MoneyForm):
                 )
         if fee and back:
             said = _("A change of plan has taken back %(amount)s of its fee.")
-            self.fields[f"line_{fee.position}"].help_text += " " + said % {
-                "amount": self._money(back)
-            }
+            field = self.fields[f"line_{fee.position}"]
+            field.help_text = sentences(str(field.help_text), said % {"amount": self._money(back)})
         self.fields["reason"] = forms.CharField(
             label=_("reason"), max_length=200, widget=UnfoldAdminTextInputWidget
         )
@@ -126,9 +126,8 @@ class CreditNoteForm(MoneyForm):
             "credit": self._money(-note.total - off - back - before),
         }
         if before:
-            text += " " + _("The payer has %(amount)s of it back already.") % {
-                "amount": self._money(before)
-            }
+            had = _("The payer has %(amount)s of it back already.")
+            text = sentences(text, had % {"amount": self._money(before)})
         return text
 
 
@@ -156,7 +155,9 @@ class RefundForm(MoneyForm):
                 for pk, (one, most) in self.payments.items()
             ],
             widget=UnfoldAdminSelectWidget,
-            help_text=" ".join(refusals) or _("Where there is none, issue a credit note first."),
+            help_text=sentences(*refusals)
+            if refusals
+            else _("Where there is none, issue a credit note first."),
         )
         self.fields["amount"] = forms.IntegerField(
             label=_("amount"),
@@ -214,7 +215,6 @@ class BankTransferForm(MoneyForm):
             "over": self._money(amount - used - again),
         }
         if again:
-            text += " " + _("%(amount)s makes good what the payer got back.") % {
-                "amount": self._money(again)
-            }
+            good = _("%(amount)s makes good what the payer got back.")
+            text = sentences(text, good % {"amount": self._money(again)})
         return text

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from tenants.permissions import Act
 from tenants.scopes import Scope
+from tenants.sentences import sentences
 
 Data = dict[str, Any]
 Words = Callable[[Data], str]
@@ -73,11 +74,6 @@ def number(count: int) -> str:
 def day(iso: str) -> str:
     """Write a day likewise."""
     return date_format(date.fromisoformat(iso), "DATE_FORMAT")
-
-
-def sentences(first: str, second: str) -> str:
-    """Join two sentences as the current language does: Japanese has no space between them."""
-    return _("%(first)s %(second)s") % {"first": first, "second": second}
 
 
 def _quota_title(data: Data) -> str:

@@ -27,6 +27,7 @@ from billing.services.taxes import tax_rows, taxes_read
 from billing.taxes import Tax, credit_tax_of
 from tenants.errors import Refused
 from tenants.models import User
+from tenants.sentences import sentences
 
 
 @transaction.atomic
@@ -117,7 +118,7 @@ def _refusal(invoice: Invoice, refusal: Refused) -> Refused:
     if not back:
         return refusal
     text = _("A change of plan has taken back %(amount)s of its fee.")
-    return Refused(f"{refusal} {text % {'amount': display(back, invoice.currency)}}")
+    return Refused(sentences(str(refusal), text % {"amount": display(back, invoice.currency)}))
 
 
 def _taken(

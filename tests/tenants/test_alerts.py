@@ -31,6 +31,7 @@ from tenants.models import (
     UsageDay,
     WebhookEndpoint,
 )
+from tenants.sentences import sentences
 from tenants.services import alert_levels, alerts
 from tenants.services.mails import message
 from tenants.services.quota_alerts import quota_alerts, quota_alerts_sweep
@@ -287,6 +288,10 @@ class TestUnusual:
 
 
 def test_sentences_meet_as_the_language_has_it() -> None:
+    with override("en"):
+        assert sentences("One.", "Two.", "Three.") == "One. Two. Three."
+    with override("ja"):
+        assert sentences("一。", "二。", "三。") == "一。二。三。"
     data = {"threshold": 100, "used": 100, "limit": 100, "period_end": "2026-11-30"}
     money = {"spent": 100, "cap": 100, "currency": "JPY"}
     with override("en"):
