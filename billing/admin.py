@@ -24,7 +24,7 @@ from billing.admin_export import export_csv, export_json
 from billing.admin_invoice_acts import InvoiceActs
 from billing.admin_invoice_parts import InvoiceLineInline, InvoiceTaxInline, PaymentInline
 from billing.admin_ledger import PostingAdmin, RefundAdmin  # noqa: F401  (they register)
-from billing.admin_money import money
+from billing.admin_money import MoneyAdmin, money
 from billing.admin_reconciliation import ReconciliationAdmin  # noqa: F401  (it registers)
 from billing.admin_sign_up import SignUpRequestAdmin  # noqa: F401  (it registers)
 from billing.admin_tax import TaxRateAdmin  # noqa: F401  (it registers)
@@ -38,7 +38,6 @@ from billing.models import (
     SavedCard,
     Subscription,
 )
-from billing.money import display
 from billing.pdf import invoice_pdf
 from tenants.admin_tools import ReadOnly, operator
 from tenants.errors import Refused
@@ -94,8 +93,11 @@ class CustomerAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, ModelAdmin):
-    list_display = ["created_at", "tenant_link", "description", "price", "state", "decline_message"]
+class OrderAdmin(MoneyAdmin):
+    amounts = {"amount": money("amount", _("price")), "tax": money("tax", _("tax"))}
+    list_display = [
+        "created_at", "tenant_link", "description", amounts["amount"], "state", "decline_message",
+    ]  # fmt: skip
     list_filter = ["state", "purpose", "currency"]
     search_fields = ["uuid", "tenant__uuid", "tenant__name", "checkout_session_id",
                      "payment_intent_id"]  # fmt: skip
@@ -117,10 +119,6 @@ class OrderAdmin(ReadOnly, ModelAdmin):
     @admin.display(description=_("tenant"))
     def tenant_link(self, order: Order) -> str:
         return _tenant_link(order.tenant)
-
-    @admin.display(description=_("price"))
-    def price(self, order: Order) -> str:
-        return display(order.amount, order.currency)
 
     @admin.action(description=_("Ask Stripe about these orders"), permissions=["act"])
     def ask_stripe(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
@@ -195,16 +193,12 @@ class InvoiceAdmin(InvoiceActs, ReadOnly, ModelAdmin):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, ModelAdmin):
+class PaymentAdmin(MoneyAdmin):
+    amounts = {"amount": money("amount", _("amount"))}
     list_display = [
-        "created_at",
-        "invoice",
-        "attempt",
-        "amount_display",
-        "state",
-        "failure_message",
+        "created_at", "invoice", "attempt", amounts["amount"], "state", "failure_message",
         disputes_of,
-    ]
+    ]  # fmt: skip
     list_filter = ["state", ("disputes", admin.EmptyFieldListFilter), "currency"]
     search_fields = ["payment_intent_id", "invoice__tenant__name", "invoice__tenant__uuid"]
     list_select_related = ["invoice"]
@@ -212,7 +206,3 @@ class PaymentAdmin(ReadOnly, ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
         payments: QuerySet[Payment] = super().get_queryset(request)
         return payments.prefetch_related("disputes")
-
-    @admin.display(description=_("amount"))
-    def amount_display(self, payment: Payment) -> str:
-        return display(payment.amount, payment.currency)

@@ -2,27 +2,23 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
+from billing.admin_money import MoneyAdmin, money
 from billing.models import BalanceTransaction
-from billing.money import display
-from tenants.admin_tools import ReadOnly
 
 
 @admin.register(BalanceTransaction)
-class BalanceTransactionAdmin(ReadOnly, ModelAdmin):
+class BalanceTransactionAdmin(MoneyAdmin):
+    amounts = {
+        "amount": money("amount", _("amount")),
+        "fee": money("fee", _("fee")),
+        "net": money("net", _("net")),
+        "source_amount": money("source_amount", _("source's amount"), currency="source_currency"),
+    }
     list_display = [
-        "created_at", "type", "amount_display", "fee_display", "source_id", "payout_id",
+        "created_at", "type", amounts["amount"], amounts["fee"], "source_id", "payout_id",
         "booked_at",
     ]  # fmt: skip
     list_filter = ["type", ("booked_at", admin.EmptyFieldListFilter), "currency"]
     search_fields = ["stripe_id", "source_id", "payment_intent_id", "payout_id"]
     date_hierarchy = "created_at"
-
-    @admin.display(description=_("amount"))
-    def amount_display(self, row: BalanceTransaction) -> str:
-        return display(row.amount, row.currency)
-
-    @admin.display(description=_("fee"))
-    def fee_display(self, row: BalanceTransaction) -> str:
-        return display(row.fee, row.currency)

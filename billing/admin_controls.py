@@ -9,22 +9,19 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
 from billing import services
+from billing.admin_money import MoneyAdmin, money
 from billing.models import AutoTopUp, CapChange, SpendingCap
-from billing.money import display
 from tenants.admin_tools import ReadOnly, operator
 
 
 @admin.register(SpendingCap)
-class SpendingCapAdmin(ReadOnly, ModelAdmin):
-    list_display = ["tenant", "amount_display", "requests", "set_at"]
+class SpendingCapAdmin(MoneyAdmin):
+    amounts = {"amount": money("amount", _("amount"))}
+    list_display = ["tenant", amounts["amount"], "requests", "set_at"]
     list_filter = ["currency"]
     search_fields = ["tenant__name", "tenant__uuid"]
     list_select_related = ["tenant"]
     actions = ["lift"]
-
-    @admin.display(description=_("amount"), ordering="amount")
-    def amount_display(self, cap: SpendingCap) -> str:
-        return display(cap.amount, cap.currency)
 
     @admin.action(description=_("Lift the spending caps"), permissions=["act"])
     def lift(self, request: HttpRequest, caps: QuerySet[SpendingCap]) -> None:

@@ -6,18 +6,21 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
 from billing import payments
+from billing.admin_money import MoneyAdmin, money
 from billing.models import Dispute
-from billing.money import display
-from tenants.admin_tools import ReadOnly
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ReadOnly, ModelAdmin):
+class DisputeAdmin(MoneyAdmin):
+    amounts = {
+        "amount": money("amount", _("amount")),
+        "reinstated": money("reinstated", _("reinstated")),
+        "owed_back": money("owed_back", _("owed already")),
+    }
     list_display = [
-        "opened_at", "paid", "amount_display", "reason", "status", "evidence_due_by", "at_stripe",
+        "opened_at", "paid", amounts["amount"], "reason", "status", "evidence_due_by", "at_stripe",
     ]  # fmt: skip
     list_filter = ["status", ("closed_at", admin.EmptyFieldListFilter), "currency"]
     search_fields = [
@@ -34,10 +37,6 @@ class DisputeAdmin(ReadOnly, ModelAdmin):
         name = "invoice" if dispute.payment else "order"
         url = reverse(f"admin:billing_{name}_change", args=[of.pk if of else None])
         return format_html('<a href="{}">{}</a>', url, of)
-
-    @admin.display(description=_("amount"))
-    def amount_display(self, dispute: Dispute) -> str:
-        return display(dispute.amount, dispute.currency)
 
     @admin.display(description=_("answer it"))
     def at_stripe(self, dispute: Dispute) -> str:

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
+from billing.admin_money import MoneyAdmin, money
 from billing.models import Entry, Posting, Refund
 from billing.money import display
 from tenants.admin_tools import ReadOnly
@@ -16,12 +17,8 @@ from tenants.admin_tools import ReadOnly
 class EntryInline(ReadOnly, TabularInline):
     model = Entry
     extra = 0
-    fields = ["account", "amount_display"]
+    fields = ["account", money("amount", _("amount"), currency="posting.currency")]
     readonly_fields = fields
-
-    @admin.display(description=_("amount"))
-    def amount_display(self, entry: Entry) -> str:
-        return display(entry.amount, entry.posting.currency)
 
 
 @admin.register(Posting)
@@ -45,9 +42,13 @@ class PostingAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnly, ModelAdmin):
+class RefundAdmin(MoneyAdmin):
+    amounts = {
+        "amount": money("amount", _("amount"), currency="payment.currency"),
+        "owed_back": money("owed_back", _("owed already"), currency="payment.currency"),
+    }
     list_display = [
-        "created_at", "payment", "amount_display", "made_at_stripe", "state", "reason",
+        "created_at", "payment", amounts["amount"], "made_at_stripe", "state", "reason",
         "failure_message",
     ]  # fmt: skip
     list_filter = ["state", "made_at_stripe", "payment__currency"]
@@ -57,7 +58,3 @@ class RefundAdmin(ReadOnly, ModelAdmin):
     ]  # fmt: skip
     list_select_related = ["payment__invoice"]
     date_hierarchy = "created_at"
-
-    @admin.display(description=_("amount"))
-    def amount_display(self, refund: Refund) -> str:
-        return display(refund.amount, refund.payment.currency)

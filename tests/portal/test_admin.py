@@ -192,3 +192,22 @@ def test_who_may_only_view_tenants_neither_stops_nor_resumes_them(cast: Cast) ->
         viewer.post(address, chosen)
     assert Hold.objects.get(lifted_at=None).tenant == held
     assert list(Tenant.objects.values_list("pk", "reconcile_revision")) == before
+
+
+def test_what_is_only_shown_is_shown_as_money(rf: RequestFactory) -> None:
+    request = rf.get("/")
+    request.user = User(is_superuser=True, is_staff=True)
+    raw = []
+    for model, site in admin.site._registry.items():
+        if model._meta.app_label != "billing":
+            continue
+        for page in (site, *site.get_inline_instances(request)):
+            if page.has_change_permission(request):
+                continue
+            shown = flatten_fieldsets(page.get_fieldsets(request))
+            raw += [
+                str(field)
+                for field in page.model._meta.concrete_fields
+                if field.name in shown and "minor units" in str(field.verbose_name)
+            ]
+    assert raw == []
