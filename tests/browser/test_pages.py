@@ -1,4 +1,4 @@
-"""Every page with axe, at 360 px, and for errors: in English and light, in Japanese and dark.
+"""Every page with axe, at 360 and 768 px, and for errors: English and light, Japanese and dark.
 
 What it finds is collected: one run tells all of it.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import resolve
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
 from portal.supervisor.stack import Stack
 from tests.browser.acts import PHONE, WIDE, link_mailed, sign_in, sign_up
@@ -21,6 +21,14 @@ LOOKS: dict[str, dict[str, Any]] = {
     "english": {"viewport": WIDE, "color_scheme": "light"},
     "japanese": {"viewport": PHONE, "color_scheme": "dark", "locale": "ja-JP"},
 }
+
+TABLET: ViewportSize = {"width": 768, "height": 1024}
+# The names of tables that have to be scrolled sideways before their rows' buttons are seen.
+CUT = """
+  () => [...document.querySelectorAll(".table-wrap:has(.table__actions)")]
+    .filter((table) => table.scrollWidth > table.clientWidth)
+    .map((table) => table.ariaLabel)
+"""
 
 # What GET answers with that is no page: files, parts of pages, ways to elsewhere, machines' words.
 NO_PAGES = {
@@ -84,10 +92,13 @@ class Trial:
             self.found.append(f"{self.page.url}\n{results.generate_report()}")
         wide = self.page.viewport_size
         assert wide is not None
-        self.page.set_viewport_size(PHONE)
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        if width > PHONE["width"]:
-            self.found.append(f"{self.page.url} is {width} px wide at {PHONE['width']} px")
+        for size in (PHONE, TABLET):
+            self.page.set_viewport_size(size)
+            width = self.page.evaluate("document.documentElement.scrollWidth")
+            if width > size["width"]:
+                self.found.append(f"{self.page.url} is {width} px wide at {size['width']} px")
+            if cut := self.page.evaluate(CUT):
+                self.found.append(f"{self.page.url} hides buttons of {cut} at {size['width']} px")
         self.page.set_viewport_size(wide)
 
     def close(self) -> list[str]:
