@@ -334,18 +334,21 @@ def api_key_delete(*, key_id: str) -> None:
 def api_key_attach(*, plan_id: str, key_id: str) -> None:
     """Join a key to a usage plan; joined already is as good.
 
-    Raise GatewayRefused where the key is in another plan of the same stage.
+    AWS refuses a key that is in another plan of the same stage. Ours is where an earlier attempt
+    put it, whose answer never came: it is taken out of that one.
     """
+    plan_key: dict[str, Any] = {"usagePlanId": plan_id, "keyId": key_id, "keyType": "API_KEY"}
     try:
-        _call("create_usage_plan_key", usagePlanId=plan_id, keyId=key_id, keyType="API_KEY")
+        _call("create_usage_plan_key", **plan_key)
     except GatewayRefused:
-        try:
-            _call("get_usage_plan_key", usagePlanId=plan_id, keyId=key_id)
-        except GatewayNotFound:
-            pass
-        else:
+        joined = [each["id"] for each in _call("get_usage_plans", keyId=key_id)["items"]]
+        if plan_id in joined:
             return
-        raise
+        if not joined:
+            raise
+        for other in joined:
+            api_key_detach(plan_id=other, key_id=key_id)
+        _call("create_usage_plan_key", **plan_key)
 
 
 def api_key_detach(*, plan_id: str, key_id: str) -> None:

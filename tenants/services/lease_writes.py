@@ -120,6 +120,13 @@ def lease_close(*, version: ApiKeyVersion, now: datetime) -> None:
     Lease.objects.filter(version=version, closed_at=None).update(closed_at=now)
 
 
+def lease_is_closed(*, version: ApiKeyVersion, mirror: GatewayPlan) -> bool:
+    """Say whether a version was about to leave a plan, if it has not left it."""
+    current = Lease.objects.filter(version=version, gateway_plan=mirror)
+    lease = current.order_by("-entitlement__period_start").first()
+    return lease is not None and lease.closed_at is not None
+
+
 def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
     """Note that a version is about to be enabled; return whether it may be.
 

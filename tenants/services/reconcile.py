@@ -188,8 +188,13 @@ def _create(version: ApiKeyVersion) -> bool:
 
 
 def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock) -> None:
-    """Put the key into the plan where it belongs; a short window of 403 is the gateway's price."""
-    if version.gateway_plan_id == mirror.pk:
+    """Put the key into the plan where it belongs; a short window of 403 is the gateway's price.
+
+    Where a move away broke off and is not wanted any more, nobody knows whether the key has left:
+    then it leaves, and comes back.
+    """
+    is_there = version.gateway_plan_id == mirror.pk
+    if is_there and not lease_writes.lease_is_closed(version=version, mirror=mirror):
         return
     if version.gateway_plan is not None:
         if version.is_enabled is not False:

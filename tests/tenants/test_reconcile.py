@@ -12,6 +12,7 @@ from tenants import gateway, selectors, services, tasks
 from tenants.errors import NotInThisState
 from tenants.models import (
     ApiKeyVersion,
+    Entitlement,
     GatewayPlan,
     GrantKind,
     Hold,
@@ -328,7 +329,7 @@ class TestSeveralKeys:
         other = services.usage_plan_save(
             usage_plan=UsagePlan(
                 code="other", name="Other", rate_limit=20, burst_limit=5_000, quota_limit=12,
-                is_prorated=False,
+                is_prorated=False, advance=0,
             ),
             now=timezone.now(),
         )  # fmt: skip
@@ -383,6 +384,47 @@ class TestFaults:
         reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: later)
         version.refresh_from_db()
         assert version.status == VersionStatus.DELETED
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    @pytest.mark.parametrize("operation", ["delete_usage_plan_key", "create_usage_plan_key"])
+    def test_a_move_that_broke_off_leads_back_or_on(
+        self, tenant: Tenant, call: Call, operation: str, when: str, dies: Callable[..., None]
+    ) -> None:
+        settle(tenant)
+        plan = tenant.usage_plan
+        value = value_of(only_version(tenant))
+        used = passes(call, value, at_most=6)
+        others = [
+            services.usage_plan_save(
+                usage_plan=UsagePlan(
+                    code=code, name="Other", rate_limit=20, burst_limit=5_000, quota_limit=12,
+                    is_prorated=False, advance=0,
+                ),
+                now=timezone.now(),
+            )
+            for code in ("other", "another")
+        ]  # fmt: skip
+        at = timezone.now()
+        for broken_off, wanted in ((others[0], others[1]), (plan, others[1])):
+            services.tenant_change_plan(tenant=tenant, usage_plan=broken_off, now=at)
+            dies(operation, when)
+            with pytest.raises(KeyboardInterrupt):
+                reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: at)  # noqa: B023
+            services.tenant_change_plan(tenant=tenant, usage_plan=wanted, now=at)
+            at += timedelta(minutes=1)  # the claim of the dead runs out
+            reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: at)  # noqa: B023
+            tenant.refresh_from_db()
+            assert tenant.reconcile_error == ""
+            used += passes(call, value, at_most=1)
+        assert used == 8
+        second = services.api_key_create(tenant=tenant, name="b", actor=None, now=at)
+        values = [value]
+        for _ in range(4):
+            at += timedelta(minutes=1)
+            reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: at)
+            values[1:] = [value_of(second)]
+            used += sum(passes(call, each, at_most=30) for each in reversed(values))
+        assert used == Entitlement.objects.get().requests
 
     def test_a_stop_does_not_wait_for_what_fails(
         self, tenant: Tenant, plan: UsagePlan, call: Call, settings: LazySettings
