@@ -23,6 +23,7 @@ from portal import sign_up_modes
 from portal.forms_days import DaysForm
 from tenants.errors import Refused
 from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
+from tenants.names import tidied
 
 
 class OrganisationFields(forms.Form):
@@ -50,7 +51,7 @@ class OrganisationFields(forms.Form):
         return email
 
     def clean_organization(self) -> str:
-        name = " ".join(self.cleaned_data["organization"].split())
+        name = tidied(self.cleaned_data["organization"])
         if not name:
             raise ValidationError(_("Give your organisation a name."))
         return name

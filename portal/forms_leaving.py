@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Tenant
+from tenants.names import tidied
 
 
 class LeavingForm(forms.Form):
@@ -22,7 +23,7 @@ class LeavingForm(forms.Form):
         self._tenant = tenant
 
     def clean_name(self) -> str:
-        name = " ".join(self.cleaned_data["name"].split())
+        name = tidied(self.cleaned_data["name"])
         if name != self._tenant.name:
             raise ValidationError(_("That is not the name of this organisation."))
         return name

@@ -8,6 +8,8 @@ with. Both come from the integration, which overwrites what a caller sends under
 comes straight to the portal does not know the secret.
 """
 
+from dataclasses import dataclass
+
 import structlog
 from django.conf import settings
 from django.utils import timezone
@@ -18,7 +20,7 @@ from rest_framework.request import Request
 
 from tenants import key_values, rates, selectors, services, token_values
 from tenants.addresses import client_address
-from tenants.models import ApiKeyVersion, ApiToken, User
+from tenants.models import ApiKeyVersion, ApiToken, Member, User
 
 SECRET_HEADER = "X-Sekisho-Gateway"  # noqa: S105  (a header's name)
 KEY_HEADER = "X-Sekisho-Key-Id"
@@ -30,6 +32,14 @@ class Program:
     """Nobody in person: whose key or token it was is in `request.auth`."""
 
     is_authenticated = True
+
+
+@dataclass(frozen=True)
+class TokenCall:
+    """A token that works, and the membership that a personal one acts by."""
+
+    token: ApiToken
+    member: Member | None
 
 
 class GatewayAuthentication(BaseAuthentication):
@@ -55,8 +65,8 @@ class GatewayAuthentication(BaseAuthentication):
 class TokenAuthentication(BaseAuthentication):
     """Believe a bearer token: a personal one while its user is a member, a machine's as such."""
 
-    def authenticate(self, request: Request) -> tuple[User | Program, ApiToken] | None:
-        """Return whom the token acts as, and the token; None without one.
+    def authenticate(self, request: Request) -> tuple[User | Program, TokenCall] | None:
+        """Return whom the token acts as, and by what; None without one.
 
         Raise AuthenticationFailed for one that does not work, or Throttled where that comes too
         often from an address. A good one always passes: a whole office may have one address.
@@ -65,22 +75,23 @@ class TokenAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             return None
         try:
-            token = _token(value.strip())
+            call = _call(value.strip())
         except AuthenticationFailed:
             left = FAILURES.count(str(client_address(request)))
             if left.calls < 0:
                 raise Throttled(left.seconds) from None
             raise
+        token = call.token
         services.api_token_used(token=token, now=timezone.now())
         # The audit trail has it beside the actor: a machine has none.
         structlog.contextvars.bind_contextvars(api_token=str(token.uuid), api_token_name=token.name)
-        return token.user or Program(), token
+        return token.user or Program(), call
 
     def authenticate_header(self, _request: Request) -> str:
         return CHALLENGE
 
 
-def _token(value: str) -> ApiToken:
+def _call(value: str) -> TokenCall:
     if not token_values.is_well_formed(value):
         raise AuthenticationFailed("This is not a token: look whether all of it was copied.")
     token = selectors.api_token_by_digest(digest=key_values.digest(value))
@@ -88,6 +99,7 @@ def _token(value: str) -> ApiToken:
         raise AuthenticationFailed("This token is not known, or was revoked.")
     if token.expires_at is not None and token.expires_at <= timezone.now():
         raise AuthenticationFailed("This token has expired.")
-    if token.user is not None and selectors.member_of_token(token=token) is None:
+    member = selectors.member_of_token(token=token)
+    if token.user is not None and member is None:
         raise AuthenticationFailed("Whose token this is does not belong to the organisation.")
-    return token
+    return TokenCall(token, member)

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tenants import preconditions, rates, selectors
-from tenants.authentication import CHALLENGE
+from tenants.authentication import CHALLENGE, TokenCall
 from tenants.idempotency import answered_once, key_of
 from tenants.models import ApiKeyVersion, ApiToken, Member, Tenant, User
 from tenants.recent import demand_recently_authenticated
@@ -158,7 +158,7 @@ class TenantView(APIView):
         """
         if self._is_keys:
             return
-        whom = request.auth if isinstance(request.auth, ApiToken) else request.user
+        whom = request.auth.token if isinstance(request.auth, TokenCall) else request.user
         rate = rates.Rate("api", calls=settings.API_CALLS_PER_MINUTE, seconds=60)
         self._left = rate.count(f"{type(whom).__name__}-{whom.pk}")
         if self._left.calls < 0:
@@ -188,7 +188,7 @@ class TenantView(APIView):
     def _caller(self, request: Request) -> Caller:
         if isinstance(request.auth, ApiKeyVersion):
             return Caller(request.auth.api_key.tenant, OF_KEYS)
-        if isinstance(request.auth, ApiToken):
+        if isinstance(request.auth, TokenCall):
             return _by_token(request.auth)
         member = None
         if isinstance(request.user, User):
@@ -200,13 +200,11 @@ class TenantView(APIView):
         return Caller(member.tenant, scopes_of(_let_in(member)), member)
 
 
-def _by_token(token: ApiToken) -> Caller:
+def _by_token(call: TokenCall) -> Caller:
+    token, member = call.token, call.member
     scopes = scopes_named(token.scopes)
-    if token.is_machines:
+    if member is None:  # a machine's
         return Caller(token.tenant, scopes, token=token)
-    member = selectors.member_of_token(token=token)
-    if member is None:  # removed since the call was authenticated
-        raise Http404
     return Caller(token.tenant, scopes & scopes_of(_let_in(member)), member, token)
 
 

@@ -6,17 +6,18 @@ that is relative to whatever address the list was asked at: the portal's, or the
 
 import base64
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
+
+from tenants.selectors.paging import Place, Row, page_behind
 
 USUAL, MOST = 50, 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-Row = TypeVar("Row", bound=Model)
 
 
 class PageQuerySerializer(serializers.Serializer[Any]):
@@ -29,21 +30,18 @@ class PageQuerySerializer(serializers.Serializer[Any]):
 def page_of(rows: QuerySet[Row], *, at: str, request: Request) -> tuple[list[Row], dict[str, str]]:
     """Return a page of rows, newest by the moment `at` first, and the headers to answer with.
 
-    It begins behind the row that its cursor names, so that rows that come or go neither double nor
-    hide others. Raise ValidationError for a query that makes no sense.
+    It begins behind the row that its cursor names. Raise ValidationError for a query that makes no
+    sense.
     """
     query = request.query_params.dict()
     asked = PageQuerySerializer(data=query)
     asked.is_valid(raise_exception=True)
-    if "cursor" in asked.validated_data:
-        moment, pk = _parsed(asked.validated_data["cursor"])
-        rows = rows.filter(Q(**{f"{at}__lt": moment}) | Q(**{at: moment, "pk__lt": pk}))
-    limit = asked.validated_data["limit"]
-    found = list(rows.order_by(f"-{at}", "-pk")[: limit + 1])
-    if len(found) <= limit:
+    cursor, limit = asked.validated_data.get("cursor"), asked.validated_data["limit"]
+    behind = None if cursor is None else _parsed(cursor)
+    found, last = page_behind(rows, at=at, behind=behind, count=limit)
+    if last is None:
         return found, {}
-    last = found[limit - 1]
-    return found[:limit], next_link({**query, "cursor": _cursor(getattr(last, at), last.pk)})
+    return found, next_link({**query, "cursor": _cursor(getattr(last, at), last.pk)})
 
 
 def next_link(query: dict[str, Any]) -> dict[str, str]:
@@ -56,7 +54,7 @@ def _cursor(moment: datetime, pk: int) -> str:
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _parsed(cursor: str) -> tuple[datetime, int]:
+def _parsed(cursor: str) -> Place:
     try:
         place = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         microseconds, pk = (int(part) for part in place.split("-"))

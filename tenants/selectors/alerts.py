@@ -10,6 +10,7 @@ from django.db.models import QuerySet, Sum
 from tenants.ids import Ids
 from tenants.models import Alert, AlertSettings, LiveDay, Meter, Tenant, UsageDay
 from tenants.periods import period_of
+from tenants.selectors.paging import page_behind
 from tenants.selectors.quota import usage_in_period
 
 
@@ -25,12 +26,8 @@ def alerts_page(
     begins before; None where there is no next page.
     """
     rows = alerts(tenant=tenant)
-    last = rows.filter(uuid=before).first() if before else None
-    if last is not None:
-        older = rows.filter(raised_at__lt=last.raised_at)
-        rows = older | rows.filter(raised_at=last.raised_at, pk__lt=last.pk)
-    found = list(rows[: count + 1])
-    return found[:count], found[count - 1] if len(found) > count else None
+    behind = rows.filter(uuid=before).values_list("raised_at", "pk").first() if before else None
+    return page_behind(rows, at="raised_at", behind=behind, count=count)
 
 
 def alerts_unseen(*, tenant: Tenant) -> int:

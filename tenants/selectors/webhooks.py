@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from tenants.ids import Ids
 from tenants.models import DeliveryState, Tenant, WebhookDelivery, WebhookEndpoint
+from tenants.selectors.paging import page_behind
 
 
 def webhook_endpoints(*, tenant: Tenant) -> QuerySet[WebhookEndpoint]:
@@ -29,14 +30,11 @@ def webhook_deliveries_page(
 
     `state` is one of DeliveryState, or empty for all.
     """
-    deliveries = endpoint.deliveries.select_related("event").order_by("-id")
+    rows = endpoint.deliveries.select_related("event")
+    behind = rows.filter(uuid=before).values_list("created_at", "pk").first() if before else None
     if state:
-        deliveries = deliveries.filter(state=state)
-    if before:
-        oldest = endpoint.deliveries.filter(uuid=before).values_list("pk", flat=True).first()
-        deliveries = deliveries.filter(pk__lt=oldest or 0)
-    found = list(deliveries[: count + 1])
-    return found[:count], found[count - 1] if len(found) > count else None
+        rows = rows.filter(state=state)
+    return page_behind(rows, at="created_at", behind=behind, count=count)
 
 
 def webhook_endpoints_due(*, now: datetime) -> list[int]:

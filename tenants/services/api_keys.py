@@ -17,6 +17,7 @@ from tenants import key_values
 from tenants.errors import NotInThisState, Refused
 from tenants.expiry import told_days
 from tenants.models import ApiKey, ApiKeyVersion, KeySlot, Tenant, User, VersionStatus
+from tenants.names import tidied
 from tenants.services.audit import audit_record
 from tenants.services.leaving import tenant_open_check
 from tenants.services.outbox import outbox_publish
@@ -116,7 +117,7 @@ def api_key_create(
 
 def _name_free(name: str, *, others: QuerySet[ApiKey]) -> str:
     """Return a key's name without spare blanks. Raise Refused if it is bad, or one of others'."""
-    name = " ".join(name.split())
+    name = tidied(name)
     if not name or len(name) > 60:
         raise Refused(_("Give the key a name of 1 to 60 characters."))
     if others.filter(name=name).exists():

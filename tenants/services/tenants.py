@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from tenants.errors import Refused
 from tenants.models import Member, PlanSpan, Role, Tenant, UsagePlan, User
+from tenants.names import tidied
 from tenants.services.api_keys import first_key_create
 from tenants.services.audit import audit_record
 from tenants.services.outbox import outbox_publish
@@ -22,7 +23,7 @@ def tenant_create(
 
     Raise Refused without a name. Two tenants may have the same one.
     """
-    name = " ".join(name.split())
+    name = tidied(name)
     if not name:
         raise Refused(_("Give your organisation a name."))
     tenant = Tenant.objects.create(
@@ -90,7 +91,7 @@ def tenant_update(
     What functions at the edge know of it follows by the outbox.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    name = tenant.name if name is None else " ".join(name.split())
+    name = tenant.name if name is None else tidied(name)
     if not name:
         raise Refused(_("Give your organisation a name."))
     previous = {"name": tenant.name, "language": tenant.language}

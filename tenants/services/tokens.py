@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from tenants import key_values, token_values
 from tenants.errors import Refused
 from tenants.models import ApiToken, Tenant, User
+from tenants.names import tidied
 from tenants.permissions import Act, may
 from tenants.scopes import Scope, scopes_named, scopes_of
 from tenants.selectors.tokens import api_tokens
@@ -47,7 +48,7 @@ def api_token_create(
     tenant = tenant_locked(tenant)
     tenant_open_check(tenant=tenant)
     within = _scopes_of_maker(tenant, actor, made_by, for_machines=user is None, now=now)
-    name = " ".join(name.split())
+    name = tidied(name)
     if not name or len(name) > 60:
         raise Refused(_("Give the token a name of 1 to 60 characters."))
     if not scopes or not set(scopes) <= set(within):

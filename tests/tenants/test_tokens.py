@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.core import serializers
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -94,6 +96,14 @@ class TestPersonal:
             tenant=cast.alice_corp, user=cast.bob, role=Role.OWNER, created_at=timezone.now()
         )
         assert client.get("/api/v1/keys/").status_code == 401
+
+    def test_the_membership_is_read_once(self, cast: Cast) -> None:
+        client = bearer(token_of(cast, Scope.ALERTS_READ, user=cast.bob)[1])
+        client.get("/api/v1/alerts/")  # the first notes the day
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get("/api/v1/alerts/").status_code == 200
+        asked = [query["sql"] for query in queries if 'FROM "tenants_member"' in query["sql"]]
+        assert len(asked) == 1
 
     def test_it_is_no_use_to_who_may_not_sign_in(self, cast: Cast) -> None:
         client = bearer(token_of(cast, user=cast.bob)[1])
