@@ -421,7 +421,7 @@ class TestFaults:
         values = [value]
         for _ in range(4):
             at += timedelta(minutes=1)
-            reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: at)
+            reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: at)  # noqa: B023
             values[1:] = [value_of(second)]
             used += sum(passes(call, each, at_most=30) for each in reversed(values))
         assert used == Entitlement.objects.get().requests
