@@ -32,7 +32,9 @@ class UsageQuerySerializer(serializers.Serializer[Any]):
 
 
 class UsageDaySerializer(serializers.Serializer[Any]):
-    """A UTC day in requests, and how many conversions were made on it (0 where one key's)."""
+    """A UTC day in requests, and how many conversions were made on it (0 where one key's).
+    `remaining` is of the day's own quota period; null where nothing limited it, or is on record.
+    """
 
     day = serializers.DateField()
     used = serializers.IntegerField()
