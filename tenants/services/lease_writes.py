@@ -110,7 +110,7 @@ def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan) -> None:
         return
     lease.limit_requests = max(lease.limit_requests, lease.seen_used + mirror.quota_limit)
     lease.written_remaining = mirror.quota_limit
-    lease.written_seen = lease.seen_used
+    lease.written_seen, lease.written_at = lease.seen_used, None
     lease.closed_at = None
     lease.save()
 
@@ -178,7 +178,7 @@ def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
             .first()
         )
         may_be_used = before is not None and version.is_enabled is not False
-        Lease.objects.get_or_create(
+        lease, _is_new = Lease.objects.get_or_create(
             entitlement=entitlement,
             version=version,
             gateway_plan=mirror,
@@ -193,7 +193,23 @@ def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
                 "closed_at": before.closed_at if before else None,
             },
         )
+        _follow_plan(lease, mirror)
     return entitlement, _held(entitlement)
+
+
+def _follow_plan(lease: Lease, mirror: GatewayPlan) -> None:
+    """Note that an operator changed the quota of a lease's plan: at the gateway a counter that was
+    never set goes with it.
+
+    More of it may be used at once. Of less it is not known yet whether more was used before.
+    """
+    quota = mirror.quota_limit
+    if lease.written_at is not None or lease.closed_at or lease.written_remaining == quota:
+        return
+    lease.written_remaining = quota
+    lease.limit_requests = max(lease.limit_requests, lease.written_seen + quota)
+    lease.is_owed = lease.is_owed or _is_held_back(lease)
+    lease.save(update_fields=["written_remaining", "limit_requests", "is_owed"])
 
 
 def _held(entitlement: Entitlement) -> list[Lease]:

@@ -433,9 +433,10 @@ class TestBoughtAfterAKeyEnded:
         bought.refresh_from_db()
         assert bought.applied_at is not None
 
-    def test_where_the_plan_gives_as_much_less(self, tenant: Tenant) -> None:
+    def test_where_the_plan_gives_as_much_less(self, tenant: Tenant, call: Call) -> None:
         now = timezone.now()
         run(tenant, now)
+        value = value_of(only_version(tenant))
         plan = UsagePlan.objects.get()
         plan.quota_limit = 15
         services.usage_plan_save(usage_plan=plan, now=now)
@@ -443,6 +444,9 @@ class TestBoughtAfterAKeyEnded:
         run(tenant, now)
         bought.refresh_from_db()
         assert bought.applied_at is not None
+        used = passes(call, value, at_most=50)  # by itself the gateway knows of less alone
+        run(tenant, now + timedelta(seconds=10))
+        assert used + passes(call, value, at_most=50) == 15 + 5
 
 
 def only_active(tenant: Tenant) -> ApiKeyVersion:

@@ -313,6 +313,27 @@ def test_cheating_gives_nothing(local_aws: LocalAWS, call: Call) -> None:
     assert world.passed[december.period_start] >= december.requests
 
 
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("late", [0, LAG], ids=["exact figures", "late figures"], indirect=True)
+def test_a_quota_that_an_operator_raises_is_given_once(local_aws: LocalAWS, call: Call) -> None:
+    """The gateway adds it to the first key's counter by itself, before anything is written."""
+    world = World(local_aws.url, call, random.Random(0), is_metered=False)
+    world.work()
+    plan, _other = world.plans
+    for quota in (80, 50, 90):
+        plan.quota_limit = quota
+        services.usage_plan_save(usage_plan=plan, now=world.now)
+        world.work()
+        if quota == 80:
+            world.create()
+        for _ in range(3):
+            world.work()
+            world.traffic(most=500, least=500)
+            world.check()
+            world.tick(timedelta(minutes=5))
+    assert world.passed[START.date().replace(day=1)] >= 90
+
+
 def test_tenant_is_found_by_the_simulation(call: Call) -> None:
     """Guard the guard: a call without a key is refused, so `traffic` cannot pass by accident."""
     assert call(None).status_code == 403
