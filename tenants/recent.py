@@ -20,9 +20,12 @@ from allauth.account.internal.flows.reauthentication import (
 )
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.usersessions.models import UserSession
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 
@@ -53,6 +56,13 @@ def demand_recently_authenticated(_request: HttpRequest) -> None:
     On a page allauth's middleware then asks, and makes the same request again; the management API
     answers with a problem (tenants/problems.py).
     """
+
+
+def confirm_first(request: HttpRequest, *, then: str) -> HttpResponseRedirect:
+    """Have its sender confirm who they are, which leads to an address instead of going on."""
+    suspended_forget(request)
+    asked = urlencode({REDIRECT_FIELD_NAME: then})
+    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{asked}")
 
 
 def is_recently_authenticated(request: HttpRequest) -> bool:

@@ -1,9 +1,10 @@
 """An owner takes all of the organisation's data along."""
 
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
@@ -17,15 +18,22 @@ from portal.views.uploads.files import SLOTS
 from portal.views.uploads.slots import Sent
 from tenants import services
 from tenants.permissions import Act
-from tenants.recent import demand_recently_authenticated
+from tenants.recent import confirm_first, demand_recently_authenticated
 
 
 @require_POST
 @tenant_required
 def export(request: TenantRequest) -> HttpResponseBase:
-    """Send the archive. It is noted in the audit trail, and so it is a POST."""
+    """Send the archive. It is noted in the audit trail, and so it is a POST.
+
+    Whoever confirms first who they are comes back to the button: a file would leave the question
+    standing.
+    """
     demand(request, Act.TAKE_ALONG)
-    demand_recently_authenticated(request)
+    try:
+        demand_recently_authenticated(request)
+    except ReauthenticationRequired:
+        return confirm_first(request, then=f"{reverse('settings')}?confirmed#export")
     tenant, now = request.member.tenant, timezone.now()
     if not SLOTS.take(tenant.pk):
         messages.error(request, _("Other archives are being downloaded. Try again in a minute."))

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 import billing.services
 from billing.models import Currency, Order, SavedCard
-from tenants.models import ApiKey, ApiToken, Member, Role, Tenant, User, WebhookEndpoint
+from tenants.models import ApiKey, ApiToken, AuditEntry, Member, Role, Tenant, User, WebhookEndpoint
 from tests.cast import PASSWORD
 from tests.sessions import signed_in, signed_in_long_ago
 
@@ -72,7 +72,6 @@ def test_what_is_dangerous_asks_and_what_is_not_does_not(tenant: Tenant, erin: U
         ("/billing/plan/starter/", {"amount": "0"}),
         ("/billing/cards/add/", {}),
         (f"/billing/cards/{card.pk}/remove/", {}),
-        ("/settings/export.zip", {}),
         ("/settings/delete/", {"name": "Erin Ltd"}),
         ("/team/invite/", {"email": "dave@example.com", "role": "owner"}),
     ]
@@ -127,12 +126,33 @@ def test_the_request_goes_on_once_for_whoever_made_it(tenant: Tenant, erin: User
     assert not ApiKey.objects.filter(name="forged").exists()
 
 
-def test_an_export_that_waited_is_sent(tenant: Tenant, erin: User) -> None:
+def test_an_export_is_downloaded_on_the_page_that_confirming_leads_to(
+    tenant: Tenant, erin: User
+) -> None:
+    """A file in answer to the password would leave the question standing."""
+    then = "/settings/?confirmed#export"
     browser = signed_in_long_ago(erin)
+    browser.post("/keys/create/", {"name": "given-up"})  # and not confirmed
     asked = browser.post("/settings/export.zip")["Location"]
-    sent = browser.post(asked, CONFIRMED)
+    assert asked == ASKS + quote(then, safe="")
+    wrong = browser.post(asked, {"password": "wrong"})
+    assert "Confirm that it is you" in text(wrong)
+    landed = browser.post(asked, CONFIRMED)
+    assert landed["Location"] == then
+    page = text(browser.get(then))
+    assert page.index('id="export"') < page.index("You have confirmed who you are")
+    assert "You have confirmed" not in text(browser.get("/settings/"))
+    sent = browser.post("/settings/export.zip")
     assert sent["Content-Type"] == "application/zip"
     assert b"".join(sent).startswith(b"PK")
+    assert AuditEntry.objects.filter(tenant=tenant, action="tenant.exported").count() == 1
+    assert not ApiKey.objects.filter(name="given-up").exists()
+
+    erin.set_unusable_password()
+    erin.save()
+    refused = signed_in_long_ago(erin).post("/settings/export.zip")
+    assert refused.status_code == 403
+    assert "Sign out, and in again" in text(refused)
 
 
 def test_it_is_forgotten_once_another_organisation_is_chosen(tenant: Tenant, erin: User) -> None:
