@@ -104,11 +104,13 @@ const AGAIN_AFTER = 10_000; // ms
 
 function release(form) {
   delete form.dataset.sent;
-  form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+  for (const control of form.elements) {
+    control.removeAttribute("aria-busy"); // also of a button elsewhere, with form=
+  }
 }
 
-// A form that changes something is sent once: the second click of a double click is dropped. One that is answered with a
-// file leaves its page as it is, and can be sent again a little later.
+// A form that changes something is sent once: the second click of a double click is dropped. One that is answered with
+// a file (data-file) leaves its page as it is, and can be sent again a little later.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || event.defaultPrevented) {
@@ -121,7 +123,9 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   signFor(form);
   event.submitter?.setAttribute("aria-busy", "true");
-  setTimeout(release, AGAIN_AFTER, form);
+  if ("file" in form.dataset) {
+    setTimeout(release, AGAIN_AFTER, form);
+  }
 });
 
 // The back button may bring a page back as it was left, with its forms marked as sent.
