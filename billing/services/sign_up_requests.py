@@ -4,8 +4,8 @@ Nothing of it is a tenant's: without one there is no key, nothing counts and not
 approval signs up as anybody else does, so that a paid plan is paid after it. The mails to
 operators do not say who asked: they outlive the row.
 
-Whether an address is confirmed is looked at, in allauth's rows: it happens in many ways, and none
-of them tells us.
+Whether the address that they sign in with is confirmed is looked at, in allauth's rows: it happens
+in many ways, and none of them tells us. Another one of theirs is not what is mailed to.
 """
 
 from datetime import datetime
@@ -44,9 +44,10 @@ def sign_up_request_create(
 def sign_up_requests_submit(*, now: datetime) -> None:
     """Put the requests of those who have confirmed an address before the operators, each once."""
     waiting = SignUpRequest.objects.filter(
-        user__emailaddress__verified=True, state=SignUpState.WAITING, submitted_at=None
-    )
-    for request in waiting.select_related("plan").distinct():
+        user__emailaddress__primary=True, user__emailaddress__verified=True,
+        state=SignUpState.WAITING, submitted_at=None,
+    )  # fmt: skip
+    for request in waiting.select_related("plan"):
         _submit(request, now)
 
 
@@ -128,13 +129,20 @@ def sign_up_request_refuse(
 
 
 def _locked(request: SignUpRequest) -> SignUpRequest:
-    locked = SignUpRequest.objects.select_for_update(of=("self",))
-    return locked.select_related("user", "plan").get(pk=request.pk)
+    """Return it as it is, its user locked first, as whatever deletes an account does. Raise Refused
+    where it went with them.
+    """
+    list(User.objects.select_for_update().filter(pk=request.user_id))
+    found = SignUpRequest.objects.filter(pk=request.pk).select_related("user", "plan").first()
+    if found is None:
+        raise Refused(_("Whoever asked for this has deleted their account."))
+    return found
 
 
 def _demand_confirmed(user: User) -> None:
     """Raise Refused for an address that is not confirmed; the sweep may not have come by yet."""
-    if not User.objects.filter(pk=user.pk, emailaddress__verified=True).exists():
+    confirmed = User.objects.filter(emailaddress__primary=True, emailaddress__verified=True)
+    if not confirmed.filter(pk=user.pk).exists():
         raise Refused(_("The address is not confirmed yet."))
 
 

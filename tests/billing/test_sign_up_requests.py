@@ -12,7 +12,8 @@ from billing import services
 from billing.models import Order, Plan, SignUpRequest, SignUpState, Subscription
 from billing.services import SignUp
 from tenants.errors import Refused
-from tenants.models import ApiKey, AuditEntry, Mail, Tenant, User
+from tenants.models import ApiKey, AuditEntry, Mail, Member, Tenant, User
+from tenants.services import account_delete
 from tenants.services.mails import message
 from tests.billing.races import at_once
 from tests.cast import PASSWORD
@@ -81,8 +82,13 @@ class TestAsking:
         for decide in (approve, refuse):
             with pytest.raises(Refused, match="not confirmed"):
                 decide(request, operator)
-        EmailAddress.objects.update(verified=True)
+        # Another address of theirs is not the one that is mailed to.
         EmailAddress.objects.create(user=request.user, email="d@example.net", verified=True)
+        submit()
+        assert not mails()
+        with pytest.raises(Refused, match="not confirmed"):
+            refuse(request, operator)
+        EmailAddress.objects.update(verified=True)
         for _ in range(2):
             submit()
         ((_kind, to, _language),) = mails()
@@ -173,6 +179,29 @@ def test_two_operators_at_once_make_one_tenant(operator: User) -> None:
     assert sorted(type(each).__name__ for each in outcomes) == ["Refused", "SignUp"]
     assert Tenant.objects.count() == 1
     assert Mail.objects.filter(kind="billing.sign_up_approved").count() == 1
+
+
+def test_who_has_deleted_their_account_meanwhile_is_not_decided_on(operator: User) -> None:
+    request = ask()
+    account_delete(user=request.user, now=NOW)
+    for decide in (approve, refuse):
+        with pytest.raises(Refused, match="has deleted their account"):
+            decide(request, operator)
+    assert not Tenant.objects.exists()
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_approved_while_the_account_is_deleted_nobody_is_left_without_an_owner(
+    operator: User,
+) -> None:
+    request = ask()
+    approved, deleted = at_once(
+        lambda: approve(request, operator),
+        lambda: account_delete(user=request.user, now=NOW),
+    )
+    assert isinstance(approved, Refused) != isinstance(deleted, Refused)
+    assert Tenant.objects.count() == Member.objects.count() == User.objects.count() - 1
 
 
 def test_operators_decide_on_many_in_the_admin(operator: User) -> None:
