@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from tenants import selectors, services
 from tenants.alert_types import alert_type
 from tenants.callers import Caller, TenantView
-from tenants.models import Alert, AlertSettings
+from tenants.models import Alert, AlertSettings, Member
 from tenants.pagination import PageQuerySerializer, page_of
 from tenants.scopes import Scope
 
@@ -74,6 +74,12 @@ class AlertSettingsSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(max_length=20), required=False,
         help_text="The kinds that are mailed, too: quota, spending, unusual_usage.",
     )  # fmt: skip
+
+
+class AlertMailsSerializer(serializers.Serializer[Any]):
+    """Whether alerts come by mail to the member who asks, whatever others get."""
+
+    wanted = serializers.BooleanField()
 
 
 class AlertsView(TenantView):
@@ -144,6 +150,34 @@ class AlertSettingsView(TenantView):
         return _settings(found, caller)
 
 
+class AlertMailsView(TenantView):
+    scopes = {"GET": Scope.ALERTS_READ, "PUT": Scope.ALERTS_WRITE}
+
+    @extend_schema(summary="Read whether alerts are mailed to you", responses=AlertMailsSerializer)
+    def get(self, request: Request) -> Response:
+        """Say whether the member gets alerts by mail. A machine, which gets none, is refused."""
+        return Response({"wanted": self._member(request).alert_mails})
+
+    @extend_schema(
+        summary="Choose whether alerts are mailed to you",
+        request=AlertMailsSerializer,
+        responses=AlertMailsSerializer,
+    )
+    def put(self, request: Request) -> Response:
+        """Have the member get alerts by mail, or none; again changes nothing."""
+        member = self._member(request)
+        asked = AlertMailsSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        services.alert_mails_choose(member=member, now=timezone.now(), **asked.validated_data)
+        return Response(asked.validated_data)
+
+    def _member(self, request: Request) -> Member:
+        member = self.caller(request).member
+        if member is None:
+            raise PermissionDenied("A machine gets no mails. This takes a member's own token.")
+        return member
+
+
 def _settings(found: AlertSettings, caller: Caller) -> Response:
     told = {
         "quota_percents": found.quota_percents,
@@ -158,5 +192,6 @@ def _settings(found: AlertSettings, caller: Caller) -> Response:
 urlpatterns = [
     path("alerts/", AlertsView.as_view(), name="api-alerts"),
     path("alerts/settings/", AlertSettingsView.as_view(), name="api-alert-settings"),
+    path("alerts/mails/", AlertMailsView.as_view(), name="api-alert-mails"),
     path("alerts/<uuid:alert_id>/seen/", AlertSeeView.as_view(), name="api-alert-see"),
 ]

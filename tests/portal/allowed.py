@@ -168,6 +168,7 @@ API: Mapping[str, Row] = {
     "api/v1/usage/": LOOK,
     "api/v1/alerts/": LOOK,
     "api/v1/alerts/settings/": {"GET": TEAM, "PATCH": BUYERS},
+    "api/v1/alerts/mails/": {"GET": TEAM, "PUT": TEAM},
     "api/v1/organisation/": {"GET": TEAM, "PATCH": LEADS},
     "api/v1/members/": LOOK,
     "api/v1/audit/": {"GET": LEADS},

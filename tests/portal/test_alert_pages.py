@@ -168,6 +168,35 @@ class TestApi:
         assert change(robot, {"quota_percents": [90]}).status_code == 200
         assert AlertSettings.objects.get().spending_amounts == [20]
 
+    def test_each_member_chooses_their_own_mails(self, cast: Cast) -> None:
+        path = "/api/v1/alerts/mails/"
+
+        def caller(user: Any, *scopes: Scope) -> Client:
+            _token, value = services.api_token_create(
+                tenant=cast.alice_corp, user=user, name="t", scopes=set(scopes), days=1,
+                actor=cast.alice if user is None else user, now=timezone.now(),
+            )  # fmt: skip
+            return Client(headers={"authorization": f"Bearer {value}"})
+
+        both = (Scope.ALERTS_READ, Scope.ALERTS_WRITE)
+        bob = caller(cast.bob, *both)
+        assert bob.get(path).json() == {"wanted": True}
+        assert bob.put(path, {}, "application/json").status_code == 400
+        for _again in range(2):
+            answer = bob.put(path, {"wanted": False}, "application/json")
+            assert answer.json() == {"wanted": False}
+        assert [each.user for each in Member.objects.filter(alert_mails=False)] == [cast.bob]
+        entry = AuditEntry.objects.get(action="alerts.mails_stopped")
+        assert (entry.tenant, entry.actor) == (cast.alice_corp, cast.bob)
+        assert bob.get(path).json() == {"wanted": False}
+        reader = caller(cast.bob, Scope.ALERTS_READ)
+        refused = reader.put(path, {"wanted": True}, "application/json")
+        assert refused.json()["scope"] == "alerts:write"
+        machine = caller(None, *both)
+        for answer in (machine.get(path), machine.put(path, {"wanted": True}, "application/json")):
+            assert answer.status_code == 403
+            assert "A machine gets no mails" in answer.json()["detail"]
+
     def test_what_an_alert_says_takes_the_scope_of_what_it_is_about(self, cast: Cast) -> None:
         now, path = timezone.now(), "/api/v1/alerts/"
         figures = {
