@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -54,8 +55,13 @@ def users_forget(*, users: Collection[int]) -> None:
         session.end()
     AuditEntry.objects.filter(tenant=None, actor__in=users).update(actor_name="")
     going = User.objects.filter(pk__in=users)
-    Mail.objects.filter(tenant=None, to__in=going.values("email")).delete()
+    addresses = {
+        *going.values_list("email", flat=True),
+        *EmailAddress.objects.filter(user__in=users).values_list("email", flat=True),
+    }
+    Mail.objects.filter(tenant=None, to__in=addresses).delete()
     operators_log_forget(User, users)
+    LogEntry.objects.filter(object_repr__in=addresses).update(object_repr=NAME_IN_LOG)
     going.delete()
 
 

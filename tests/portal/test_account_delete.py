@@ -52,10 +52,12 @@ def test_who_types_the_address_goes_and_what_they_made_stays(cast: Cast) -> None
     EmailAddress.objects.create(user=cast.bob, email=BOB, verified=True, primary=True)
     audit_record(action="sign_up.requested", tenant=None, actor=cast.bob, now=NOW)
     mail_person(user=cast.bob, kind="billing.sign_up_refused", context={}, now=NOW)
-    LogEntry.objects.create(
-        user=cast.alice, content_type=ContentType.objects.get_for_model(User),
-        object_id=str(cast.bob.pk), object_repr=BOB, action_flag=CHANGE,
-    )  # fmt: skip
+    for model, pk in ((User, cast.bob.pk), (EmailAddress, 53), (EmailAddress, 54)):
+        other = pk == 54  # somebody else's, whose address has Bob's in it
+        LogEntry.objects.create(
+            user=cast.alice, content_type=ContentType.objects.get_for_model(model),
+            object_id=str(pk), object_repr=f"not-{BOB}" if other else BOB, action_flag=CHANGE,
+        )  # fmt: skip
     elsewhere = signed_in_long_ago(cast.bob)
     browser = signed_in(cast.bob)
     page = text(browser.get(PAGE))
@@ -81,6 +83,7 @@ def test_who_types_the_address_goes_and_what_they_made_stays(cast: Cast) -> None
     assert AuditEntry.objects.get(action="sign_up.requested").actor_name == ""
     mail = message(Mail.objects.get(tenant=None))
     assert (mail.subject, mail.to) == ("Your account is deleted", [BOB])
+    LogEntry.objects.get(object_repr=f"not-{BOB}").delete()
     assert kinds_that_say(BOB) == {"AuditEntry", "Mail"}
     mails_prune(now=timezone.now() + timedelta(days=30))
     assert kinds_that_say(BOB) == {"AuditEntry"}
