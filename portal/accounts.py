@@ -16,6 +16,8 @@ from portal import sign_up_modes
 from tenants.models import User
 from tenants.recent import is_to_confirm
 
+_CODE = 40  # characters of a plan's, at most
+
 
 class AccountAdapter(DefaultAccountAdapter):
     """Everything about accounts that allauth leaves to the project."""
@@ -66,8 +68,11 @@ def prove_address(user: User, email: str) -> None:
 
 
 def plan_asked(data: Mapping[str, str]) -> dict[str, str]:
-    """Return what an address, or a form, says of which plan somebody comes for."""
-    return {name: data[name] for name in ("plan", "currency") if name in data}
+    """Return what an address, or a form, says of which plan somebody comes for.
+
+    Anybody may send it, and a session keeps it: not more than a code can be long.
+    """
+    return {name: data[name][:_CODE] for name in ("plan", "currency") if name in data}
 
 
 class SignUpView(SignupView):

@@ -160,6 +160,8 @@ class TestSomebodyNew:
         button = page.partition(login_address(provider))[2].partition("</form>")[0]
         asked = dict(re.findall(r'name="(plan|currency)" value="(\w+)"', button))
         assert asked == {"plan": "pro", "currency": "JPY"}
+        client.post(login_address(provider), {"plan": "x" * 10_000})  # a robot's, to fill sessions
+        assert client.session["plan_asked"] == {"plan": "x" * 40}
         form = sign_in(client, provider, DAVE, **asked).context["form"]
         chosen = {name: form[name].value() for name in asked}
         assert chosen == asked
