@@ -101,7 +101,7 @@ register(
         "alerts.changed": _("Alerts changed"),
         "alerts.seen": _("Alerts marked as seen"),
         "alerts.mails_stopped": _("Alerts by mail stopped for a member"),
-        "alerts.mails_resumed": _("Alerts by mail for a member again"),
+        "alerts.mails_resumed": _("Alerts by mail resumed for a member"),
         "tenant.closing": _("Deletion asked for"),
         "tenant.kept": _("Organisation kept after all"),
     },

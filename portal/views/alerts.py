@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portal.forms_alerts import AlertSettingsForm, SpendingAlertsForm
 from portal.views.access import TenantRequest, demand, tenant_required
 from portal.views.paging import asked_before
-from tenants import selectors, services
+from tenants import selectors, services, unsubscribing
 from tenants.alert_types import alert_type, alert_types
 from tenants.errors import Refused
 from tenants.models import Alert, AlertSettings
@@ -77,12 +77,13 @@ def unsubscribe(request: HttpRequest, unsubscribe_token: str) -> HttpResponse:
     """Stop the mails of whoever was sent this link. It takes no session, nor a page before it:
     mail programs post here by themselves (RFC 8058). They also open links, so that GET only asks.
     """
-    found = selectors.member_unsubscribing(token=unsubscribe_token)
-    if found is None:
+    member_id = unsubscribing.member_id_of(unsubscribe_token)
+    if member_id is None:
         raise Http404
-    if request.method == "POST":
+    found = selectors.member_by_id(member_id=member_id)
+    if found is not None and request.method == "POST":
         services.alert_mails_choose(member=found, wanted=False, now=timezone.now())
-        found.refresh_from_db(fields=["alert_mails"])
+        found.alert_mails = False
     return render(request, "portal/unsubscribe.html", {"reader": found})
 
 

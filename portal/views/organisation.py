@@ -16,7 +16,7 @@ from tenants import selectors, services
 from tenants.permissions import Act
 from tenants.recent import suspended_forget
 
-LEADS_TO = ("team", "leaving")  # where the chosen one has something to be done
+LEADS_TO = ("team", "leaving", "alert-settings")  # where the chosen one has something to be done
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -43,7 +43,7 @@ from tenants.selectors.live_pages import live_comparisons as live_comparisons
 from tenants.selectors.live_pages import live_hour as live_hour
 from tenants.selectors.live_pages import live_today as live_today
 from tenants.selectors.members import is_last_owner as is_last_owner
-from tenants.selectors.members import member_unsubscribing as member_unsubscribing
+from tenants.selectors.members import member_by_id as member_by_id
 from tenants.selectors.members import members_who_may as members_who_may
 from tenants.selectors.members import tenants_owned_alone as tenants_owned_alone
 from tenants.selectors.members import users_of_no_other as users_of_no_other

@@ -2,16 +2,18 @@
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from tenants import unsubscribing
 from tenants.models import Member, Role, Tenant, User
 from tenants.permissions import Act, may
 
 
 def is_last_owner(*, member: Member) -> bool:
-    """Say whether a tenant has no owner but this member: without one, nobody could hand it over."""
+    """Say whether a tenant has no owner but this member: without one, nobody could hand it over.
+
+    Nor could somebody whose account an operator has locked.
+    """
     if member.role != Role.OWNER:
         return False
-    owners = Member.objects.filter(tenant=member.tenant_id, role=Role.OWNER)
+    owners = Member.objects.filter(tenant=member.tenant_id, role=Role.OWNER, user__is_active=True)
     return not owners.exclude(pk=member.pk).exists()
 
 
@@ -31,11 +33,9 @@ def members_who_may(*, tenant: Tenant, act: Act) -> list[Member]:
     return [member for member in members if may(member, act)]
 
 
-def member_unsubscribing(*, token: str) -> Member | None:
-    """Return whom the link of an alert's mail is for; None: it is not ours, or they have left."""
-    pk = unsubscribing.member_id_of(token)
-    found = Member.objects.select_related("tenant", "user")
-    return None if pk is None else found.filter(pk=pk).first()
+def member_by_id(*, member_id: int) -> Member | None:
+    """Return a membership; None once it has ended."""
+    return Member.objects.select_related("tenant", "user").filter(pk=member_id).first()
 
 
 def users_of_no_other(*, tenant: Tenant) -> QuerySet[User]:

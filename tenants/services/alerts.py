@@ -13,7 +13,7 @@ from tenants.alert_types import Data, alert_type, alert_types
 from tenants.errors import Refused
 from tenants.models import Alert, AlertSettings, Member, Tenant, User
 from tenants.services.audit import audit_record
-from tenants.services.mails import ALERT, mail_members
+from tenants.services.mails import ALERT, mail_members, mails_give_up
 from tenants.services.webhook_events import webhook_tell
 
 MOST_PERCENTS, MOST_AMOUNTS = 10, 3
@@ -55,6 +55,8 @@ def alert_mails_choose(*, member: Member, wanted: bool, now: datetime) -> None:
     """Have a member get alerts by mail, or none, as they wish; again changes nothing."""
     other = Member.objects.filter(pk=member.pk).exclude(alert_mails=wanted)
     if other.update(alert_mails=wanted):
+        if not wanted:
+            mails_give_up(tenant=member.tenant, to=member.user.email, kind=ALERT, now=now)
         audit_record(
             action="alerts.mails_resumed" if wanted else "alerts.mails_stopped",
             tenant=member.tenant, actor=member.user, now=now, target=member.user.email,

@@ -154,6 +154,16 @@ def _waiting(now: datetime) -> QuerySet[Mail]:
     return Mail.objects.filter(unclaimed, is_of_use, sent_at=None, tried_until__gt=now)
 
 
+def mails_give_up(*, tenant: Tenant, to: str, now: datetime, kind: str = "") -> None:
+    """Send an address no more of what waits for it as one of those who may do something about it,
+    or of one kind of that. What happened to its reader is sent all the same: that has no key.
+    """
+    waiting = Mail.objects.filter(tenant=tenant, to=to, sent_at=None).exclude(key="")
+    if kind:
+        waiting = waiting.filter(kind=kind)
+    waiting.update(tried_until=now)
+
+
 def mails_prune(*, now: datetime) -> None:
     """Forget mails to people about nothing of a tenant's: they may be all that names somebody."""
     Mail.objects.filter(tenant=None, key="", created_at__lte=now - PERSONS_KEPT).delete()

@@ -15,7 +15,7 @@ from tenants.permissions import Act, may, roles_given_by
 from tenants.scopes import Scope, roles_within
 from tenants.selectors.members import is_last_owner
 from tenants.services.audit import audit_record
-from tenants.services.mails import mail_add
+from tenants.services.mails import mail_add, mails_give_up
 
 
 @transaction.atomic
@@ -138,6 +138,7 @@ def _end(member: Member, action: str, *, actor: User, now: datetime) -> None:
         role=member.role,
     )  # fmt: skip
     Member.objects.filter(pk=member.pk).delete()
+    mails_give_up(tenant=member.tenant, to=member.user.email, now=now)
 
 
 def _tell(member: Member, kind: str, *, by: User, now: datetime) -> None:

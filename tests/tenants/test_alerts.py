@@ -33,7 +33,7 @@ from tenants.models import (
 )
 from tenants.sentences import sentences
 from tenants.services import alert_levels, alerts
-from tenants.services.mails import message
+from tenants.services.mails import TRIED_FOR, message
 from tenants.services.quota_alerts import quota_alerts, quota_alerts_sweep
 from tenants.services.usage_unusual import expected, is_unusual, usage_unusual
 from tests.billing.races import at_once
@@ -322,6 +322,8 @@ class TestUnsubscribing:
             done = program.post(path, {"List-Unsubscribe": "One-Click"})
             assert done.status_code == 200
             assert "No more alerts of Alice Corp come by mail" in done.content.decode()
+        on = Mail.objects.filter(tried_until=NOW + TRIED_FOR)  # Bob's that waits is given up
+        assert [waits.to for waits in on] == ["alice@example.com"]
         (entry,) = AuditEntry.objects.filter(action="alerts.mails_stopped")
         assert (entry.tenant, entry.actor_name) == (tenant, "bob@example.com")
         look(tenant, 100)
@@ -337,9 +339,43 @@ class TestUnsubscribing:
     def test_no_link_but_ours_and_of_no_other_mail(self, cast: Cast) -> None:
         member = Member.objects.get(user=cast.bob)
         token = unsubscribing.token_of(member_id=member.pk)
-        member.delete()
-        for each in (token, token[:-1], signing.Signer().sign("1")):  # left; cut; for another use
+        # Cut, with more, and signed for another use.
+        for each in (token[:-1], f"{token}x", signing.Signer().sign(str(member.pk))):
             assert Client().post(f"/alerts/unsubscribe/{each}/").status_code == 404
+        assert Member.objects.get(pk=member.pk).alert_mails
         services.tenant_leave(tenant=cast.alice_corp, actor=cast.alice, now=NOW)
         mail = message(Mail.objects.get(kind="tenants.closing"))
         assert mail.extra_headers == {}
+
+    def test_who_has_left_is_told_that_none_come(self, cast: Cast) -> None:
+        """A mail program's button works on, and says nothing of the organisation."""
+        member = Member.objects.get(user=cast.bob)
+        path = f"/alerts/unsubscribe/{unsubscribing.token_of(member_id=member.pk)}/"
+        services.account_delete(user=cast.bob, now=NOW)
+        for answer in (Client().get(path), Client(enforce_csrf_checks=True).post(path)):
+            assert answer.status_code == 200
+            page = answer.content.decode()
+            assert "does not belong to the organisation any more" in page
+            assert "Alice Corp" not in page
+        assert not AuditEntry.objects.filter(action="alerts.mails_stopped").exists()
+
+    def test_of_several_organisations_the_link_is_of_one_and_leads_to_its_settings(
+        self, cast: Cast
+    ) -> None:
+        theirs = Member.objects.create(
+            tenant=cast.charlie_corp, user=cast.alice, role=Role.ADMIN, created_at=NOW
+        )
+        browser = signed_in(cast.alice)
+        path = f"/alerts/unsubscribe/{unsubscribing.token_of(member_id=theirs.pk)}/"
+        page = browser.post(path).content.decode()
+        assert "No more alerts of Charlie Corp come by mail" in page
+        stopped = Member.objects.filter(alert_mails=False)
+        assert [member.tenant for member in stopped] == [cast.charlie_corp]
+        chosen = {"tenant": str(cast.charlie_corp.uuid), "to": "alert-settings"}
+        assert f'name="tenant" value="{chosen["tenant"]}"' in page
+        landed = browser.post("/tenants/switch/", chosen, follow=True)
+        assert landed.redirect_chain == [("/settings/alerts/", 302)]
+        assert landed.context["member"] == theirs
+        assert "Send me them again" in landed.content.decode()
+        other = signed_in(cast.charlie).get(path).content.decode()  # whose link it is not
+        assert 'name="to"' not in other

@@ -8,7 +8,8 @@ from django.utils import timezone
 from tenants import services
 from tenants.errors import Refused
 from tenants.models import AuditEntry, Mail, Member, Role, Tenant, User
-from tenants.permissions import roles_given_by
+from tenants.permissions import Act, roles_given_by
+from tenants.services.mails import mail_members, mails_waiting
 from tests.billing.races import at_once
 from tests.cast import Cast
 
@@ -82,6 +83,40 @@ class TestRoles:
         assert [each.user for each in tenant.members.all()] == [cast.alice]
         actions = AuditEntry.objects.filter(action__startswith="member.")
         assert {each.action for each in actions} == {"member.removed", "member.left"}
+
+    def test_a_locked_owner_cannot_hand_it_over_and_counts_for_none(
+        self, cast: Cast, tenant: Tenant
+    ) -> None:
+        locked = join(tenant, "ada", Role.OWNER)
+        User.objects.filter(pk=locked.user_id).update(is_active=False)
+        with pytest.raises(Refused, match="needs an owner"):
+            services.member_leave(member=of(tenant, cast.alice), now=NOW())
+        services.member_remove(member=locked, actor=cast.alice, now=NOW())
+
+    def test_who_has_gone_gets_none_of_the_mails_that_wait_but_those_of_themselves(
+        self, cast: Cast, tenant: Tenant
+    ) -> None:
+        now = NOW()
+        admin = join(tenant, "ada", Role.ADMIN)
+        Member.objects.filter(user=cast.charlie).delete()
+        elsewhere = Member.objects.create(
+            tenant=cast.charlie_corp, user=admin.user, role=Role.ADMIN, created_at=now
+        )
+        for member in (admin, elsewhere):
+            mail_members(
+                tenant=member.tenant, act=Act.BUY, kind="billing.card_expires",
+                key=f"card:{member.pk}", context={}, now=now,
+            )  # fmt: skip
+        services.ownership_transfer(member=admin, actor=cast.alice, now=now)
+        services.ownership_transfer(member=of(tenant, cast.alice), actor=admin.user, now=now)
+        services.member_remove(member=admin, actor=cast.alice, now=now)
+        waiting = [mail for mail in mails_waiting(now=now) if mail.to == "ada@example.com"]
+        assert {(mail.tenant, mail.kind) for mail in waiting} == {
+            (tenant, "tenants.transferred"), (tenant, "tenants.removed"),
+            (cast.charlie_corp, "billing.card_expires"),
+        }  # fmt: skip
+        others = {mail.kind for mail in mails_waiting(now=now) if mail.to == "alice@example.com"}
+        assert "billing.card_expires" in others
 
     def test_an_owner_hands_over_and_is_an_admin_then(self, cast: Cast, tenant: Tenant) -> None:
         bob = of(tenant, cast.bob)
