@@ -20,7 +20,7 @@ from tenants.admin_alerts import AlertAdmin, AlertSettingsAdmin  # noqa: F401  (
 from tenants.admin_leaving import keep, leave
 from tenants.admin_live import LiveDayAdmin, LiveMeterAdmin  # noqa: F401  (they register)
 from tenants.admin_mails import MailAdmin  # noqa: F401  (it registers)
-from tenants.admin_people import InvitationAdmin  # noqa: F401  (it registers)
+from tenants.admin_people import InvitationAdmin, UserAdmin  # noqa: F401  (they register)
 from tenants.admin_tokens import ApiTokenAdmin  # noqa: F401
 from tenants.admin_tools import ReadOnly, ask, is_answered, operator
 from tenants.admin_webhooks import (  # noqa: F401  (likewise)
@@ -41,7 +41,6 @@ from tenants.models import (
     Tenant,
     UsageDay,
     UsagePlan,
-    User,
 )
 from tenants.services.reconciling import reconcile_request
 
@@ -56,19 +55,6 @@ class MemberInline(ReadOnly, TabularInline):
 class HoldInline(ReadOnly, TabularInline):
     model = Hold
     extra = 0
-
-
-@admin.register(User)
-class UserAdmin(ModelAdmin):
-    list_display = ["email", "is_staff", "is_active", "last_login", "date_joined"]
-    list_filter = ["is_staff", "is_active"]
-    search_fields = ["email"]
-    ordering = ["email"]
-    fields = ["email", "language", "is_active", "is_staff", "is_superuser", "last_login"]
-    readonly_fields = ["last_login"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # people sign up; operators are made by `createsuperuser`
 
 
 class StopForm(forms.Form):

@@ -21,9 +21,9 @@ NAME_IN_LOG = "deleted"
 
 
 @transaction.atomic
-def account_delete(*, user: User, now: datetime) -> None:
+def account_delete(*, user: User, actor: User | None = None, now: datetime) -> None:
     """Take a person out of their tenants, delete their account, and tell their address; again
-    changes nothing.
+    changes nothing. `actor` is the operator whom they have asked, if they do not do it themselves.
 
     Raise Refused for an operator, and, naming the tenants, for the only owner of any.
     """
@@ -34,15 +34,15 @@ def account_delete(*, user: User, now: datetime) -> None:
     if found is None:
         return
     if found.is_staff:
-        raise Refused(_("You are an operator. Another one has to take that away from you first."))
+        raise Refused(_("This is an operator's account: another operator takes the rights first."))
     alone = tenants_owned_alone(user=found)
     if alone:
         names = ", ".join(tenant.name for tenant in alone)
         raise Refused(_("Nobody else owns %(names)s.") % {"names": names})
     for member in found.memberships.select_related("tenant", "user").order_by("pk"):
-        member_leave(member=member, now=now)
+        member_leave(member=member, actor=actor, now=now)
     users_forget(users=[found.pk])
-    audit_record(action="account.deleted", tenant=None, now=now, target=str(user.pk))
+    audit_record(action="account.deleted", tenant=None, actor=actor, now=now, target=str(user.pk))
     mail_person(user=found, kind="tenants.account_deleted", now=now, context={"email": found.email})
 
 

@@ -60,12 +60,14 @@ def member_remove(
 
 
 @transaction.atomic
-def member_leave(*, member: Member, now: datetime) -> None:
-    """Take a member out by their own wish. Raise Refused for the last owner."""
+def member_leave(*, member: Member, actor: User | None = None, now: datetime) -> None:
+    """Take a member out by their own wish, which an operator, `actor`, may do for them. Raise
+    Refused for the last owner.
+    """
     tenant_locked(member.tenant)
     member = _current(member)
     _demand_another_owner(member)
-    _end(member, "member.left", actor=member.user, now=now)
+    _end(member, "member.left", actor=actor or member.user, now=now)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -127,8 +128,30 @@ def test_an_operator_stays_one(admin_user: User) -> None:
     browser = signed_in(admin_user)
     assert "You are an operator" in text(browser.get(PAGE))
     refused = browser.post(PAGE, {"email": admin_user.email}, follow=True)
-    assert "Another one has to take that away from you first." in text(refused)
+    assert "another operator takes the rights first" in text(refused)
     assert User.objects.filter(pk=admin_user.pk).exists()
+
+
+def test_an_operator_deletes_accounts_as_people_do_and_no_other_way(
+    cast: Cast, admin_user: User
+) -> None:
+    browser, page = signed_in(admin_user), "/admin/tenants/user/"
+    chosen = [cast.alice.pk, cast.bob.pk, admin_user.pk]
+    form = {"action": "forget", "_selected_action": chosen}
+    clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="change_user"))
+    signed_in(clerk).post(page, {**form, "answered": "yes"})
+    assert User.objects.filter(pk__in=chosen).count() == 3
+    assert browser.post(f"{page}{cast.alice.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert "alice@example.com, bob@example.com" in text(browser.post(page, form))
+    assert User.objects.filter(pk__in=chosen).count() == 3
+    told = text(browser.post(page, {**form, "answered": "yes"}, follow=True))
+    assert "1 account is deleted." in told
+    assert "alice@example.com: Nobody else owns Alice Corp." in told
+    assert "another operator takes the rights first" in told
+    assert list(User.objects.filter(pk__in=chosen)) == [cast.alice, admin_user]
+    entry = AuditEntry.objects.get(tenant=cast.alice_corp, action="member.left")
+    assert (entry.actor, entry.target, entry.actor_name) == (admin_user, BOB, "")
 
 
 def test_who_belongs_to_nobody_finds_it_too(cast: Cast) -> None:

@@ -194,6 +194,31 @@ def test_who_may_only_view_tenants_neither_stops_nor_resumes_them(cast: Cast) ->
     assert list(Tenant.objects.values_list("pk", "reconcile_revision")) == before
 
 
+def test_who_may_change_people_makes_no_operators_nor_takes_one_over(
+    cast: Cast, admin_user: User
+) -> None:
+    clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+    clerk.user_permissions.add(*Permission.objects.filter(codename__endswith="_user"))
+    client = Client()
+    client.force_login(clerk)
+
+    def change(user: User, **fields: str) -> User:
+        address = reverse("admin:tenants_user_change", args=[user.pk])
+        form = {"email": user.email, "language": "en", "is_active": "on", **fields}
+        client.post(address, form)
+        user.refresh_from_db()
+        return user
+
+    rights = {"is_staff": "on", "is_superuser": "on"}
+    assert change(cast.bob, email="robert@example.com", **rights).email == "robert@example.com"
+    for user in (cast.bob, change(clerk, **rights)):
+        assert not user.is_superuser
+    assert not cast.bob.is_staff
+    assert change(admin_user, email="mine@example.com").email == "admin@example.com"
+    client.force_login(admin_user)
+    assert change(cast.bob, **rights).is_superuser
+
+
 def test_what_is_only_shown_is_shown_as_money(rf: RequestFactory) -> None:
     request = rf.get("/")
     request.user = User(is_superuser=True, is_staff=True)
