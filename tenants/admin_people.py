@@ -39,7 +39,8 @@ class UserAdmin(ModelAdmin):
         """Nor take an operator's account over, by another address."""
         if isinstance(obj, User) and obj.is_staff and not operator(request).is_superuser:
             return False
-        return super().has_change_permission(request, obj)
+        may: bool = super().has_change_permission(request, obj)
+        return may
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # it would leave tenants without an owner: the action asks for one
