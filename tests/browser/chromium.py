@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from portal.supervisor.processes import BASE_DIR
 
@@ -46,8 +54,9 @@ class Visitor:
     """One person's browser window. It notes whatever a page must not do.
 
     `problems` lists errors of scripts and of the content security policy, answers of 500 and above,
-    and requests that would have left the machine: the browser finds nobody else (ARGUMENTS). To
-    route requests through here would stop those as well, but keeps the browser from its cache.
+    parts of a page that were refused, and requests that would have left the machine: the browser
+    finds nobody else (ARGUMENTS). To route requests through here would stop those as well, but
+    keeps the browser from its cache.
     """
 
     def __init__(self, browser: Browser, **options: Any) -> None:
@@ -56,22 +65,18 @@ class Visitor:
         self.context.on("request", self._at_home)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
-        self.page.on(
-            "console",
-            lambda message: (
-                self.problems.append(f"console, on {self.page.url}: {message.text}")
-                if message.type == "error"
-                else None
-            ),
-        )
-        self.page.on(
-            "response",
-            lambda response: (
-                self.problems.append(f"{response.status} {response.url}")
-                if response.status >= 500
-                else None
-            ),
-        )
+        self.page.on("console", self._without_error)
+        self.page.on("response", self._answered)
+
+    def _without_error(self, message: ConsoleMessage) -> None:
+        # Answers are looked at below: a page may be refused, and say so.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.problems.append(f"console, on {self.page.url}: {message.text}")
+
+    def _answered(self, response: Response) -> None:
+        worst = 500 if response.request.is_navigation_request() else 400
+        if response.status >= worst:
+            self.problems.append(f"{response.status} {response.url}")
 
     def _at_home(self, request: Request) -> None:
         parts = urlsplit(request.url)

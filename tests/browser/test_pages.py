@@ -22,6 +22,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "japanese": {"viewport": PHONE, "color_scheme": "dark", "locale": "ja-JP"},
 }
 
+STATUS = "() => performance.getEntriesByType('navigation')[0].responseStatus"
 TABLET: ViewportSize = {"width": 768, "height": 1024}
 # The names of tables that have to be scrolled sideways before their rows' buttons are seen.
 CUT = """
@@ -87,6 +88,9 @@ class Trial:
 
     def look(self) -> None:
         self.page.wait_for_load_state("load")
+        status = self.page.evaluate(STATUS)
+        if status != 200:
+            self.found.append(f"{status} {self.page.url}")
         results = self._axe.run(self.page)
         if results.violations_count:
             self.found.append(f"{self.page.url}\n{results.generate_report()}")

@@ -5,7 +5,8 @@ step leaves a picture, has to fit the window, and shuts nobody out, by axe.
 """
 
 from tests.browser.flows.buying import buying_more, changing_plan
-from tests.browser.flows.running import audit, inviting, leaving, second_factor
+from tests.browser.flows.running import audit, inviting, leaving, parting
+from tests.browser.flows.securing import forgotten_password, required_factor, second_factors
 from tests.browser.flows.using import alerts, first_call, keys, signing_up, token, webhooks
 from tests.browser.flows.walk import Flow
 from tests.browser.flows.walk import Walk as Walk
@@ -15,12 +16,15 @@ IN_ORDER: tuple[Flow, ...] = (
     first_call,
     buying_more,
     keys,
-    second_factor,
+    forgotten_password,
+    second_factors,
     alerts,
     inviting,
+    required_factor,
     webhooks,
     token,
     changing_plan,
     audit,
     leaving,
+    parting,
 )

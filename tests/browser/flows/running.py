@@ -1,51 +1,13 @@
 """Those who run an organisation: who comes in, who did what, and how it ends."""
 
-import time
 import zipfile
 
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import expect
 
-from portal.demo.expect import wait_for
 from portal.demo.gateway import FORBIDDEN
 from portal.demo.story import PASSWORD
-from tests.browser.acts import answered, link_mailed, sign_in, told, verify_mail
+from tests.browser.acts import answered, link_mailed, told
 from tests.browser.flows.walk import Walk, opener
-
-SECURITY = "/settings/security/"
-STEP = 30  # seconds that an app shows a code
-
-
-def digits(secret: str) -> str:
-    """Return what an app shows for a secret, once there is time left to type it."""
-    wait_for("a fresh code", lambda: time.time() % STEP < STEP - 10, True, seconds=STEP)
-    return str(format_hotp_value(hotp_value(secret, int(time.time()) // STEP)))
-
-
-def second_factor(walk: Walk) -> None:
-    """Set an authenticator app up, sign out, and sign in with it."""
-    page = walk.page
-    verify_mail(page, walk.stack, walk.email)
-    page.goto("/accounts/2fa/totp/activate/")
-    walk.see("authenticator app")
-    secret = page.get_by_test_id("totp-secret").inner_text()
-    page.locator("[name=code]").fill(digits(secret))
-    page.locator("[name=code]").press("Enter")
-    expect(page.get_by_test_id("recovery-codes")).to_be_visible()
-    walk.see("recovery codes")
-    page.goto(SECURITY)
-    walk.see("security")
-    page.locator("summary .avatar").click()
-    walk.see("account menu")
-    page.locator("form[action='/accounts/logout/'] button").last.click()
-    page.wait_for_url(lambda url: SECURITY not in url)
-    page.goto("/accounts/login/")
-    walk.see("sign in")
-    sign_in(page, walk.email)
-    walk.see("second factor")
-    page.locator("[name=code]").fill(digits(secret))
-    page.locator("[name=code]").press("Enter")
-    page.wait_for_url("**/dashboard/")
 
 
 def inviting(walk: Walk) -> None:
@@ -58,7 +20,7 @@ def inviting(walk: Walk) -> None:
     told(page)
     walk.see("invited")
 
-    colleague = walk.visit()
+    colleague = walk.colleague = walk.visit()
     colleague.goto(link_mailed(walk.stack, email, r"http\S+/invitations/\w+/"))
     expect(colleague.get_by_role("heading", level=1)).to_contain_text(walk.organization)
     walk.see("invitation", colleague)
@@ -122,3 +84,37 @@ def leaving(walk: Walk) -> None:
     told(page)
     walk.see("kept")
     answered(walk.caller, walk.key, "200")
+
+
+def parting(walk: Walk) -> None:
+    """Hand the organisation over, leave it, and delete one's account."""
+    page = walk.page
+    page.goto("/settings/security/delete/")
+    expect(page.locator("[name=to][value=team]")).to_be_visible()  # nobody else owns it
+    walk.see("the only owner")
+    page.locator("[name=to][value=team]").click()
+    page.locator(opener("transfer-")).click()
+    walk.see("hand over")
+    walk.agree()
+    told(page)
+    walk.colleague.goto("/team/")
+    expect(walk.colleague.locator(opener("transfer-"))).to_have_count(1)
+    walk.see("team for the new owner", walk.colleague)
+    page.locator(opener("leave")).click()
+    walk.see("leave")
+    walk.agree()
+    page.goto("/dashboard/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    walk.see("no organisation")
+    page.goto("/settings/security/delete/")
+    page.locator("main input[type=email]").fill(walk.email)
+    walk.see("delete the account")
+    walk.send("/settings/security/delete/")
+    page.wait_for_url(lambda url: "/delete/" not in url)
+    walk.see("account deleted")
+    page.goto("/accounts/login/")
+    page.locator("[name=login]").fill(walk.email)
+    page.locator("[name=password]").fill(walk.password)
+    page.locator("[name=password]").press("Enter")
+    expect(page.locator("[role=alert], .errorlist, .field__error").first).to_be_visible()
+    answered(walk.caller, walk.key, "200")  # its keys are the organisation's

@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from portal.demo.gateway import Caller
+from portal.demo.story import PASSWORD
 from portal.supervisor.stack import Stack
 from tests.browser.acts import Check, Visit, fits
 
@@ -22,8 +23,10 @@ class Walk:
     pictures: Path
     organization: str
     email: str = ""
+    password: str = PASSWORD
     key: str = ""
     page: Page = field(init=False)
+    colleague: Page = field(init=False)
     steps: int = 0
 
     def __post_init__(self) -> None:
@@ -43,6 +46,12 @@ class Walk:
     def send(self, action: str) -> None:
         """Press the button of the form that goes there."""
         self.page.locator(f"main form[action$='{action}'] button:not([type=button])").first.click()
+
+    def enter(self, name: str, text: str, page: Page | None = None) -> None:
+        """Type into a field, and send its form by the key of that name."""
+        box = (page or self.page).locator(f"[name={name}]")
+        box.fill(text)
+        box.press("Enter")
 
     def agree(self) -> None:
         """Say yes in the dialog that is open."""
