@@ -26,7 +26,8 @@ class Position:
     `rate` is in requests per second, `burst` in requests. `opened_at` is when the key was first
     enabled under this lease (None: never, so nothing can have been used), `closed_at` when it was
     disabled for good. `live_used` is what the live meter has counted of the calls up to `live_at`
-    (None: it is off), if it lost none.
+    (None: it is off), if it lost none. `rejoined_used` is the most that was used when the key came
+    back to a plan, disabled (None: it has been enabled since, or never left).
     """
 
     limit: int
@@ -45,6 +46,7 @@ class Position:
     seen_since: datetime | None = None
     live_used: int = 0
     live_at: datetime | None = None
+    rejoined_used: int | None = None
     rate: float = 0.0
     burst: int = 0
 
@@ -52,6 +54,11 @@ class Position:
     def ceiling(self) -> int:
         """The most that the gateway may let pass: the larger lease while a write is unconfirmed."""
         return max(self.limit, self.pending_limit or 0)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the key has not been enabled since it joined the plan."""
+        return self.opened_at is None or self.rejoined_used is not None
 
 
 def is_settled(position: Position, rules: Rules) -> bool:
@@ -85,6 +92,8 @@ def used_at_most(position: Position, rules: Rules, now: datetime) -> int:
     """
     if position.opened_at is None:
         return 0
+    if position.rejoined_used is not None:
+        return max(position.seen_used, position.rejoined_used)
     if is_dry(position) or _is_final(position, rules):
         return position.seen_used
     used_until = min(now, position.closed_at) if position.closed_at else now
@@ -96,6 +105,8 @@ def used_at_most(position: Position, rules: Rules, now: datetime) -> int:
         unread = _seconds(position.live_at, used_until)
         unseen = int(position.rate * unread) + position.burst if unread else 0
         most = min(most, position.live_used + unseen)
+    if _is_told_since_write(position, rules):
+        most = min(most, position.seen_used + position.written_remaining)
     return max(position.seen_used, min(position.ceiling, most))
 
 
@@ -109,6 +120,18 @@ def _is_live_believed(position: Position) -> bool:
     A meter that has lost lines has less, and is not believed until the period ends.
     """
     return position.live_used >= position.seen_used
+
+
+def _is_told_since_write(position: Position, rules: Rules) -> bool:
+    """Say whether the figure has all calls before the last write: after it the key had only what
+    that write set, which may be nothing.
+    """
+    return (
+        position.pending_limit is None
+        and position.written_at is not None
+        and position.seen_at is not None
+        and position.seen_at >= position.written_at + rules.lag
+    )
 
 
 def _is_final(position: Position, rules: Rules) -> bool:
@@ -181,8 +204,8 @@ def next_write(position: Position, target: int, rules: Rules, now: datetime) -> 
     limit = max(target, most)
     write = Write(limit=limit, remaining=limit - most)
     if position.pending_limit is not None:
-        # Only a key that was never enabled can be set again while an outcome is unknown.
-        return write if position.opened_at is None else Wait.OWED
+        # Only a key that was not enabled yet can be set again while an outcome is unknown.
+        return write if position.is_idle else Wait.OWED
     if limit > position.limit:
         could_have = position.limit - position.seen_used
         return write if write.remaining >= could_have else Wait.OWED

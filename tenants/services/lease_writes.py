@@ -94,11 +94,11 @@ def lease_read(*, version: ApiKeyVersion, mirror: GatewayPlan, now: datetime) ->
 
 
 @transaction.atomic
-def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan) -> None:
+def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan, now: datetime) -> None:
     """Note that a version is back in a plan that it had left in this period.
 
-    Whether its counter starts afresh is not documented. So count as if it had, which keeps the
-    key disabled until its lease has been written.
+    Whether its counter starts afresh is not documented. So count as if it had, on top of all that
+    it may have used there before, which keeps the key disabled until its lease has been written.
     """
     lease = (
         Lease.objects.select_for_update()
@@ -108,9 +108,13 @@ def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan) -> None:
     )
     if lease is None or lease.closed_at is None:
         return
-    lease.limit_requests = max(lease.limit_requests, lease.seen_used + mirror.quota_limit)
+    lease.rejoined_used = leases.used_at_most(_position(lease), rules(), now)
+    lease.limit_requests = lease.rejoined_used + max(
+        mirror.quota_limit, lease.written_remaining, lease.pending_remaining or 0
+    )
+    _clear_pending(lease)
     lease.written_remaining = mirror.quota_limit
-    lease.written_seen, lease.written_at = lease.seen_used, None
+    lease.written_seen, lease.written_at = lease.rejoined_used, None
     lease.closed_at = None
     lease.save()
 
@@ -141,9 +145,9 @@ def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
     total = sum(_position(each).ceiling for each in entitlement.leases.select_related(*_WITH_PLAN))
     if total > entitlement.requests + entitlement.advance_requests:
         return False
-    if lease.opened_at is None:
-        lease.opened_at = now
-        lease.save(update_fields=["opened_at"])
+    if _position(lease).is_idle:
+        lease.opened_at, lease.rejoined_used = lease.opened_at or now, None
+        lease.save(update_fields=["opened_at", "rejoined_used"])
     return True
 
 
@@ -240,6 +244,7 @@ def _position(lease: Lease) -> leases.Position:
         seen_since=lease.seen_since,
         live_used=lease.live_used,
         live_at=lease.live_at,
+        rejoined_used=lease.rejoined_used,
         rate=plan.rate_limit + sum(limit.rate_limit for limit in methods),
         burst=plan.burst_limit + sum(limit.burst_limit for limit in methods),
     )
@@ -331,10 +336,11 @@ def _is_held_back(lease: Lease) -> bool:
 
 def _claim(lease: Lease, now: datetime) -> leases.Claim:
     position = _position(lease)
+    most_used = leases.used_at_most(position, rules(), now)
     return leases.Claim(
         ceiling=position.ceiling,
-        most_used=leases.used_at_most(position, rules(), now),
-        needs=leases.is_dry(position) or (position.opened_at is None and position.limit <= 1),
+        most_used=most_used,
+        needs=leases.is_dry(position) or (position.is_idle and position.limit <= most_used + 1),
         used_of_late=(
             None
             if position.opened_at is None

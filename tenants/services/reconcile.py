@@ -206,7 +206,7 @@ def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock) -> None:
         version.gateway_plan = None
         version.save(update_fields=["gateway_plan"])
     gateway.api_key_attach(plan_id=mirror.gateway_id, key_id=version.gateway_id)
-    lease_writes.lease_reattached(version=version, mirror=mirror)
+    lease_writes.lease_reattached(version=version, mirror=mirror, now=clock())
     version.gateway_plan = mirror
     version.save(update_fields=["gateway_plan"])
 

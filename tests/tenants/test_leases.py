@@ -54,6 +54,19 @@ class TestUsedAtMost:
         slow = replace(settled, rate=0.01)
         assert leases.used_at_most(slow, LATE, NOW) == 30 + 27
 
+    def test_the_figure_and_what_was_set_once_it_tells_of_all_before_that(self) -> None:
+        written = replace(OPEN, written_at=at(minutes=-45), written_remaining=0, seen_used=30)
+        assert leases.used_at_most(replace(written, seen_at=at(seconds=-1)), LATE, NOW) == 100
+        told = replace(written, seen_at=NOW)
+        assert leases.used_at_most(told, LATE, NOW) == 30
+        assert leases.used_at_most(replace(told, written_remaining=9), LATE, NOW) == 39
+        assert leases.used_at_most(replace(told, pending_limit=50), LATE, NOW) == 100
+
+    def test_what_was_used_before_until_one_that_came_back_is_enabled(self) -> None:
+        back = replace(OPEN, limit=160, rejoined_used=60, seen_used=19, seen_at=NOW)
+        assert leases.used_at_most(back, LATE, NOW) == 60
+        assert leases.next_write(back, 80, LATE, NOW) == Write(limit=80, remaining=20)
+
     def test_the_figure_itself_once_closed_and_read_late_enough(self) -> None:
         closed = replace(OPEN, closed_at=at(minutes=-50), seen_used=30, seen_remaining=70)
         early = replace(closed, seen_at=at(minutes=-6), seen_since=at(minutes=-6))

@@ -334,6 +334,31 @@ def test_a_quota_that_an_operator_raises_is_given_once(local_aws: LocalAWS, call
     assert world.passed[START.date().replace(day=1)] >= 90
 
 
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("late", [0, LAG], ids=["exact figures", "late figures"], indirect=True)
+def test_going_back_and_forth_gives_nothing_to_who_never_runs_dry(
+    local_aws: LocalAWS, call: Call
+) -> None:
+    """A zero would be told at once. What is used short of it is not, and each plan that is come
+    back to may have a fresh counter.
+    """
+    world = World(local_aws.url, call, random.Random(0), is_metered=False)
+    world.work()
+    for _ in range(4):
+        world.traffic(most=19, least=19)
+        world.check()
+        world.tick(timedelta(minutes=1))
+        world.change_plan()
+        world.work()
+    for _ in range(6):  # once all is known, whoever still has something uses it
+        world.tick(timedelta(minutes=30))
+        world.work()
+        world.traffic(most=200, least=200)
+        world.check()
+    entitlement = Entitlement.objects.get(period_start=START.date().replace(day=1))
+    assert world.passed[entitlement.period_start] >= entitlement.requests
+
+
 def test_tenant_is_found_by_the_simulation(call: Call) -> None:
     """Guard the guard: a call without a key is refused, so `traffic` cannot pass by accident."""
     assert call(None).status_code == 403
