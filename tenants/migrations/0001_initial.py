@@ -230,7 +230,7 @@ class Migration(migrations.Migration):
                 ('live_at', models.DateTimeField(null=True, verbose_name='counted live up to')),
                 ('opened_at', models.DateTimeField(null=True, verbose_name='opened at')),
                 ('closed_at', models.DateTimeField(null=True, verbose_name='closed at')),
-                ('rejoined_used', models.PositiveBigIntegerField(null=True)),
+                ('rejoined_used', models.PositiveBigIntegerField(null=True, verbose_name='used when it came back')),
                 ('is_owed', models.BooleanField(default=False, verbose_name='owed')),
                 ('entitlement', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leases', to='tenants.entitlement')),
                 ('gateway_plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='tenants.gatewayplan', verbose_name='gateway plan')),

@@ -145,7 +145,7 @@ class Lease(models.Model):
     live_at = models.DateTimeField(_("counted live up to"), null=True)
     opened_at = models.DateTimeField(_("opened at"), null=True)
     closed_at = models.DateTimeField(_("closed at"), null=True)
-    rejoined_used = models.PositiveBigIntegerField(null=True)
+    rejoined_used = models.PositiveBigIntegerField(_("used when it came back"), null=True)
     is_owed = models.BooleanField(_("owed"), default=False)
 
     class Meta:
