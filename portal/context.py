@@ -11,6 +11,7 @@ from billing.overdue import banner
 from portal import sign_up_modes
 from portal.views.access import member_of
 from tenants import selectors
+from tenants.models import User
 from tenants.permissions import acts_of
 from tenants.stages import api_base_url
 
@@ -18,12 +19,18 @@ from tenants.stages import api_base_url
 def site(request: HttpRequest) -> dict[str, Any]:
     """Return the site's own facts, and the current tenant where a view has found one."""
     member = getattr(request, "member", None) or member_of(request)
+    takes_approval = sign_up_modes.takes_approval()
     return {
         "api_base_url": api_base_url,  # a function: pages that show it ask
         "site_url": settings.SITE_URL,
         "sign_up_is_closed": sign_up_modes.is_closed(),
-        "sign_up_takes_approval": sign_up_modes.takes_approval(),
-        "sign_up_action": _("Request access") if sign_up_modes.takes_approval() else _("Get a key"),
+        "sign_up_takes_approval": takes_approval,
+        "sign_up_action": _("Request access") if takes_approval else _("Get a key"),
+        "start_action": _("Request an organisation") if takes_approval else _("New organisation"),
+        # A function: pages of whoever is signed in ask.
+        "may_start": lambda: (
+            isinstance(request.user, User) and sign_up_modes.may_start(request.user)
+        ),
         "oidc_name": settings.OIDC_NAME,
         "oidc_provider_id": settings.OIDC_PROVIDER_ID,
         "member": member,

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 import billing.selectors
 import billing.services
 from billing.models import TaxDetails
+from billing.services import SignUp
 from billing.tax_numbers import countries, tax_id_checked
 from portal import sign_up_modes
 from portal.forms_days import DaysForm
@@ -26,8 +27,8 @@ from tenants.models import SOLD, ApiKey, Meter, Role, Tenant, User
 from tenants.names import tidied
 
 
-class OrganisationFields(forms.Form):
-    """What a sign-up asks for beside the account: the organisation, and its plan."""
+class OrganisationForm(forms.Form):
+    """An organisation to start, and its plan."""
 
     organization = forms.CharField(
         label=_("Organisation"),
@@ -43,13 +44,6 @@ class OrganisationFields(forms.Form):
         self.fields["plan"].choices = plans  # type: ignore[attr-defined]  # of any field
         self.fields["currency"].choices = currencies  # type: ignore[attr-defined]  # likewise
 
-    def clean_email(self) -> str:
-        if not sign_up_modes.may_sign_up(self.cleaned_data["email"]):
-            text = _("Sign up with an address at %(domains)s, or ask a team there to invite you.")
-            raise ValidationError(text, params={"domains": ", ".join(sign_up_modes.domains())})
-        email: str = super().clean_email()  # type: ignore[misc]  # of allauth's form beside this
-        return email
-
     def clean_organization(self) -> str:
         name = tidied(self.cleaned_data["organization"])
         if not name:
@@ -60,25 +54,11 @@ class OrganisationFields(forms.Form):
         return self.cleaned_data["currency"] or "USD"
 
 
-class SignupForm(OrganisationFields, AllauthSignupForm):
-    """Sign up: a user, their organisation, and the plan that it subscribes to.
+def organisation_start_or_ask(user: User, asked: Mapping[str, Any]) -> SignUp | None:
+    """Start a user's organisation. None where it takes approval: all that there is is a request.
 
-    All of it is written in one transaction. Where the plan costs money, the account adapter then
-    redirects to checkout; where it takes approval, all that there is of the organisation is a
-    request.
+    `asked` is what an OrganisationForm cleaned. Raise Refused as the services do.
     """
-
-    field_order = ["organization", "email", "password1", "password2", "plan", "currency"]
-
-    def save(self, request: HttpRequest) -> User:
-        with transaction.atomic():
-            user: User = super().save(request)
-            organization_start(request, user, self.cleaned_data)
-        return user
-
-
-def organization_start(request: HttpRequest, user: User, asked: Mapping[str, Any]) -> None:
-    """Start a user's organisation, or ask for it; note on the request where it is to be paid."""
     wanted = {
         "user": user,
         "organization": asked["organization"],
@@ -88,11 +68,38 @@ def organization_start(request: HttpRequest, user: User, asked: Mapping[str, Any
     }
     if sign_up_modes.takes_approval():
         billing.services.sign_up_request_create(**wanted)
-        return
-    signed_up = billing.services.sign_up(**wanted, language=user.language)
-    if signed_up.order is not None:
-        address = reverse("billing-checkout", args=[signed_up.order.uuid])
-        request.checkout_url = address  # type: ignore[attr-defined]
+        return None
+    return billing.services.organisation_start(**wanted)
+
+
+class NewcomersForm(OrganisationForm):
+    """What a sign-up of allauth's asks for beside the account, whose form this stands before.
+
+    All of it is written in one transaction. Where the plan costs money, the account adapter then
+    redirects to checkout.
+    """
+
+    def clean_email(self) -> str:
+        if not sign_up_modes.may_sign_up(self.cleaned_data["email"]):
+            text = _("Sign up with an address at %(domains)s, or ask a team there to invite you.")
+            raise ValidationError(text, params={"domains": ", ".join(sign_up_modes.domains())})
+        email: str = super().clean_email()  # type: ignore[misc]  # of allauth's form beside this
+        return email
+
+    def save(self, request: HttpRequest) -> User:
+        with transaction.atomic():
+            user: User = super().save(request)  # type: ignore[misc]  # likewise
+            made = organisation_start_or_ask(user, self.cleaned_data)
+        if made is not None and made.order is not None:
+            address = reverse("billing-checkout", args=[made.order.uuid])
+            request.checkout_url = address  # type: ignore[attr-defined]
+        return user
+
+
+class SignupForm(NewcomersForm, AllauthSignupForm):
+    """Sign up with a password."""
+
+    field_order = ["organization", "email", "password1", "password2", "plan", "currency"]
 
 
 class InvitedSignupForm(AllauthSignupForm):

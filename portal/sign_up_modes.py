@@ -1,4 +1,5 @@
-"""Who may sign up: the operator says so by SIGN_UP_MODE.
+"""Who may sign up, and who of those that have an account may start an organisation: the operator
+says so by SIGN_UP_MODE.
 
 open            anybody
 invitation      nobody but whom a tenant has invited
@@ -8,7 +9,12 @@ domain:a.b,c.d  whoever has a mail address at one of these domains, not at a sub
 An invitation is accepted in every mode, and takes no approval.
 """
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.utils.translation import gettext as _
+
+from tenants.errors import Refused
+from tenants.models import User
 
 BY_INVITATION, BY_APPROVAL, BY_DOMAIN = "invitation", "approval", "domain:"
 
@@ -33,3 +39,23 @@ def may_sign_up(email: str) -> bool:
     """Say whether somebody with this address may start an organisation."""
     allowed = domains()
     return not is_closed() and (not allowed or email.rpartition("@")[2].lower() in allowed)
+
+
+def may_start(user: User) -> bool:
+    """Say whether somebody who has an account may start an organisation, or ask for one."""
+    if not domains():
+        return not is_closed()
+    confirmed = EmailAddress.objects.filter(user=user, verified=True)
+    return any(may_sign_up(each.email) for each in confirmed)
+
+
+def start_check(user: User) -> None:
+    """Raise Refused where they may not, or have to confirm their address and have not."""
+    if is_closed():
+        raise Refused(_("Nobody starts an organisation here but the operator."))
+    if not may_start(user):
+        text = _("Starting an organisation takes a confirmed address at %(domains)s.")
+        raise Refused(text % {"domains": ", ".join(domains())})
+    mine = EmailAddress.objects.filter(user=user, primary=True, verified=True)
+    if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory" and not mine.exists():
+        raise Refused(_("Confirm your email address first."))

@@ -16,14 +16,15 @@ class SignUpState(models.TextChoices):
 
 
 class SignUpRequest(models.Model):
-    """The organisation that a person asks to start. There is no tenant until it is approved.
+    """The organisation that a person asks to start. There is no tenant until it is approved. One of
+    a person's waits at a time.
 
     `submitted_at` is when the operators were told, once the address was confirmed. `reason` is why
     it was refused, as they are told. `tenant` is what came of it; the row goes with it, or with the
     person.
     """
 
-    user = models.OneToOneField(
+    user = models.ForeignKey(
         User, on_delete=models.CASCADE, related_name="+", verbose_name=_("user")
     )
     organization = models.CharField(_("organisation"), max_length=120)
@@ -49,6 +50,13 @@ class SignUpRequest(models.Model):
         verbose_name = _("sign-up request")
         verbose_name_plural = _("sign-up requests")
         ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=models.Q(state=SignUpState.WAITING),
+                name="sign_up_request_one_waits",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.organization} ({self.user})"

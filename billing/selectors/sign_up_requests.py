@@ -5,6 +5,6 @@ from tenants.models import User
 
 
 def sign_up_request_of(*, user: User) -> SignUpRequest | None:
-    """Return a user's request that no tenant came of, waiting or refused."""
-    undone = SignUpRequest.objects.exclude(state=SignUpState.APPROVED)
-    return undone.select_related("plan").filter(user=user).first()
+    """Return a user's newest request, waiting or refused; None where a tenant came of it."""
+    newest = SignUpRequest.objects.select_related("plan").filter(user=user).first()
+    return None if newest is None or newest.state == SignUpState.APPROVED else newest

@@ -2,6 +2,7 @@
 
 catalog.py    seed, and set prices
 sign_up.py    a new tenant with its subscription, and what it has to pay first
+starting.py   the same for somebody who may own one already
 sign_up_requests.py
               sign-ups that wait for an operator
 orders.py     buy: write the order, renew its offer
@@ -106,6 +107,7 @@ from billing.services.sign_up_requests import (
     sign_up_request_refuse,
     sign_up_requests_submit,
 )
+from billing.services.starting import OwnsFree, organisation_start, organisation_start_check
 from billing.services.taking_back import order_take_back
 from billing.services.top_up import auto_top_up_set, auto_top_up_stop
 from billing.services.top_up_all import top_ups_run
@@ -114,6 +116,7 @@ __all__ = [
     "FREE",
     "Forecast",
     "Offer",
+    "OwnsFree",
     "SignUp",
     "attempt_end",
     "auto_top_up_set",
@@ -146,6 +149,8 @@ __all__ = [
     "order_check",
     "order_refund",
     "order_take_back",
+    "organisation_start",
+    "organisation_start_check",
     "plan_change",
     "plan_keep",
     "plan_offer",

@@ -29,8 +29,14 @@ def sign_up_request_create(
     """Note what somebody asks for. A sweep puts it before the operators once the address is
     confirmed.
 
-    Raise Refused for a plan that is not offered.
+    Raise Refused for a plan that is not offered, and while another one of theirs waits.
     """
+    User.objects.select_for_update().get(pk=user.pk)
+    waiting = SignUpRequest.objects.filter(user=user, state=SignUpState.WAITING).first()
+    if waiting is not None:
+        raise Refused(
+            _("Your request to start %(name)s waits for approval.") % {"name": waiting.organization}
+        )
     plan = Plan.objects.filter(code=plan_code, is_public=True).first()
     if plan is None:
         raise Refused(_("There is no plan “%(code)s”.") % {"code": plan_code})
@@ -94,6 +100,7 @@ def sign_up_request_approve(*, request: SignUpRequest, actor: User, now: datetim
         tenant=made.tenant, kind="billing.sign_up_approved", to=user.email, now=now,
         context={
             "plan": plan.name,
+            "has_others": user.memberships.exclude(tenant=made.tenant).exists(),
             "was_withdrawn": not plan.is_public,
             "checkout": (
                 reverse("billing-checkout", args=[made.order.uuid]) if made.order else ""

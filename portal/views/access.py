@@ -22,8 +22,9 @@ from django.utils.translation import gettext as _
 import billing.selectors
 from tenants import selectors
 from tenants.errors import Refused
-from tenants.models import Member, User
+from tenants.models import Member, Tenant, User
 from tenants.permissions import Act, may
+from tenants.recent import suspended_forget
 
 SESSION_KEY = "tenant"
 PAGE_OF = "page_of"  # in forms; in what htmx asks for it is a header
@@ -52,6 +53,12 @@ def member_of(request: HttpRequest) -> Member | None:
         return None
     member = selectors.membership(user=user, tenant_uuid=request.session.get(SESSION_KEY))
     return None if member is None or selectors.is_barred(member=member) else member
+
+
+def choose(request: HttpRequest, tenant: Tenant) -> None:
+    """Have this session work for a tenant that its user is a member of."""
+    request.session[SESSION_KEY] = str(tenant.uuid)
+    suspended_forget(request)
 
 
 def demand(request: TenantRequest, act: Act) -> None:

@@ -16,11 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.accounts import prove_address, reads_mail_of
 from portal.forms import InvitedSignupForm
-from portal.views.access import SESSION_KEY
+from portal.views.access import choose
 from tenants import selectors, services
 from tenants.errors import Refused
 from tenants.models import Invitation, User
-from tenants.recent import suspended_forget
 from tenants.selectors import Standing
 
 
@@ -81,8 +80,7 @@ def join_by(request: HttpRequest, found: Invitation, user: User) -> None:
     with transaction.atomic():
         member = services.invitation_accept(invitation=found, user=user, now=timezone.now())
         prove_address(user, found.email)
-    request.session[SESSION_KEY] = str(member.tenant.uuid)
-    suspended_forget(request)
+    choose(request, member.tenant)
     messages.success(request, _("You have joined %(name)s.") % {"name": member.tenant.name})
 
 

@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.forms import TenantSettingsForm
-from portal.views.access import SESSION_KEY, TenantRequest, demand, tenant_required
+from portal.views.access import TenantRequest, choose, demand, tenant_required
 from tenants import selectors, services
 from tenants.permissions import Act
-from tenants.recent import suspended_forget
 
-LEADS_TO = ("team", "leaving", "alert-settings")  # where the chosen one has something to be done
+# Where the chosen one has something to be done.
+LEADS_TO = ("team", "leaving", "alert-settings", "billing", "billing-plan")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -53,8 +53,7 @@ def tenant_switch(request: HttpRequest) -> HttpResponse:
         raise Http404 from error
     mine = selectors.memberships(user=request.user)
     chosen = get_object_or_404(mine, tenant__uuid=asked)
-    request.session[SESSION_KEY] = str(chosen.tenant.uuid)
-    suspended_forget(request)
+    choose(request, chosen.tenant)
     to = request.POST.get("to")
     return redirect(to if to in LEADS_TO else "dashboard")
 

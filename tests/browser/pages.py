@@ -34,6 +34,7 @@ MEMBERS = (
     "/settings/audit/",
     "/settings/audit/?part=keys&start=2020-01-01&end=2020-01-02",
     "/settings/delete/",
+    "/tenants/new/",
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/2fa/totp/activate/",

@@ -69,6 +69,7 @@ OWN: Mapping[str, frozenset[str]] = {
     "settings/security/sessions/end/": frozenset({"POST"}),
     "settings/security/connection/remove/": frozenset({"POST"}),
     "settings/security/delete/": frozenset({"GET", "POST"}),
+    "tenants/new/": frozenset({"GET", "POST"}),
 }
 
 PAGES: Mapping[str, Row] = {
