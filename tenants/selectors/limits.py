@@ -26,8 +26,8 @@ def limits_by_day(*, tenant: Tenant, start: date, end: date, now: datetime) -> d
     """Return the limits of all days of the periods that these days, both included, are of.
 
     Grants count from the day on which they came up to that on which they were taken back, a plan
-    and a cap on all days as they stood last. Left out are days of which nothing is on record, and
-    those of two periods, where a plan was left within a period for one that counts by others.
+    and a cap on all days as they stood last. A day is of the period by which the plan counts that
+    was held when it ended; left out are days of which nothing is on record.
     """
     current = period_of(tenant.usage_plan.quota_period, now)
     spans = PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")  # read if needed
@@ -35,20 +35,21 @@ def limits_by_day(*, tenant: Tenant, start: date, end: date, now: datetime) -> d
         tenant=tenant, period_start__lte=end, period_end__gt=start
     ).prefetch_related("grants")
     found: dict[date, DayLimit] = {}
-    twice: set[date] = set()
     now_on: Entitlement | None = None
     for entitlement in stored:
         period = Period(entitlement.period_start, entitlement.period_end)
         if period == current:
             now_on = entitlement
             continue
-        was_unlimited = _was_unlimited(spans, period)
-        if was_unlimited is not None:
-            limits = _limits(entitlement, period, is_unlimited=was_unlimited)
-            twice |= found.keys() & limits.keys()
-            found |= limits
-    for day in twice:
-        del found[day]
+        held = [
+            span
+            for span in spans
+            if span.starts_on < period.end
+            and period_with(span.usage_plan.quota_period, period.start) == period
+        ]
+        was_unlimited = bool(held) and held[-1].usage_plan.is_unlimited
+        limits = _limits(entitlement, period, is_unlimited=was_unlimited)
+        found |= {day: limit for day, limit in limits.items() if _is_held(held, day)}
     if current.start <= end and current.end > start:
         is_unlimited = tenant.usage_plan.is_unlimited
         if now_on is None:  # no worker has opened the period yet
@@ -59,16 +60,11 @@ def limits_by_day(*, tenant: Tenant, start: date, end: date, now: datetime) -> d
     return found
 
 
-def _was_unlimited(spans: Iterable[PlanSpan], period: Period) -> bool | None:
-    """Say whether the last plan that counted by a period had no limit; None where none is known."""
-    held = [
-        span.usage_plan.is_unlimited
-        for span in spans
-        if span.starts_on < period.end
-        and (span.ends_on is None or span.ends_on > period.start)
-        and period_with(span.usage_plan.quota_period, period.start) == period
-    ]
-    return held[-1] if held else None
+def _is_held(spans: Iterable[PlanSpan], day: date) -> bool:
+    """Say whether one of these plans was held when a day ended."""
+    return any(
+        span.starts_on <= day and (span.ends_on is None or span.ends_on > day) for span in spans
+    )
 
 
 def _limits(

@@ -125,7 +125,7 @@ def usage_days(
     """
     whole = api_key is None
     limits = limits_by_day(tenant=tenant, start=start, end=end, now=now) if whole else {}
-    first = min([start, *limits])
+    first = min([start, *(limit.period.start for limit in limits.values())])
     rows = UsageDay.objects.filter(tenant=tenant, day__gte=first, day__lte=end)
     if api_key is not None:
         rows = rows.filter(version__api_key=api_key)

@@ -115,19 +115,23 @@ def test_a_plan_without_a_limit_had_none_whatever_the_plan_is_now(tenant: Tenant
     assert of_october(tenant)["10-31"].remaining == 8
 
 
-def test_days_of_two_periods_are_not_told(tenant: Tenant) -> None:
+def test_a_day_is_of_the_plan_that_it_ended_with(tenant: Tenant) -> None:
     october(tenant)
     weekly = UsagePlan.objects.create(
         code="weekly", name="Weekly", rate_limit=1, burst_limit=1, quota_limit=20,
         quota_period=QuotaPeriod.WEEK,
     )  # fmt: skip
+    PlanSpan.objects.update(starts_on=date(2026, 10, 7))
     PlanSpan.objects.create(
-        tenant=tenant, usage_plan=weekly, starts_on=date(2026, 10, 27), ends_on=date(2026, 10, 30)
+        tenant=tenant, usage_plan=weekly, starts_on=date(2026, 9, 1), ends_on=date(2026, 10, 7)
     )
-    Entitlement.objects.create(
-        tenant=tenant, period_start=date(2026, 10, 25), period_end=date(2026, 11, 1),
-        plan_requests=20, advance_requests=0,
-    )  # fmt: skip
+    for start in (date(2026, 9, 27), date(2026, 10, 4)):
+        Entitlement.objects.create(
+            tenant=tenant, period_start=start, period_end=start + timedelta(days=7),
+            plan_requests=20, advance_requests=0,
+        )  # fmt: skip
     found = of_october(tenant)
-    assert (found["10-24"].so_far, found["10-24"].limit) == (48, 80)
-    assert {row.period for day, row in found.items() if day >= "10-25"} == {None}
+    told = [(found[day].so_far, found[day].limit) for day in ("10-03", "10-06", "10-07", "10-31")]
+    assert told == [(14, 20), (6, 20), (14, 80), (62, 80)]
+    # A month whose first days are another plan's, from its middle on.
+    assert rows(tenant, date(2026, 10, 8), date(2026, 10, 31))["10-31"] == found["10-31"]
