@@ -8,7 +8,7 @@ and the one before.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from tenants.selectors.usage import DayRow, UsageNow
@@ -50,15 +50,16 @@ def outlook(*, usage: UsageNow, rows: Sequence[DayRow], now: datetime) -> Outloo
     """Return for how long what `usage_now` says is left will last, by the rows from `pace_days` on.
 
     Reckoned from when usage was read, not from `now`: calls that nobody has counted yet are not
-    calls that nobody made.
+    calls that nobody made. Where that was in the period before, from this one's beginning.
     """
     as_of = _as_of(usage, now)
+    since = max(as_of, datetime.combine(usage.period_start, time(), tzinfo=UTC))
     pace = _pace(usage, rows, as_of)
     expected = runs_out_at = None
     if pace is not None:
-        expected = usage.used_period + round(pace * ((usage.resets_at - as_of) / DAY))
+        expected = usage.used_period + round(pace * ((usage.resets_at - since) / DAY))
         if pace > 0 and not usage.unlimited and expected > usage.limit:
-            runs_out_at = as_of + usage.remaining / pace * DAY
+            runs_out_at = since + usage.remaining / pace * DAY
     if usage.unlimited:
         lasting = Lasting.UNLIMITED
     elif usage.remaining == 0:

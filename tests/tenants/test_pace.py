@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tenants import selectors
-from tenants.models import Entitlement, GrantKind, Meter, Tenant, UsageDay
+from tenants.models import Entitlement, GatewayPlan, GrantKind, Meter, Tenant, UsageDay
 from tenants.selectors.pace import Lasting, Outlook, outlook, pace_days
 from tenants.services import quota_grant
 from tests.cast import assemble, usage_plan_free
@@ -97,6 +97,16 @@ def test_nor_are_those_of_the_period_before(tenant: Tenant) -> None:
     used(tenant, {3: 70, 4: 0})
     third = seen(tenant, first + timedelta(days=3))
     assert (third.lasting, third.per_day) == (Lasting.USED_UP, 100 / 3)
+
+
+def test_what_is_left_of_a_period_begins_with_it_however_old_the_figures_are(
+    tenant: Tenant,
+) -> None:
+    used(tenant, {**dict.fromkeys(range(-9, 0), 8), 0: 4})
+    GatewayPlan.objects.update(read_at=datetime(2026, 10, 31, 12, tzinfo=UTC))
+    found = seen(tenant, datetime(2026, 11, 1, 0, 0, 1, tzinfo=UTC))
+    assert (found.per_day, found.expected) == (8, 8 * 30)
+    assert found.runs_out_at == datetime(2026, 11, 13, 12, tzinfo=UTC)
 
 
 def test_a_cap_limits_a_plan_that_has_no_limit(tenant: Tenant) -> None:
