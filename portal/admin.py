@@ -18,7 +18,7 @@ from django_celery_beat import models
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from tenants.admin_tools import ReadOnly
+from tenants.admin_tools import ReadOnly, operator
 
 
 class TaskSelectWidget(UnfoldAdminSelectWidget, beat.TaskSelectWidget):
@@ -49,6 +49,38 @@ class GroupAdmin(auth.GroupAdmin):
     filter_horizontal = ()  # its two boxes are wider than the page
     autocomplete_fields = ("permissions",)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return operator(request).is_superuser  # others could give themselves every permission
+
+    has_add_permission = has_delete_permission = has_change_permission
+
+
+class WayIn:
+    """For what lets an account in. An operator's is for superusers alone, and so is a new one: with
+    it one could come in as somebody who may do more.
+    """
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return operator(request).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)  # type: ignore[misc]
+
+
+def _may_touch(request: HttpRequest, row: Any) -> bool:
+    return row is None or not row.user.is_staff or operator(request).is_superuser
+
+
+class AddressAdmin(WayIn, EmailAddressAdmin):
+    pass
+
+
+class ConnectionAdmin(WayIn, SocialAccountAdmin):
+    pass
+
 
 class AuthenticatorAdmin(ReadOnly, ModelAdmin):
     """Somebody's second factors, never what makes their codes. Who has lost all of them proves who
@@ -61,7 +93,8 @@ class AuthenticatorAdmin(ReadOnly, ModelAdmin):
     fields = ("user", "type", "created_at", "last_used_at")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+        may = admin.ModelAdmin.has_delete_permission(self, request, obj)
+        return may and _may_touch(request, obj)
 
 
 # Importing their modules has registered them.
@@ -71,9 +104,9 @@ admin.site.unregister(SocialToken)  # none is kept
 admin.site.unregister(mfa.Authenticator)
 admin.site.register(mfa.Authenticator, AuthenticatorAdmin)
 for model, of_library in (
-    (EmailAddress, EmailAddressAdmin),
+    (EmailAddress, AddressAdmin),
     (Group, GroupAdmin),
-    (SocialAccount, SocialAccountAdmin),
+    (SocialAccount, ConnectionAdmin),
     (models.ClockedSchedule, beat.ClockedScheduleAdmin),
     (models.CrontabSchedule, beat.CrontabScheduleAdmin),
     (models.IntervalSchedule, beat.IntervalScheduleAdmin),

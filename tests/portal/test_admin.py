@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
@@ -217,6 +220,45 @@ def test_who_may_change_people_makes_no_operators_nor_takes_one_over(
     assert change(admin_user, email="mine@example.com").email == "admin@example.com"
     client.force_login(admin_user)
     assert change(cast.bob, **rights).is_superuser
+
+
+def test_nobody_comes_in_as_an_operator_who_may_do_more(cast: Cast, admin_user: User) -> None:
+    """By another address of theirs, a connection, the loss of a factor; or by a group's rights."""
+    clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+    group = Group.objects.create(name="clerks")
+    rows: dict[str, list[Any]] = {"auth_group": [group]}
+    for user in (admin_user, cast.bob):
+        for name, row in (
+            ("account_emailaddress", EmailAddress(user=user, email=user.email)),
+            ("mfa_authenticator", Authenticator(user=user, type="totp", data={})),
+            ("socialaccount_socialaccount", SocialAccount(user=user, provider="o", uid=user.email)),
+        ):
+            row.save()
+            rows.setdefault(name, []).append(row)
+    codes = [f"{act}_{name.split('_')[1]}" for name in rows for act in ("change", "delete", "add")]
+    clerk.user_permissions.add(*Permission.objects.filter(codename__in=codes))
+    client = Client()
+
+    def allowed(user: User) -> set[str]:
+        client.force_login(user)
+        found = set()
+        for name, of_model in rows.items():
+            if client.get(reverse(f"admin:{name}_add")).status_code == 200:
+                found.add(f"add {name}")
+            for row in of_model:
+                of_whom = getattr(row, "user", row)
+                if client.get(reverse(f"admin:{name}_delete", args=[row.pk])).status_code == 200:
+                    found.add(f"delete {name} of {of_whom}")
+        return found
+
+    assert allowed(clerk) == {
+        f"delete {name} of {cast.bob}" for name in rows if name != "auth_group"
+    }
+    assert len(allowed(admin_user)) == 3 + 6 + 1
+    address = rows["account_emailaddress"][0]
+    client.force_login(clerk)
+    page = reverse("admin:account_emailaddress_change", args=[address.pk])
+    assert client.post(page, {"user": admin_user.pk, "email": "c@example.com"}).status_code == 403
 
 
 def test_what_is_only_shown_is_shown_as_money(rf: RequestFactory) -> None:
