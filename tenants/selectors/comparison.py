@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
 
 from tenants.models import ApiKey, Tenant
 from tenants.periods import period_with
@@ -49,3 +50,16 @@ def usage_before(
         return None
     rows = usage_days(tenant=tenant, start=first, end=last, api_key=api_key, now=now)
     return Before(first, last, rows)
+
+
+@dataclass(frozen=True)
+class BesideRow(DayRow):
+    """A day beside the one that it is compared with, where there is such a day."""
+
+    before: DayRow | None
+
+
+def rows_beside(days: list[DayRow], before: Before | None) -> list[BesideRow]:
+    """Return the days of a range, each beside its own of the days before."""
+    beside = before.rows[: len(days)] if before else []
+    return [BesideRow(**vars(row), before=other) for row, other in zip_longest(days, beside)]
