@@ -5,11 +5,14 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from tenants.days import day_check
+
 
 class DayField(forms.DateField):
     """A day, picked from the browser's own calendar."""
 
     widget = forms.DateInput(attrs={"type": "date"})
+    default_validators = [day_check]
 
 
 class DaysForm(forms.Form):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from tenants import selectors
 from tenants.audit_words import Part
 from tenants.callers import TenantView
+from tenants.days import day_check
 from tenants.models import ActorKind
 from tenants.pagination import PageQuerySerializer, page_of
 from tenants.scopes import Scope
@@ -23,8 +24,8 @@ class AuditQuerySerializer(PageQuerySerializer):
         required=False, help_text="A name as entries have it, or a kind of actor."
     )
     part = serializers.ChoiceField(required=False, choices=Part.values)
-    start = serializers.DateField(required=False)
-    end = serializers.DateField(required=False)
+    start = serializers.DateField(required=False, validators=[day_check])
+    end = serializers.DateField(required=False, validators=[day_check])
 
 
 class AuditEntrySerializer(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from tenants import selectors
 from tenants.callers import TenantView
+from tenants.days import day_check
 from tenants.models import ApiKey
 from tenants.scopes import Scope
 
@@ -26,14 +27,18 @@ USAGE_FIELDS = (
 class UsageQuerySerializer(serializers.Serializer[Any]):
     """UTC days, both included; the current period by default."""
 
-    start = serializers.DateField(required=False, help_text="First UTC day, YYYY-MM-DD.")
-    end = serializers.DateField(required=False, help_text="Last UTC day, YYYY-MM-DD.")
+    start = serializers.DateField(
+        required=False, validators=[day_check], help_text="First UTC day, YYYY-MM-DD."
+    )
+    end = serializers.DateField(
+        required=False, validators=[day_check], help_text="Last UTC day, YYYY-MM-DD."
+    )
     key = serializers.UUIDField(required=False, help_text="A key's id; all keys without it.")
 
 
 class UsageDaySerializer(serializers.Serializer[Any]):
     """A UTC day in requests, and how many conversions were made on it (0 where one key's).
-    `remaining` is of the day's own quota period; null where nothing limited it, or is on record.
+    `remaining` is of the day's own quota period; null where it had no limit, or none on record.
     """
 
     day = serializers.DateField()

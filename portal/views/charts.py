@@ -59,7 +59,7 @@ def _key_label(api_key: ApiKey) -> str:
     """Return a key's name; of a revoked one with the day, since another may have its name now."""
     if api_key.revoked_at is None:
         return api_key.name
-    day = formats.date_format(api_key.revoked_at.astimezone(UTC).date(), "SHORT_DATE_FORMAT")
+    day = formats.date_format(api_key.revoked_at.astimezone(UTC).date(), "DATE_FORMAT")
     return _("%(name)s (revoked %(day)s)") % {"name": api_key.name, "day": day}
 
 

@@ -22,6 +22,7 @@ from tenants.models import (
     GatewayPlan,
     GrantKind,
     Meter,
+    QuotaPeriod,
     Tenant,
     UsageDay,
     UsagePlan,
@@ -205,7 +206,7 @@ def test_keys_are_shown_beside_each_other_and_add_up_to_the_total(
             assert alone.context["totals"]["used"] == of_keys[str(key.uuid)]
             assert alone.context["keys"] == []
 
-    assert bars[0]["label"] == "batch (revoked 11/13/2026)"
+    assert bars[0]["label"] == "batch (revoked Nov. 13, 2026)"
     assert alice.get("/usage/?meter=conversions").context["keys"] == []
 
 
@@ -214,7 +215,7 @@ def test_a_period_that_is_over_has_the_quota_that_it_had(
 ) -> None:
     last = "/usage/?start=2026-10-01&end=2026-10-31"
     page = alice.get(last)
-    assert "No quota of this period is on record" in page.content.decode()
+    assert "not on record for all of its days" in page.content.decode()
     assert 'id="quota-chart"' not in page.content.decode()
 
     entitlement = Entitlement.objects.create(
@@ -244,6 +245,20 @@ def test_a_period_that_is_over_has_the_quota_that_it_had(
         page = alice.get(last + other)
         assert page.context["quota"] is None
         assert "on record" not in page.content.decode()
+    UsagePlan.objects.update(quota_period=QuotaPeriod.DAY)  # a day has no line, on record or not
+    page = alice.get("/usage/?start=2026-10-31&end=2026-10-31")
+    assert page.context["quota"] is None
+    assert "on record" not in page.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/usage/", "/usage.csv", "/usage-by-key.csv"])
+@pytest.mark.parametrize("days", [("0001-01-01", "0001-01-31"), ("9999-12-01", "9999-12-31")])
+def test_days_that_no_calendar_goes_beyond_are_refused(
+    alice: Client, address: str, days: tuple[str, str]
+) -> None:
+    page = alice.get(address, {"start": days[0], "end": days[1]})
+    assert page.status_code == 400
+    assert page.content.decode().count("Choose a day from 2000 to 2100.") == 2
 
 
 @pytest.mark.parametrize("plan", ["free", "starter", "payg"])

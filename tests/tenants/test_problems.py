@@ -68,6 +68,9 @@ def test_what_is_wrong_is_pointed_at(alice: APIClient) -> None:
         ("key", "invalid"),
     ]
     assert "start: " in wrong["detail"]
+    for address in ("/api/v1/usage/", "/api/v1/audit/"):  # where calendars end
+        wrong = problem_of(alice.get(address, {"start": "0001-01-01", "end": "9999-12-31"}))
+        assert [each["parameter"] for each in wrong["errors"]] == ["start", "end"]
     assert problem_of(alice.post("/api/v1/keys/", []))["errors"][0]["pointer"] == "#"
 
 
