@@ -53,6 +53,17 @@ class OrganisationForm(forms.Form):
     def clean_currency(self) -> str:
         return self.cleaned_data["currency"] or "USD"
 
+    def clean(self) -> dict[str, Any] | None:
+        """Ask for a plan that is sold in the currency, if both are good by themselves."""
+        cleaned = super().clean()
+        plan, currency = self.cleaned_data.get("plan"), self.cleaned_data.get("currency")
+        if plan and currency:
+            sold = billing.selectors.plans_on_sale(currency=currency)
+            if plan not in {each.code for each, _price in sold}:
+                text = _("This plan has no price in “%(currency)s”.") % {"currency": currency}
+                self.add_error("currency", text)
+        return cleaned
+
 
 def organisation_start_or_ask(user: User, asked: Mapping[str, Any]) -> SignUp | None:
     """Start a user's organisation. None where it takes approval: all that there is is a request.

@@ -249,3 +249,16 @@ class TestByApproval:
         assert not Subscription.objects.exclude(tenant=made.tenant).exists()
         made.tenant.members.all().delete()
         assert "You belong to no organisation" in text(bob.get("/dashboard/"))
+
+
+def test_the_price_list_leads_everybody_to_what_they_can_do(
+    cast: Cast, free: Tenant, client: Client
+) -> None:
+    """Strangers sign up, whoever belongs to nobody starts an organisation, the others change."""
+    nobody = User.objects.create_user("nobody@example.com", PASSWORD)
+    for visitor, address in (
+        (client, "/accounts/signup/?plan=starter&amp;currency=JPY"),
+        (signed_in(nobody), f"{PAGE}?plan=starter&amp;currency=JPY"),
+        (dave(), "/billing/plan/starter/"),
+    ):
+        assert f'href="{address}"' in text(visitor.get("/plans/?currency=JPY"))

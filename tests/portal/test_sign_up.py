@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 import billing.services
-from billing.models import Order, Subscription
+from billing.models import Order, PriceVersion, Subscription
 from portal.celery import app as celery_app
 from portal.forms import SignupForm
 from portal.local.aws.server import LocalAWS
@@ -93,6 +93,12 @@ class TestBadInput:
         assert field in form.errors
         assert not User.objects.exists()
         assert not Tenant.objects.exists()
+
+    def test_a_plan_that_is_not_sold_in_the_currency_is_told(self, client: Client) -> None:
+        PriceVersion.objects.filter(plan__code="free", currency="JPY").delete()
+        response = sign_up(client, currency="JPY")
+        assert "has no price in “JPY”" in str(response.context["form"].errors["currency"])
+        assert not User.objects.exists()
 
     def test_a_doubled_submission_makes_one_tenant(self, client: Client) -> None:
         sign_up(client)
