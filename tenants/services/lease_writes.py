@@ -60,8 +60,8 @@ def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> 
             renew()
             lease_read(version=lease.version, mirror=lease.gateway_plan, now=clock())
     # Releases come before raises, and each write is decided afresh from the newest rows. A tenant
-    # needs at most one of each per version.
-    for _ in range(2 * len(held)):
+    # needs at most one of each per version, and a step that finds nothing more to write.
+    for _ in range(2 * len(held) + 1):
         with transaction.atomic():
             step = _step_next(tenant=tenant, entitlement=entitlement, now=clock())
         if step is None:

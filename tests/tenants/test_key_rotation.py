@@ -433,6 +433,16 @@ class TestBoughtAfterAKeyEnded:
         bought.refresh_from_db()
         assert bought.applied_at is not None
 
+    def test_nor_where_there_never_was_one(self, tenant: Tenant) -> None:
+        now = timezone.now()
+        services.api_key_revoke(api_key=only_version(tenant).api_key, actor=None, now=now)
+        bought = buy(tenant, 12, now)
+        for _ in range(2):  # the key is detached, then deleted
+            run(tenant, now)
+        bought.refresh_from_db()
+        assert bought.applied_at == now
+        assert tenant.reconcile_at is None  # and nobody looks every few seconds
+
     def test_where_the_plan_gives_as_much_less(self, tenant: Tenant, call: Call) -> None:
         now = timezone.now()
         run(tenant, now)
