@@ -135,6 +135,12 @@ def test_a_range_is_set_beside_the_days_before(
     lines = alice.get("/usage.csv").content.decode().splitlines()
     assert lines[1] == "2026-11-01,1,99,0,1,100,2026-10-01,3"
 
+    UsageDay.objects.filter(day=date(2026, 10, 1)).update(used=10_000)
+    UsageDay.objects.filter(day=date(2026, 11, 1)).update(used=10_001)
+    text = " ".join(alice.get("/usage/").content.decode().split())
+    assert "about as many as in Oct. 1, 2026 – Oct. 16, 2026 (10,045)" in text
+    UsageDay.objects.filter(day=date(2026, 11, 1)).update(used=1)
+
     week = next(each for each in page.context["presets"] if each["label"] == "7 days")
     page = alice.get(f"/usage/?{week['query']}")
     assert "+550 % against Nov. 3, 2026 – Nov. 9, 2026 (8)" in page.content.decode()
