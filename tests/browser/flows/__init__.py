@@ -5,7 +5,7 @@ step leaves a picture, has to fit the window, and shuts nobody out, by axe.
 """
 
 from tests.browser.flows.buying import buying_more, changing_plan
-from tests.browser.flows.running import audit, inviting, leaving, parting
+from tests.browser.flows.running import another_organization, audit, inviting, leaving, parting
 from tests.browser.flows.securing import forgotten_password, required_factor, second_factors
 from tests.browser.flows.using import alerts, first_call, keys, signing_up, token, webhooks
 from tests.browser.flows.walk import Flow
@@ -27,4 +27,5 @@ IN_ORDER: tuple[Flow, ...] = (
     audit,
     leaving,
     parting,
+    another_organization,
 )

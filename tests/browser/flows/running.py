@@ -118,3 +118,20 @@ def parting(walk: Walk) -> None:
     page.locator("[name=password]").press("Enter")
     expect(page.locator("[role=alert], .errorlist, .field__error").first).to_be_visible()
     answered(walk.caller, walk.key, "200")  # its keys are the organisation's
+
+
+def another_organization(walk: Walk) -> None:
+    """The new owner starts one more, and goes back to the first."""
+    page, first = walk.colleague, walk.organization
+    page.goto("/dashboard/")
+    page.locator("summary .avatar").last.click()
+    page.locator("a[href='/tenants/new/']").click()
+    walk.see("another organisation", page)
+    page.locator("[name=plan]").select_option("free")
+    walk.enter("organization", f"{first} Two", page)
+    expect(page.get_by_test_id("api-key-value")).to_be_visible()
+    page.locator("summary", has_text=f"{first} Two").click()
+    walk.see("switcher", page)
+    page.locator("[name=tenant]").get_by_text(first, exact=True).click()
+    expect(page.locator("summary", has_text=first)).to_have_count(1)
+    expect(page.locator("summary", has_text=f"{first} Two")).to_have_count(0)
