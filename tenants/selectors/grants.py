@@ -1,6 +1,5 @@
 """What is left of the requests that a tenant was granted, and what became of earlier ones."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +12,7 @@ from tenants.grants import used_of_each
 from tenants.models import Entitlement, GrantKind, Meter, QuotaGrant, Tenant, UsageDay
 from tenants.periods import Period
 from tenants.selectors.limited import limited_requests
+from tenants.selectors.quota import current_period
 
 MOST_PERIODS = 24  # that a page looks back on: nothing costs more with a tenant's past
 
@@ -78,19 +78,15 @@ def grant_rows(*, tenant: Tenant, now: datetime) -> list[GrantRow]:
 
 
 def granted_left(*, tenant: Tenant, now: datetime) -> int:
-    """Return how many requests are left of what a tenant was granted for periods not over yet."""
-    today = now.astimezone(UTC).date()
-    current = QuotaGrant.objects.filter(
-        entitlement__tenant=tenant, entitlement__period_end__gt=today
-    ).select_related("entitlement")
-    by_entitlement: dict[Entitlement, list[QuotaGrant]] = defaultdict(list)
-    for grant in _in_order(current):
-        by_entitlement[grant.entitlement].append(grant)
-    return sum(
-        row.left
-        for entitlement, grants in by_entitlement.items()
-        for row in _rows(entitlement, grants, now)
+    """Return how many requests are left of what a tenant was granted for the current period."""
+    period = current_period(tenant=tenant, now=now)
+    granted = QuotaGrant.objects.filter(
+        entitlement__tenant=tenant,
+        entitlement__period_start=period.start,
+        entitlement__period_end=period.end,
     )
+    grants = list(_in_order(granted.select_related("entitlement")))
+    return sum(row.left for row in _rows(grants[0].entitlement, grants, now)) if grants else 0
 
 
 def _rows(entitlement: Entitlement, grants: list[QuotaGrant], now: datetime) -> Iterable[GrantRow]:

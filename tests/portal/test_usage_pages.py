@@ -109,11 +109,19 @@ def test_what_will_not_last_is_said_with_its_day_and_the_way_to_more(
     assert quota["projection"][:15] == [None] * 15
     assert (quota["projection"][15], quota["projection"][-1]) == (61, 177)
     assert "+100 on November 16" in text
+    assert "of 200 · " in text
+    assert "100 of them extra" in text
+    UsagePlan.objects.update(quota_period=QuotaPeriod.DAY)  # a month's pack counts in no day
+    text = " ".join(alice.get("/dashboard/").content.decode().split())
+    assert "of 100 <br>" in text
+    assert "of them extra" not in text
+    UsagePlan.objects.update(quota_period=QuotaPeriod.MONTH)
 
     UsagePlan.objects.update(is_unlimited=True)
     Entitlement.objects.update(cap_requests=70)
     text = " ".join(alice.get("/dashboard/").content.decode().split())
     assert "of 70 within your spending cap" in text
+    assert "of them extra" not in text  # nothing is used of a pack, and the cap ends it sooner
     assert "Raise the spending cap" in text
     Entitlement.objects.update(cap_requests=None)
     page = alice.get("/dashboard/")
