@@ -139,7 +139,8 @@ class WebhookDelivery(models.Model):
                 fields=["endpoint", "next_attempt_at"],
                 condition=models.Q(state="pending"),
                 name="delivery_due",
-            )
+            ),
+            models.Index(fields=["endpoint", "-created_at"], name="delivery_of_endpoint"),
         ]
 
     def __str__(self) -> str:
