@@ -42,6 +42,16 @@ def rules() -> leases.Rules:
     )
 
 
+@transaction.atomic
+def leases_begin(*, tenant: Tenant, now: datetime) -> None:
+    """Have leases in this period for what is in the gateway, before any of it stops or moves.
+
+    A key that could be used since the period began, and is gone before anything else was done in
+    it, would otherwise have used nothing that counts.
+    """
+    _open(tenant=tenant, now=now)
+
+
 def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> list[datetime]:
     """Bring a tenant's leases to its entitlement; return when to look again, if at all.
 
@@ -170,7 +180,9 @@ def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
     entitlement = entitlement_ensure(tenant=tenant, now=now)
     opens_at = Period(entitlement.period_start, entitlement.period_end).opens_at
     attached = ApiKeyVersion.objects.filter(
-        api_key__tenant=tenant, gateway_plan__isnull=False
+        api_key__tenant=tenant,
+        # A key still in a plan of other periods is on its way out, and counts in those.
+        gateway_plan__usage_plan__quota_period=tenant.usage_plan.quota_period,
     ).select_related("gateway_plan__usage_plan")
     for version in attached:
         mirror = version.gateway_plan

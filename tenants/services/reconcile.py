@@ -12,7 +12,7 @@ two workers apart. The lives of a version:
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -25,10 +25,12 @@ from tenants.models import (
     Entitlement,
     GatewayPlan,
     KeySlot,
+    QuotaPeriod,
     Tenant,
     TenantState,
     VersionStatus,
 )
+from tenants.periods import period_of
 from tenants.services import key_ends, lease_writes
 from tenants.services.mirrors import is_usable, mirror_apply
 from tenants.services.outbox import outbox_publish
@@ -98,6 +100,7 @@ def _release(tenant: Tenant, *, next_at: datetime | None, error: str) -> bool:
 
 def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     """Take every step that can be taken; return when to look again, None if all is as it should."""
+    lease_writes.leases_begin(tenant=tenant, now=clock())
     key_ends.keys_end(tenant=tenant, now=clock())
     versions = list(
         ApiKeyVersion.objects.filter(api_key__tenant=tenant)
@@ -272,8 +275,11 @@ def _bury(version: ApiKeyVersion, now: datetime) -> list[datetime]:
 
 def tenants_without_period(*, now: datetime, limit: int = 500) -> list[Tenant]:
     """Return tenants that have no entitlement for today's quota period yet, and are not due."""
-    today = now.astimezone(UTC).date()
-    opened = Entitlement.objects.filter(period_start__lte=today, period_end__gt=today)
+    has_one = Q()
+    for kind in QuotaPeriod:  # one of another kind, of a plan that was left, does not count
+        period = period_of(kind, now)
+        opened = Entitlement.objects.filter(period_start=period.start, period_end=period.end)
+        has_one |= Q(usage_plan__quota_period=kind, pk__in=opened.values("tenant"))
     is_not_due = Q(reconcile_at=None) | Q(reconcile_at__gt=now)
-    waiting = Tenant.objects.exclude(pk__in=opened.values("tenant")).filter(is_not_due)
+    waiting = Tenant.objects.exclude(has_one).filter(is_not_due)
     return list(waiting.exclude(state=TenantState.CLOSED)[:limit])

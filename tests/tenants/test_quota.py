@@ -1,12 +1,14 @@
 """Entitlements and periods, worked by hand."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from tenants import services
 from tenants.entitlements import plan_requests
-from tenants.models import PlanSpan, QuotaPeriod, UsagePlan
+from tenants.models import PlanSpan, QuotaPeriod, Tenant, UsagePlan, User
 from tenants.periods import Period, is_quiet, period_of
+from tenants.services import reconcile
 from tenants.services.lease_writes import QUIET
 
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
@@ -83,3 +85,21 @@ def test_periods_are_utc_calendar_periods(kind: str, now: str, start: str, end: 
 )
 def test_nothing_is_written_at_the_edges_of_a_period(now: datetime, expected: bool) -> None:
     assert is_quiet(NOVEMBER, now, margin=QUIET) is expected
+
+
+@pytest.mark.django_db
+def test_a_day_opens_for_who_left_a_plan_of_months() -> None:
+    """The month that the old plan began still runs; it is not the period that has to be opened."""
+    monthly, daily = (
+        UsagePlan.objects.create(
+            code=kind, name=kind, rate_limit=10, burst_limit=10, quota_limit=100, quota_period=kind
+        )
+        for kind in (QuotaPeriod.MONTH, QuotaPeriod.DAY)
+    )
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    owner = User.objects.create_user("day@example.org", "x")
+    tenant = services.tenant_create(name="Day", owner=owner, usage_plan=monthly, now=now)
+    services.tenant_change_plan(tenant=tenant, usage_plan=daily, now=now)
+    Tenant.objects.update(reconcile_at=None)
+    assert reconcile.tenants_without_period(now=now) == []
+    assert reconcile.tenants_without_period(now=now + timedelta(days=1)) == [tenant]

@@ -2,12 +2,14 @@
 
 Figures are exact, or 45 minutes late with the live meter or without; one answer in ten is lost
 (before or after its effect). Keys are created, rotated with overlaps and revoked, plans changed and
-changed back, extensions bought, and a month ends. Never may more pass in a period than the
+changed back, extensions bought and given back, caps set, tenants suspended, quotas and advances
+changed by the operator, and a month ends. Never may more pass in a period than the
 entitlement and the advance; and once all has settled, not less than the entitlement either.
 SIMULATION_RUNS asks for more than the one run of every day, and tells (-rP) how many calls were
 refused that the entitlement had room for.
 """
 
+import contextlib
 import os
 import random
 from collections import Counter
@@ -21,6 +23,7 @@ from django.conf import settings as django_settings
 
 from portal.local.aws.server import LocalAWS
 from tenants import gateway, key_values, services
+from tenants.errors import NotInThisState
 from tenants.live import LiveCounts
 from tenants.models import (
     ApiKey,
@@ -28,6 +31,9 @@ from tenants.models import (
     Entitlement,
     GatewayPlan,
     GrantKind,
+    Hold,
+    HoldReason,
+    QuotaGrant,
     Tenant,
     UsagePlan,
     User,
@@ -45,6 +51,10 @@ RUNS = int(os.environ.get("SIMULATION_RUNS", "1"))
 LAG = 45 * 60
 START = datetime(2026, 11, 30, 21, 0, tzinfo=UTC)  # the month ends halfway
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=UTC)
+ACTS = (
+    "buy", "create", "rotate", "rotate", "revoke", "plan", "plan",
+    "give back", "cap", "hold", "operate",
+)  # fmt: skip
 
 
 class World:
@@ -139,9 +149,9 @@ class World:
         return self.passed[self.month] < sum(each.requests for each in entitled)
 
     def act(self) -> None:
-        """Buy, create, rotate, revoke or change plan."""
+        """Do what a tenant or an operator may do, at random; refusals are answers, too."""
         keys = self.keys
-        match self.rng.choice(["buy", "create", "rotate", "rotate", "revoke", "plan"]):
+        match self.rng.choice(ACTS):
             case "buy":
                 services.quota_grant(
                     tenant=self.tenant,
@@ -151,6 +161,15 @@ class World:
                     period_start=self.month,
                     now=self.now,
                 )
+            case "give back":
+                self.give_back()
+            case "cap":
+                cap = self.rng.choice([None, 45, 70])
+                services.quota_cap_set(tenant=self.tenant, requests=cap, now=self.now)
+            case "hold":
+                self.hold()
+            case "operate":
+                self.operate()
             case "create" if len(keys) < 3:
                 self.create()
             case "rotate":
@@ -159,6 +178,31 @@ class World:
                 self.revoke(self.rng.choice(keys))
             case "plan":
                 self.change_plan()
+
+    def give_back(self) -> None:
+        """Take a pack back, or end that: for good where it was surely not used."""
+        packs = QuotaGrant.objects.filter(closed_at=None).order_by("pk")
+        if not packs:
+            return
+        pack = self.rng.choice(packs)
+        ways = [services.quota_grant_restore, services.quota_grant_return]
+        way = services.quota_grant_withdraw if pack.withdrawn_at is None else self.rng.choice(ways)
+        with contextlib.suppress(NotInThisState):
+            way(source=pack.source, now=self.now)
+
+    def hold(self) -> None:
+        """Suspend the tenant, or lift that."""
+        held = Hold.objects.filter(tenant=self.tenant, lifted_at=None).exists()
+        way = services.hold_lift if held else services.hold_place
+        way(tenant=self.tenant, reason=HoldReason.OPERATOR, now=self.now)
+
+    def operate(self) -> None:
+        """Change a plan's quota and advance, as its operator."""
+        plan = self.rng.choice(self.plans)
+        plan.refresh_from_db()
+        plan.quota_limit = self.rng.choice([50, 60, 80, 90])
+        plan.advance = self.rng.choice([5, 20])
+        services.usage_plan_save(usage_plan=plan, now=self.now)
 
     def create(self) -> None:
         services.api_key_create(
@@ -187,9 +231,14 @@ class World:
             # it allowed until then did.
             self.allowed[start] = max(allowed, self.allowed.get(start, 0))
             assert self.passed[start] <= self.allowed[start]
-            # A version that is not enabled yet may hold more on paper than it will be let have.
+            # What is not enabled yet, or not again, may hold more on paper than it will have.
             opened = entitlement.leases.exclude(opened_at=None)
-            leased = sum(max(lease.limit_requests, lease.pending_limit or 0) for lease in opened)
+            leased = sum(
+                max(lease.limit_requests, lease.pending_limit or 0)
+                if lease.rejoined_used is None
+                else lease.rejoined_used
+                for lease in opened
+            )
             assert leased <= self.allowed[start] or start != self.month
 
 
@@ -256,10 +305,12 @@ def test_the_promise_is_kept(
         world.traffic(most=12)
         if rng.random() < 0.3:
             world.act()
-        world.work()
+        if rng.random() < 0.9:  # workers are busy, or away
+            world.work()
         world.traffic(most=12)
         world.check()
     lossy(rng, 0.0)
+    services.hold_lift(tenant=world.tenant, reason=HoldReason.OPERATOR, now=world.now)
     # Quiet, until everything has settled; then whoever still has something uses it.
     for _ in range(12):
         for _ in range(3):
@@ -357,6 +408,32 @@ def test_going_back_and_forth_gives_nothing_to_who_never_runs_dry(
         world.check()
     entitlement = Entitlement.objects.get(period_start=START.date().replace(day=1))
     assert world.passed[entitlement.period_start] >= entitlement.requests
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("late", [0, LAG], ids=["exact figures", "late figures"], indirect=True)
+@pytest.mark.parametrize("trick", ["change plan", "rotate"])
+def test_what_is_used_of_a_period_before_anybody_looks_counts(
+    trick: str, local_aws: LocalAWS, call: Call
+) -> None:
+    """A key stops, or moves, before anything else was done in the new period: as with every plan
+    that is changed at its end.
+    """
+    world = World(local_aws.url, call, random.Random(0), is_metered=False)
+    world.work()
+    world.tick(MIDNIGHT + timedelta(minutes=5) - world.now)
+    world.traffic(most=45, least=45)
+    if trick == "rotate":
+        world.rotate(world.keys[0], minutes=0)
+    else:
+        world.change_plan()
+    for _ in range(6):
+        world.work()
+        world.traffic(most=500, least=500)
+        world.check()
+        world.tick(timedelta(minutes=20))
+    entitlement = Entitlement.objects.get(period_start=MIDNIGHT.date())
+    assert world.passed[MIDNIGHT.date()] >= entitlement.requests
 
 
 def test_tenant_is_found_by_the_simulation(call: Call) -> None:
