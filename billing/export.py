@@ -57,7 +57,7 @@ def _rows(invoice: Invoice) -> Iterator[Row]:
         "state": invoice.state,
         "currency": invoice.currency,
         "period_start": invoice.period_start.isoformat(),
-        "period_end": (invoice.period_end - timedelta(days=1)).isoformat(),
+        "period_end": invoice.last_day.isoformat(),
         "tenant": str(invoice.tenant.uuid),
         "buyer": invoice.buyer.get("name", ""),
         "buyer_country": invoice.buyer.get("country", ""),

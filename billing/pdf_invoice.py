@@ -10,7 +10,6 @@ original's dates. Nothing else may look like one: Art. 57-5.
 """
 
 import re
-from datetime import timedelta
 from itertools import groupby
 
 from django.utils.translation import gettext as _
@@ -81,8 +80,9 @@ def _head(page: Page, invoice: Invoice) -> None:
         facts += [(_("Reason"), invoice.note)] if invoice.note else []
     elif invoice.due_on and invoice.state == InvoiceState.OPEN:
         facts += [(_("Due by"), f"{invoice.due_on:%Y-%m-%d}")]
-    last_day = invoice.period_end - timedelta(days=1)
-    facts += [(_("Period of supply"), f"{invoice.period_start:%Y-%m-%d} – {last_day:%Y-%m-%d}")]
+    facts += [
+        (_("Period of supply"), f"{invoice.period_start:%Y-%m-%d} – {invoice.last_day:%Y-%m-%d}")
+    ]
     if invoice.buyer.get("reference"):
         facts += [(_("Your reference"), invoice.buyer["reference"])]
     for label, value in facts:

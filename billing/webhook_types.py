@@ -13,7 +13,7 @@ _INVOICE = {
     "tax": 0,
     "total": 2900,
     "period_start": "2026-11-01",
-    "period_end": "2026-12-01",
+    "period_end": "2026-11-30",
 }
 
 register(

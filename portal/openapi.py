@@ -60,6 +60,21 @@ IF_MATCH = {
 }
 
 
+def _header(kind: str, description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
+
+
+LIMITS = {
+    "RateLimit-Limit": _header("integer", "How many calls a minute has."),
+    "RateLimit-Remaining": _header("integer", "How many of them are left."),
+    "RateLimit-Reset": _header("integer", "In how many seconds the minute is over."),
+}
+READ = {"ETag": _header("string", "For If-None-Match, and for If-Match of a change.")}
+PAGE = {"Link": _header("string", 'Where there is more: `<?cursor=…>; rel="next"`.')}
+CHANGED = {idempotency.REPLAYED: _header("string", "`true` where the call was answered before.")}
+REFUSED = {"Retry-After": _header("integer", "Of 429: in how many seconds to come again.")}
+
+
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers
     """A bearer token, and which of its scopes an operation takes."""
 
@@ -81,16 +96,25 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 def operations_complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Give every operation what all have; a hook of drf-spectacular's.
 
-    That is the one answer of all refusals, and the headers that any change may have.
+    That is the one answer of all refusals, and the headers that calls and answers may have.
     """
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for verbs in result["paths"].values():
         for verb, operation in verbs.items():
-            if verb.upper() not in SAFE_METHODS:
+            is_safe = verb.upper() in SAFE_METHODS
+            told = LIMITS | (READ if is_safe else CHANGED)
+            if any(each["name"] == "cursor" for each in operation.get("parameters", [])):
+                told |= PAGE
+            for answer in operation["responses"].values():
+                answer["headers"] = told
+            if not is_safe:
                 operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
                 if verb != "post" and "get" in verbs:
                     operation["parameters"].append(IF_MATCH)
-            refused = {"description": "The call was refused.", "content": content}
-            operation["responses"]["default"] = refused
+            operation["responses"]["default"] = {
+                "description": "The call was refused.",
+                "headers": LIMITS | REFUSED,
+                "content": content,
+            }
     return result

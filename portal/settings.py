@@ -397,7 +397,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.parsers.TextParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "tenants.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -411,8 +411,10 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.openapi.operations_complete",
     ],
-    # Of both, `state` is a field.
+    # Of all, `state` is a field.
     "ENUM_NAME_OVERRIDES": {
+        "DeliveryStateEnum": "tenants.models.DeliveryState.values",
+        "InvoiceStateEnum": "billing.models.InvoiceState.values",
         "OrderStateEnum": "billing.models.OrderState.values",
         "UploadStateEnum": "conversions.models.UploadState.values",
     },

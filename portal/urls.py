@@ -104,7 +104,7 @@ urlpatterns = [
     path("api/v1/", include(billing.api_plans.urlpatterns)),
     path("api/v1/", include(conversions.api.urlpatterns)),
     path("api/v1/", include(conversions.api_upload.urlpatterns)),
-    re_path("^api/v1/.*/$", NothingView.as_view()),
+    re_path("^api/v1/", NothingView.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("accounts/signup/", SignUpView.as_view(), name="account_signup"),
     path("", include(oidc.urlpatterns)),

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from tenants import selectors, services
 from tenants.callers import Caller, TenantView
-from tenants.models import ApiKey, ApiKeyVersion
+from tenants.models import ApiKey, ApiKeyVersion, VersionStatus
 from tenants.scopes import Scope
 
 MOST_OVERLAP_SECONDS = int(services.MOST_OVERLAP.total_seconds())
@@ -30,7 +30,7 @@ class KeySerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField(source="uuid")
     name = serializers.CharField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(choices=VersionStatus.values)
     last_four = serializers.CharField()
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField(allow_null=True)

@@ -31,7 +31,7 @@ class UsageQuerySerializer(serializers.Serializer[Any]):
         required=False, validators=[day_check], help_text="First UTC day, YYYY-MM-DD."
     )
     end = serializers.DateField(
-        required=False, validators=[day_check], help_text="Last UTC day, YYYY-MM-DD."
+        required=False, validators=[day_check], help_text="Last UTC day, YYYY-MM-DD; 400 at most."
     )
     key = serializers.UUIDField(required=False, help_text="A key's id; all keys without it.")
 

@@ -39,7 +39,7 @@ class DeliverySerializer(serializers.Serializer[Any]):
     webhook_id = serializers.UUIDField(source="event.uuid")
     type = serializers.CharField(source="event.type")
     occurred_at = serializers.DateTimeField(source="event.occurred_at")
-    state = serializers.CharField()
+    state = serializers.ChoiceField(choices=DeliveryState.values)
     attempts = serializers.IntegerField()
     next_attempt_at = serializers.DateTimeField(allow_null=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -38,12 +39,13 @@ PROBLEMS: dict[str, tuple[int, str | Promise]] = {
     "scope_missing": (403, _("The token was not given the scope.")),
     "not_found": (404, _("There is no such thing.")),
     "method_not_allowed": (405, _("This cannot be done here.")),
-    "not_acceptable": (406, _("The answer is JSON, and nothing else.")),
+    "not_acceptable": (406, _("The answer is in no form that is accepted.")),
     "refused": (409, _("Something stands in the way.")),
     "not_in_this_state": (409, _("The state of the thing does not allow it.")),
     "amount_changed": (409, _("What is to pay is not what was shown.")),
     "idempotency_key_in_use": (409, _("The same call is under way.")),
     "precondition_failed": (412, _("It has changed since it was read.")),
+    "too_large": (413, _("The body is too long.")),
     "unsupported_media_type": (415, _("The body is in no form that is read here.")),
     "idempotency_key_reused": (422, _("The Idempotency-Key was for another call.")),
     "throttled": (429, _("Too many calls.")),
@@ -77,6 +79,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         set_rollback()
         text = "Confirm who you are in the portal, or sign in again; or call with a token."
         return _response(problem("reauthentication_required", detail=text))
+    if isinstance(error, RequestDataTooBig):
+        set_rollback()
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return _response(problem("too_large", detail=f"A body has at most {most:,} bytes."))
     response = exception_handler(error, context)
     if response is None:
         return None

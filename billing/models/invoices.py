@@ -1,5 +1,7 @@
 """Invoices. Once issued they never change, but for being paid; a correction is a credit note."""
 
+from datetime import date, timedelta
+
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -135,6 +137,11 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.number or f"draft {self.pk}"
+
+    @property
+    def last_day(self) -> date:
+        """The last UTC day of the period."""
+        return self.period_end - timedelta(days=1)
 
     @property
     def number(self) -> str:

@@ -24,7 +24,7 @@ def _invoice(invoice: Invoice) -> dict[str, Any]:
         "tax": invoice.tax,
         "total": invoice.total,
         "period_start": invoice.period_start.isoformat(),
-        "period_end": invoice.period_end.isoformat(),
+        "period_end": invoice.last_day.isoformat(),
     }
 
 

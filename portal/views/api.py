@@ -16,12 +16,15 @@ API = "/api/v1/"
 
 @extend_schema(exclude=True)
 class NothingView(TenantView):
-    """Any address that no other view has."""
+    """Any address that no other view has, also one without the slash at its end.
+
+    To be led to the one with it would make a GET of a POST, which is answered as if all were well.
+    """
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raise NotFound for every method, once it is known who asks."""
         super().initial(request, *args, **kwargs)
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("There is nothing at this address. All end with a slash.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -87,6 +87,7 @@ def test_an_invoice_is_issued_declined_and_paid(tenant: Tenant) -> None:
         assert set(each.payload) == set(type_.example)
     paid = news.get(kind="invoice.paid").payload
     assert (paid["number"], paid["total"]) == (invoice.number, 30_00)
+    assert paid["period_end"] == (invoice.period_end - timedelta(days=1)).isoformat()
 
 
 def test_a_plan_is_changed(tenant: Tenant) -> None:

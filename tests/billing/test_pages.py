@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -64,6 +65,13 @@ class TestBuying:
         assert [(each["number"], each["total"]) for each in listed] == [(row["number"], 100)]
         invoice = browser.get(f"/api/v1/invoices/{row['number']}/").json()
         assert [line["amount"] for line in invoice["lines"]] == [100]
+        assert invoice["period_end"] == f"{order.period_end - timedelta(days=1)}"
+        program = browser.get(f"/api/v1/invoices/{row['number']}/pdf/")
+        assert (program["Content-Type"], program.content) == ("application/pdf", pdf.content)
+        gone = browser.get("/api/v1/invoices/2000-000001/pdf/")
+        assert (gone["Content-Type"], gone.json()["code"]) == (
+            "application/problem+json", "not_found",
+        )  # fmt: skip
         strangers = Client()
         other = User.objects.create_user("charlie@example.org", PASSWORD)
         usage_plan = order.tenant.usage_plan

@@ -199,6 +199,7 @@ API_THINGS: Mapping[str, Row] = {
     "api/v1/orders/<uuid:order_id>/": LOOK,
     "api/v1/orders/<uuid:order_id>/give-back/": {"POST": BUYERS},
     "api/v1/invoices/<str:number>/": LOOK,
+    "api/v1/invoices/<str:number>/pdf/": LOOK,
     "api/v1/tokens/<uuid:token_id>/": {"DELETE": LEADS},
     "api/v1/uploads/<uuid:upload_id>/": {"GET": TEAM, "DELETE": BUILDERS},
     "api/v1/uploads/<uuid:upload_id>/restore/": {"POST": BUILDERS},
@@ -216,7 +217,7 @@ API_THINGS: Mapping[str, Row] = {
 WITHOUT_HEAD = frozenset({"uploads/archive.zip"})
 
 # Nothing is there: 401 for whoever is not signed in, 404 for all others, by any method.
-NOTHING = frozenset({"^api/v1/.*/$"})
+NOTHING = frozenset({"^api/v1/"})
 
 # What others wrote, by the beginning of the route, and for whom it is.
 OPERATORS = "admin/"  # nobody but operators gets beyond the admin's login

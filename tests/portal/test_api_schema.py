@@ -47,6 +47,15 @@ def test_the_document_is_made_without_a_warning() -> None:
     call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
 
 
+def test_the_document_tells_of_the_headers_that_programs_follow() -> None:
+    paths = schema.raw_schema["paths"]
+    listed = paths["/api/v1/invoices/"]["get"]["responses"]["200"]["headers"]
+    assert {"Link", "ETag", "RateLimit-Remaining"} <= set(listed)
+    made = paths["/api/v1/keys/"]["post"]["responses"]
+    assert "Idempotent-Replayed" in made["201"]["headers"]
+    assert "Retry-After" in made["default"]["headers"]
+
+
 @pytest.fixture
 def token(cast: Cast) -> str:
     """The value of a token that may do everything."""

@@ -109,7 +109,7 @@ def test_there_is_nothing_elsewhere_in_json(cast: Cast) -> None:
     answer = through_the_gateway("key-a").post("/api/v1/none/such/")
     assert (answer.status_code, answer.json()["detail"]) == (
         404,
-        "There is nothing at this address.",
+        "There is nothing at this address. All end with a slash.",
     )
     assert Client().get("/api/v1/none/").status_code == 401
 

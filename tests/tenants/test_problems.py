@@ -1,5 +1,6 @@
 """Refusals of the management API: RFC 9457, codes that stay, and where each leads."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,29 @@ def test_what_is_wrong_is_pointed_at(alice: APIClient) -> None:
         wrong = problem_of(alice.get(address, {"start": "0001-01-01", "end": "9999-12-31"}))
         assert [each["parameter"] for each in wrong["errors"]] == ["start", "end"]
     assert problem_of(alice.post("/api/v1/keys/", []))["errors"][0]["pointer"] == "#"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ('{"name": "\\ud800"}', "parse_error"),
+        ('{"name": ' * 100_000, "parse_error"),
+        (json.dumps({"name": "x" * 2_700_000}), "too_large"),
+    ],
+)
+def test_what_cannot_be_read_is_no_fault_of_ours(alice: APIClient, body: str, code: str) -> None:
+    for headers in ({}, {"Idempotency-Key": "once"}):
+        answer = alice.generic("POST", "/api/v1/keys/", body, "application/json", headers=headers)
+        assert problem_of(answer)["code"] == code
+
+
+def test_an_address_without_its_slash_leads_nowhere(alice: APIClient, cast: Cast) -> None:
+    """Who is led on asks with GET for what a POST was to make."""
+    before = ApiKey.objects.filter(tenant=cast.alice_corp).count()
+    for address in ("/api/v1/keys", "/api/v1/none", "/api/v1/"):
+        answer = problem_of(alice.post(address, {"name": "ci"}))
+        assert (answer["code"], "slash" in answer["detail"]) == ("not_found", True)
+    assert ApiKey.objects.filter(tenant=cast.alice_corp).count() == before
 
 
 def test_a_fault_of_ours_is_a_problem_too(alice: APIClient) -> None:
