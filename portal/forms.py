@@ -165,7 +165,7 @@ class UsageRangeForm(DaysForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean()
         start, end = data.get("start"), data.get("end")
-        if start and end and (end - start).days > self.MOST_DAYS:
+        if start and end and (end - start).days >= self.MOST_DAYS:  # both included
             self.add_error("end", _("Choose at most 400 days."))
         if data.get("key") and data.get("meter") == Meter.CONVERSIONS:
             self.add_error("key", _("Conversions are counted for all keys together."))

@@ -81,7 +81,7 @@ class UsageView(TenantView):
         usage = selectors.usage_now(tenant=tenant, now=now)
         end = asked.validated_data.get("end", now.astimezone(UTC).date())
         start = asked.validated_data.get("start", min(usage.period_start, end))
-        if not timedelta(0) <= end - start <= timedelta(days=MOST_DAYS):
+        if not timedelta(0) <= end - start < timedelta(days=MOST_DAYS):  # both included
             text = f"Ask for 1 to {MOST_DAYS} days, the end not before the start."
             raise serializers.ValidationError({"end": text})
         key = None

@@ -116,3 +116,11 @@ def test_the_documentation_has_every_code() -> None:
     text = Path(settings.BASE_DIR, "docs/api.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, flags=re.MULTILINE)
     assert rows == [(code, str(status)) for code, (status, _) in PROBLEMS.items()]
+
+
+def test_a_range_has_400_days_at_most(alice: APIClient) -> None:
+    ranges = [{"start": "2025-01-01", "end": end} for end in ("2026-02-04", "2026-02-05")]
+    days, refused = (alice.get("/api/v1/usage/", each).json() for each in ranges)
+    assert (len(days["days"]), refused["code"]) == (400, "invalid")
+    page = [alice.get("/usage/", {**each, "meter": "requests"}).status_code for each in ranges]
+    assert page == [200, 400]
