@@ -215,7 +215,11 @@ def next_write(position: Position, target: int, rules: Rules, now: datetime) -> 
 
 
 def _holds_back(position: Position, write: Write, rules: Rules) -> bool:
-    """Say whether the key has less than its lease, as a reading from after the last write shows."""
+    """Say whether the key has less than its lease, as a reading from after the last write shows, or
+    because it came back to a plan, whose counter may be fresh.
+    """
+    if position.rejoined_used is not None:
+        return write.remaining > position.written_remaining
     if position.opened_at is None or position.seen_at is None or position.seen_remaining is None:
         return False
     if position.written_at is not None:

@@ -126,6 +126,7 @@ def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan, now: dateti
     lease.written_remaining = mirror.quota_limit
     lease.written_seen, lease.written_at = lease.rejoined_used, None
     lease.closed_at = None
+    lease.is_owed = _is_held_back(lease)
     lease.save()
 
 
@@ -145,19 +146,21 @@ def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
     """Note that a version is about to be enabled; return whether it may be.
 
     It may where its lease is confirmed and all leases of the tenant together keep within the
-    entitlement and the advance.
+    entitlement and the advance. One that was enabled before, and only held, comes back with what it
+    had, as one that was not held keeps it: disabled, it would never be known to have used less.
     """
     current = Lease.objects.filter(version=version, gateway_plan=version.gateway_plan_id)
     lease = current.order_by("-entitlement__period_start").select_related("entitlement").first()
     if lease is None or lease.pending_limit is not None:
         return False
+    if not _position(lease).is_idle:
+        return True
     entitlement = lease.entitlement
     total = sum(_position(each).ceiling for each in entitlement.leases.select_related(*_WITH_PLAN))
     if total > entitlement.requests + entitlement.advance_requests:
         return False
-    if _position(lease).is_idle:
-        lease.opened_at, lease.rejoined_used = lease.opened_at or now, None
-        lease.save(update_fields=["opened_at", "rejoined_used"])
+    lease.opened_at, lease.rejoined_used = lease.opened_at or now, None
+    lease.save(update_fields=["opened_at", "rejoined_used"])
     return True
 
 

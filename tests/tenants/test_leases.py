@@ -67,6 +67,17 @@ class TestUsedAtMost:
         assert leases.used_at_most(back, LATE, NOW) == 60
         assert leases.next_write(back, 80, LATE, NOW) == Write(limit=80, remaining=20)
 
+    def test_one_that_came_back_is_set_where_its_lease_is_right_and_its_counter_may_be_fresh(
+        self,
+    ) -> None:
+        back = replace(
+            OPEN, limit=93, written_remaining=1, rejoined_used=26,
+            seen_used=26, seen_remaining=67, seen_at=NOW,
+        )  # fmt: skip
+        assert leases.next_write(back, 93, LATE, NOW) == Write(limit=93, remaining=67)
+        whole = replace(back, written_remaining=67)
+        assert leases.next_write(whole, 93, LATE, NOW) is Wait.NOTHING_TO_DO
+
     def test_the_figure_itself_once_closed_and_read_late_enough(self) -> None:
         closed = replace(OPEN, closed_at=at(minutes=-50), seen_used=30, seen_remaining=70)
         early = replace(closed, seen_at=at(minutes=-6), seen_since=at(minutes=-6))

@@ -301,9 +301,11 @@ def test_the_promise_is_kept(
     world = World(local_aws.url, call, rng, is_metered=is_metered)
     lossy(rng, 0.1)
     for _ in range(40):
+        month = world.month
         world.tick(timedelta(seconds=rng.randint(20, 900)))
-        world.traffic(most=12)
-        if rng.random() < 0.3:
+        is_new_month = world.month != month  # much may be used of it before anybody looks
+        world.traffic(most=40 if is_new_month else 12)
+        if is_new_month or rng.random() < 0.3:
             world.act()
         if rng.random() < 0.9:  # workers are busy, or away
             world.work()
@@ -434,6 +436,29 @@ def test_what_is_used_of_a_period_before_anybody_looks_counts(
         world.tick(timedelta(minutes=20))
     entitlement = Entitlement.objects.get(period_start=MIDNIGHT.date())
     assert world.passed[MIDNIGHT.date()] >= entitlement.requests
+
+
+@pytest.mark.usefixtures("late")
+def test_who_was_suspended_while_the_quota_fell_can_call_again(
+    local_aws: LocalAWS, call: Call
+) -> None:
+    """What its key had may have been used, as far as late figures tell: it comes back with that."""
+    world = World(local_aws.url, call, random.Random(0), is_metered=False)
+    world.work()
+    world.traffic(most=1, least=1)
+    world.check()
+    world.hold()
+    world.work()
+    services.quota_cap_set(tenant=world.tenant, requests=30, now=world.now)
+    world.tick(timedelta(minutes=100))
+    world.work()
+    world.hold()
+    for _ in range(2):
+        world.tick(timedelta(minutes=30))
+        world.work()
+    world.traffic(most=200, least=200)
+    world.check()
+    assert world.passed[START.date().replace(day=1)] >= 30
 
 
 def test_tenant_is_found_by_the_simulation(call: Call) -> None:
