@@ -504,7 +504,8 @@ class Months:
                     services.quota_grant_return(source=waiting.source, now=self.now)
                 case Release.USED:
                     services.quota_grant_restore(source=waiting.source, now=self.now)
-                    self.lease_is(self.lease.limit_requests + waiting.requests)
+                    # What had not been released of it is leased still.
+                    self.lease_is(max(self.lease.limit_requests, self.entitlement.requests))
 
     def end(self) -> None:
         """The month is over: read until it has settled, decide, close; then the next one runs."""
