@@ -30,6 +30,7 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )
 OURS = frozenset({"localhost", "127.0.0.1"})
+FILES = frozenset({"stylesheet", "script", "font", "image", "media"})  # that a page is made of
 # Where pictures are kept.
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS_DIR") or BASE_DIR / "var" / "screenshots")
 
@@ -54,7 +55,7 @@ class Visitor:
     """One person's browser window. It notes whatever a page must not do.
 
     `problems` lists errors of scripts and of the content security policy, answers of 500 and above,
-    parts of a page that were refused, and requests that would have left the machine: the browser
+    files of a page that were refused, and requests that would have left the machine: the browser
     finds nobody else (ARGUMENTS). To route requests through here would stop those as well, but
     keeps the browser from its cache.
     """
@@ -74,7 +75,7 @@ class Visitor:
             self.problems.append(f"console, on {self.page.url}: {message.text}")
 
     def _answered(self, response: Response) -> None:
-        worst = 500 if response.request.is_navigation_request() else 400
+        worst = 400 if response.request.resource_type in FILES else 500
         if response.status >= worst:
             self.problems.append(f"{response.status} {response.url}")
 
