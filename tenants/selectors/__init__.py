@@ -48,8 +48,8 @@ from tenants.selectors.members import members_who_may as members_who_may
 from tenants.selectors.members import tenants_owned_alone as tenants_owned_alone
 from tenants.selectors.members import users_of_no_other as users_of_no_other
 from tenants.selectors.quota import Quota as Quota
+from tenants.selectors.quota import current_entitlement as current_entitlement
 from tenants.selectors.quota import current_period as current_period
-from tenants.selectors.quota import entitlement_requests as entitlement_requests
 from tenants.selectors.quota import quotas as quotas
 from tenants.selectors.quota import usage_in_period as usage_in_period
 from tenants.selectors.second_factors import has_second_factor as has_second_factor

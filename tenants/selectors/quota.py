@@ -16,11 +16,6 @@ def current_period(*, tenant: Tenant, now: datetime) -> Period:
     return period_of(tenant.usage_plan.quota_period, now)
 
 
-def entitlement_requests(*, tenant: Tenant, now: datetime) -> int:
-    """Return what the tenant may use in the current period, in requests."""
-    return current_entitlement(tenant=tenant, now=now).requests
-
-
 def current_entitlement(*, tenant: Tenant, now: datetime) -> Entitlement:
     """Return the entitlement of the current period.
 

@@ -218,5 +218,5 @@ class TestDays:
         )  # fmt: skip
         end = now.date()
         rows = selectors.usage_days(tenant=tenant, start=start, end=end, now=now)
-        limit = selectors.entitlement_requests(tenant=tenant, now=now)
+        limit = selectors.current_entitlement(tenant=tenant, now=now).requests
         assert [row.remaining for row in rows] == [limit - 50] * 14 + [limit]
