@@ -18,7 +18,7 @@ from django_celery_beat import models
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from tenants.admin_tools import ReadOnly, operator
+from tenants.admin_tools import ReadOnly, may_touch, operator
 
 
 class TaskSelectWidget(UnfoldAdminSelectWidget, beat.TaskSelectWidget):
@@ -56,9 +56,7 @@ class GroupAdmin(auth.GroupAdmin):
 
 
 class WayIn:
-    """For what lets an account in. An operator's is for superusers alone, and so is a new one: with
-    it one could come in as somebody who may do more.
-    """
+    """For what lets an account in: what `may_touch` says. A new one is for superusers alone."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return operator(request).is_superuser
@@ -71,7 +69,7 @@ class WayIn:
 
 
 def _may_touch(request: HttpRequest, row: Any) -> bool:
-    return row is None or not row.user.is_staff or operator(request).is_superuser
+    return row is None or may_touch(request, row.user)
 
 
 class AddressAdmin(WayIn, EmailAddressAdmin):

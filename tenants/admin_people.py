@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from tenants import services
-from tenants.admin_tools import ReadOnly, ask, is_answered, operator
+from tenants.admin_tools import ReadOnly, ask, is_answered, may_touch, operator
 from tenants.errors import Refused
 from tenants.models import Invitation, User
 
@@ -37,10 +37,8 @@ class UserAdmin(ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nor take an operator's account over, by another address."""
-        if isinstance(obj, User) and obj.is_staff and not operator(request).is_superuser:
-            return False
         may: bool = super().has_change_permission(request, obj)
-        return may
+        return may and (obj is None or may_touch(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # it would leave tenants without an owner: the action asks for one

@@ -42,6 +42,13 @@ def operator(request: HttpRequest) -> User:
     return request.user
 
 
+def may_touch(request: HttpRequest, account: User) -> bool:
+    """Say whether this operator may change, or take away, what lets an account in: an operator's is
+    for superusers alone, or one could come in as somebody who may do more.
+    """
+    return not account.is_staff or operator(request).is_superuser
+
+
 def is_answered(request: HttpRequest) -> bool:
     """Say whether an action that asks first has come back with an answer."""
     return request.POST.get("answered") == "yes"
