@@ -3,6 +3,7 @@ one, which are tried once more, and which are left out against Stripe's test mod
 """
 
 import os
+from collections import Counter
 
 import pytest
 from xdist.remote import Producer
@@ -28,6 +29,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    shared = [nodeid for nodeid, tests in Counter(i.nodeid for i in items).items() if tests > 1]
+    if shared:  # workers would run one test of each
+        raise pytest.UsageError(f"Several tests have the same id: {', '.join(shared)}")
     # A package's files after each other, since some share a server.
     items.sort(key=lambda item: (not item.nodeid.startswith(LONGEST), item.path))
     begun: set[str] = set()

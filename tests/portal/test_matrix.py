@@ -7,6 +7,7 @@ rolled back, so that each finds the same cast.
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import copy
 from datetime import datetime, timedelta
 from functools import cache
@@ -192,6 +193,9 @@ def call(browser: Client, method: str, route: str, things: Things) -> HttpRespon
             answer = browser.post(address(route, things), form)
         else:
             answer = browser.generic(method, address(route, things))
+        if answer.streaming:
+            with suppress(backend.BackendUnavailable):
+                answer.getvalue()  # to its end: until then an archive keeps others from theirs
         transaction.set_rollback(True)
     browser.cookies = cookies
     return answer
