@@ -46,7 +46,9 @@ class EndpointAskedSerializer(serializers.Serializer[Any]):
 
     url = serializers.CharField(max_length=500)
     description = serializers.CharField(max_length=120, allow_blank=True, default="")
-    event_types = serializers.ListField(child=serializers.CharField(max_length=40), default=list)
+    event_types = serializers.ListField(
+        child=serializers.ChoiceField(choices=[each.name for each in event_types()]), default=list
+    )
 
 
 class EndpointChangedSerializer(EndpointAskedSerializer):

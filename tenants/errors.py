@@ -1,6 +1,7 @@
 """What the services of tenants refuse.
 
 Refused                  the caller can mend it; the text is for people
+├── Invalid              a value is wrong in itself, however things stand
 ├── NotInThisState       the thing exists, but not in a state that allows this
 └── AmountChanged        what is to pay is not what the caller was shown
 """
@@ -13,6 +14,18 @@ class Refused(Exception):
     """
 
     code = "refused"
+
+
+class Invalid(Refused):
+    """A value is wrong in itself, however things stand. `field` is the argument that has it, which
+    the management API names the same.
+    """
+
+    code = "invalid"
+
+    def __init__(self, text: str, *, field: str) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class NotInThisState(Refused):

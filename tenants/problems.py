@@ -21,7 +21,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler, set_rollback
 
 from tenants.callers import ScopeMissing
-from tenants.errors import Refused
+from tenants.errors import Invalid, Refused
 from tenants.recent import SignInAgain
 
 MEDIA_TYPE = "application/problem+json"
@@ -72,6 +72,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
 
     DRF's handler does what else belongs to a refusal: the transaction's rollback, and headers.
     """
+    if isinstance(error, Invalid):
+        error = ValidationError({error.field: [str(error)]})
     if isinstance(error, Refused):
         set_rollback()
         return _response(problem(error.code, detail=str(error)))

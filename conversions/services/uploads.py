@@ -20,7 +20,7 @@ from conversions.models import Upload, UploadError, UploadState
 from conversions.services import progress
 from conversions.services.sharing import failure_tell, revision_next, tell_soon, uploads_tell
 from tenants import queue
-from tenants.errors import Refused
+from tenants.errors import Invalid, Refused
 from tenants.models import Tenant, User
 from tenants.services import audit_record, tenant_open_check
 
@@ -50,22 +50,20 @@ def upload_create(
 ) -> tuple[Upload, backend.PresignedPost]:
     """Write an upload whose file is to come; return it with the form to post the file with.
 
-    Raise Refused for a size that S3 would refuse, or where too many are unfinished or the
-    tenant is being deleted, and
-    BackendError, with nothing written, where no form can be had. What the file really is, is
-    decided by its bytes, later.
+    Raise Invalid for a file without a name, or of a size that S3 would refuse, Refused where too
+    many are unfinished or the tenant is being deleted, and BackendError, with nothing written,
+    where no form can be had. What the file really is, is decided by its bytes, later.
     """
     filename = storable(filename.replace("\\", "/").rsplit("/", 1)[-1].strip(), most=255)
     content_type = storable(content_type, most=100)
     if not filename:
-        raise Refused(_("The file has no name."))
+        raise Invalid(_("The file has no name."), field="filename")
     if size < backend.SMALLEST:
-        raise Refused(_("“%(name)s” is empty.") % {"name": filename})
+        raise Invalid(_("“%(name)s” is empty.") % {"name": filename}, field="size")
     if size > backend.LARGEST:
-        raise Refused(
-            _("“%(name)s” is too large: at most %(most)d MB.")
-            % {"name": filename, "most": backend.LARGEST // 1_000_000}
-        )
+        text = _("“%(name)s” is too large: at most %(most)d MB.")
+        told = {"name": filename, "most": backend.LARGEST // 1_000_000}
+        raise Invalid(text % told, field="size")
     tenant_open_check(tenant=tenant)
     unfinished = Upload.objects.filter(
         tenant=tenant,

@@ -10,7 +10,7 @@ from django.utils.translation import override
 
 from tenants import queue, selectors
 from tenants.alert_types import Data, alert_type, alert_types
-from tenants.errors import Refused
+from tenants.errors import Invalid
 from tenants.models import Alert, AlertSettings, Member, Tenant, User
 from tenants.services.audit import audit_record
 from tenants.services.mails import ALERT, mail_members, mails_give_up
@@ -90,17 +90,17 @@ def alert_settings_update(
 ) -> AlertSettings:
     """Change how a tenant wants to be told; what is None stays as it is.
 
-    Raise Refused for percents outside 1 to 100, amounts that are none, too many, or unknown kinds.
+    Raise Invalid for percents outside 1 to 100, amounts that are none, too many, or unknown kinds.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     found = selectors.alert_settings(tenant=tenant)
     before = _values(found)
     if quota_percents is not None:
-        found.quota_percents = _percents(quota_percents)
+        found.quota_percents = _percents(quota_percents, field="quota_percents")
     if spending_percents is not None:
-        found.spending_percents = _percents(spending_percents)
+        found.spending_percents = _percents(spending_percents, field="spending_percents")
     if spending_amounts is not None:
-        found.spending_amounts = _amounts(spending_amounts)
+        found.spending_amounts = _amounts(spending_amounts, field="spending_amounts")
     if mailed is not None:
         found.not_mailed = _not_mailed(mailed)
     changed = {name: value for name, value in _values(found).items() if value != before[name]}
@@ -123,28 +123,31 @@ def _values(found: AlertSettings) -> dict[str, Any]:
     return {name: getattr(found, name) for name in names}
 
 
-def _percents(percents: Sequence[int]) -> list[int]:
+def _percents(percents: Sequence[int], *, field: str) -> list[int]:
     if any(not 1 <= percent <= 100 for percent in percents):
-        raise Refused(_("A threshold is a whole number of percents from 1 to 100."))
-    if len(set(percents)) > MOST_PERCENTS:
-        raise Refused(_("At most %(most)d thresholds can be set.") % {"most": MOST_PERCENTS})
+        text = _("A threshold is a whole number of percents from 1 to 100.")
+        raise Invalid(text, field=field)
+    _demand_at_most(MOST_PERCENTS, percents, field=field)
     return sorted(set(percents))
 
 
-def _amounts(amounts: Sequence[int]) -> list[int]:
+def _amounts(amounts: Sequence[int], *, field: str) -> list[int]:
     if any(not 1 <= amount <= LARGEST_AMOUNT for amount in amounts):
-        raise Refused(_("An amount of spending must be more than nothing, and no fortune."))
-    if len(set(amounts)) > MOST_AMOUNTS:
-        raise Refused(_("At most %(most)d thresholds can be set.") % {"most": MOST_AMOUNTS})
+        text = _("An amount of spending must be more than nothing, and no fortune.")
+        raise Invalid(text, field=field)
+    _demand_at_most(MOST_AMOUNTS, amounts, field=field)
     return sorted(set(amounts))
+
+
+def _demand_at_most(most: int, thresholds: Sequence[int], *, field: str) -> None:
+    if len(set(thresholds)) > most:
+        raise Invalid(_("At most %(most)d thresholds can be set.") % {"most": most}, field=field)
 
 
 def _not_mailed(mailed: Sequence[str]) -> list[str]:
     choosable = [each.kind for each in alert_types() if each.mailed]
     unknown = set(mailed) - set(choosable)
     if unknown:
-        raise Refused(
-            _("There are no such alerts to be mailed: %(kinds)s.")
-            % {"kinds": ", ".join(sorted(unknown))}
-        )
+        text = _("There are no such alerts to be mailed: %(kinds)s.")
+        raise Invalid(text % {"kinds": ", ".join(sorted(unknown))}, field="mailed")
     return [kind for kind in choosable if kind not in mailed]

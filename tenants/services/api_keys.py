@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from tenants import key_values
-from tenants.errors import NotInThisState, Refused
+from tenants.errors import Invalid, NotInThisState, Refused
 from tenants.expiry import told_days
 from tenants.models import ApiKey, ApiKeyVersion, KeySlot, Tenant, User, VersionStatus
 from tenants.names import tidied
@@ -79,8 +79,8 @@ def api_key_create(
 ) -> ApiKeyVersion:
     """Create a key and its first version, PENDING.
 
-    Raise Refused for a bad or taken name, an expiry that is past, and where the plan's number of
-    keys is reached. A tenant who had more before a change of plan keeps them.
+    Raise Invalid for a bad name or an expiry that is past, Refused for a taken name, and where the
+    plan's number of keys is reached. A tenant who had more before a change of plan keeps them.
     """
     tenant = (
         Tenant.objects.select_for_update(of=("self",))
@@ -116,10 +116,12 @@ def api_key_create(
 
 
 def _name_free(name: str, *, others: QuerySet[ApiKey]) -> str:
-    """Return a key's name without spare blanks. Raise Refused if it is bad, or one of others'."""
+    """Return a key's name without spare blanks. Raise Invalid if it is bad, Refused if another
+    key has it.
+    """
     name = tidied(name)
     if not name or len(name) > 60:
-        raise Refused(_("Give the key a name of 1 to 60 characters."))
+        raise Invalid(_("Give the key a name of 1 to 60 characters."), field="name")
     if others.filter(name=name).exists():
         raise Refused(_("You already have a key named “%(name)s”.") % {"name": name})
     return name
@@ -136,8 +138,8 @@ def api_key_update(
 ) -> None:
     """Change a key's name, and when it expires (None: never); what is so already is left as it is.
 
-    Functions at the edge, which know the name, follow by the outbox. Raise Refused for a bad or
-    taken name or an expiry that is past, NotInThisState if the key is revoked.
+    Functions at the edge, which know the name, follow by the outbox. Raise Invalid for a bad
+    name or an expiry that is past, Refused for a taken name, NotInThisState if the key is revoked.
     """
     tenant = key_lock(api_key)
     living = ApiKey.objects.filter(tenant=tenant, revoked_at=None)
@@ -166,7 +168,8 @@ def api_key_update(
 
 def _expiry_check(expires_at: datetime | None, now: datetime) -> None:
     if expires_at is not None and expires_at <= now:
-        raise Refused(_("The key would have expired already: choose a later day."))
+        text = _("The key would have expired already: choose a later day.")
+        raise Invalid(text, field="expires_at")
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from tenants.errors import Refused
+from tenants.errors import Invalid
 from tenants.models import Member, PlanSpan, Role, Tenant, UsagePlan, User
 from tenants.names import tidied
 from tenants.services.api_keys import first_key_create
@@ -21,11 +21,11 @@ def tenant_create(
 ) -> Tenant:
     """Create a tenant with its owner, its entitlement and a PENDING key; the key follows on commit.
 
-    Raise Refused without a name. Two tenants may have the same one.
+    Raise Invalid without a name. Two tenants may have the same one.
     """
     name = tidied(name)
     if not name:
-        raise Refused(_("Give your organisation a name."))
+        raise Invalid(_("Give your organisation a name."), field="name")
     tenant = Tenant.objects.create(
         name=name, usage_plan=usage_plan, language=language, created_at=now
     )
@@ -86,14 +86,14 @@ def tenant_update(
     actor: User | None,
     now: datetime,
 ) -> Tenant:
-    """Change a tenant's name or language; None stays. Raise Refused for an empty name.
+    """Change a tenant's name or language; None stays. Raise Invalid for an empty name.
 
     What functions at the edge know of it follows by the outbox.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
     name = tenant.name if name is None else tidied(name)
     if not name:
-        raise Refused(_("Give your organisation a name."))
+        raise Invalid(_("Give your organisation a name."), field="name")
     previous = {"name": tenant.name, "language": tenant.language}
     tenant.name, tenant.language = name, language or tenant.language
     tenant.save(update_fields=["name", "language"])

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from tenants import key_values, token_values
-from tenants.errors import Refused
+from tenants.errors import Invalid, Refused
 from tenants.models import ApiToken, Tenant, User
 from tenants.names import tidied
 from tenants.permissions import Act, may
@@ -50,7 +50,7 @@ def api_token_create(
     within = _scopes_of_maker(tenant, actor, made_by, for_machines=user is None, now=now)
     name = tidied(name)
     if not name or len(name) > 60:
-        raise Refused(_("Give the token a name of 1 to 60 characters."))
+        raise Invalid(_("Give the token a name of 1 to 60 characters."), field="name")
     if not scopes or not set(scopes) <= set(within):
         raise Refused(_("Choose at least one scope, and only from those that you have."))
     if days is not None and not 1 <= days <= MOST_DAYS:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from tenants import webhook_secrets
-from tenants.errors import Refused
+from tenants.errors import Invalid, Refused
 from tenants.models import (
     DeliveryState,
     DisabledReason,
@@ -35,21 +35,23 @@ OVERLAP = timedelta(hours=24)  # how long the secret before the last one still s
 
 
 def webhook_url_checked(url: str) -> str:
-    """Return the URL as it will be called. Raise Refused.
+    """Return the URL as it will be called. Raise Invalid.
 
     Where the host's name leads is looked at when something is sent, each time (outgoing.py).
     """
     try:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
-        raise Refused(_("This is not a URL.")) from error
+        raise Invalid(_("This is not a URL."), field="url") from error
     is_host = _HOST.fullmatch(parsed.raw_host) and 0 < (parsed.port or 443) < 65536
     if parsed.scheme not in {"https", "http"} or not is_host or len(str(parsed)) > MOST_URL:
-        raise Refused(_("Give a URL that begins with https://, of at most 500 characters."))
+        text = _("Give a URL that begins with https://, of at most 500 characters.")
+        raise Invalid(text, field="url")
     if parsed.userinfo or parsed.fragment:
-        raise Refused(_("Give a URL without a user, a password and a #."))
+        raise Invalid(_("Give a URL without a user, a password and a #."), field="url")
     if parsed.scheme == "http" and not _is_allowed(parsed.host):
-        raise Refused(_("Use https: this portal sends what it signs over secure connections only."))
+        text = _("Use https: this portal sends what it signs over secure connections only.")
+        raise Invalid(text, field="url")
     return str(parsed)
 
 
@@ -63,10 +65,11 @@ def _is_allowed(host: str) -> bool:
 
 
 def _types_checked(event_types: Iterable[str]) -> list[str]:
-    """Return the types without what is there twice. Raise Refused for one that nobody knows."""
+    """Return the types without what is there twice. Raise Invalid for one that nobody knows."""
     types = sorted(set(event_types))
     if unknown := [each for each in types if event_type(each) is None]:
-        raise Refused(_("There is no event type “%(name)s”.") % {"name": unknown[0]})
+        text = _("There is no event type “%(name)s”.") % {"name": unknown[0]}
+        raise Invalid(text, field="event_types")
     return types
 
 
@@ -80,8 +83,8 @@ def webhook_endpoint_create(
     actor: User | None,
     now: datetime,
 ) -> WebhookEndpoint:
-    """Add an endpoint; no event types mean all. Raise Refused for a bad URL or type, or one more
-    than MOST_ENDPOINTS.
+    """Add an endpoint; no event types mean all. Raise Invalid for a bad URL or type, Refused for
+    one more than MOST_ENDPOINTS.
     """
     url, types = webhook_url_checked(url), _types_checked(event_types)
     tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
@@ -123,7 +126,7 @@ def webhook_endpoint_update(
     actor: User | None,
     now: datetime,
 ) -> WebhookEndpoint:
-    """Change where an endpoint is and what it hears of. Raise Refused for a bad URL or type.
+    """Change where an endpoint is and what it hears of. Raise Invalid for a bad URL or type.
 
     What waits for it goes to the new URL.
     """

@@ -153,8 +153,9 @@ class TestApi:
         assert changed.json()["quota_percents"] == [95]
         assert change(alice, {"mailed": []}, **known).status_code == 412
         assert change(alice, {"quota_percents": [0]}).status_code == 400
-        unknown = change(alice, {"mailed": ["nothing"]})
-        assert (unknown.status_code, unknown.json()["code"]) == (409, "refused")
+        wrong = [{"mailed": ["nothing"]}, {"quota_percents": [*range(1, 12)]}]
+        pointers = [change(alice, each).json()["errors"][0]["pointer"] for each in wrong]
+        assert pointers == ["#/mailed", "#/quota_percents"]
         Member.objects.filter(user=cast.bob).update(role=Role.BILLING)
         bob = client_of(cast.bob)
         assert change(bob, {"quota_percents": [10]}).status_code == 403

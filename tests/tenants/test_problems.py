@@ -73,6 +73,8 @@ def test_what_is_wrong_is_pointed_at(alice: APIClient) -> None:
         wrong = problem_of(alice.get(address, {"start": "0001-01-01", "end": "9999-12-31"}))
         assert [each["parameter"] for each in wrong["errors"]] == ["start", "end"]
     assert problem_of(alice.post("/api/v1/keys/", []))["errors"][0]["pointer"] == "#"
+    past = problem_of(alice.post("/api/v1/keys/", {"name": "a", "expires_at": "2020-01-01T00:00Z"}))
+    assert [each["pointer"] for each in past["errors"]] == ["#/expires_at"]
 
 
 @pytest.mark.parametrize(

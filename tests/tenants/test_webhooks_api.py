@@ -101,6 +101,19 @@ def test_a_token_hears_of_nothing_that_it_may_not_read(cast: Cast) -> None:
     assert (read["payload"], read["tries"][0]["answer"]) == ({"total": 2900}, "2900")
 
 
+def test_what_is_wrong_in_itself_is_pointed_at(bob: Client) -> None:
+    url = "https://hooks.example.com/"
+    wrong: list[dict[str, Any]] = [
+        {"url": "nowhere"},
+        {"url": url, "event_types": ["key.active", "key.eaten"]},
+    ]
+    pointers = [told(send(bob, "POST", ALL, **each), 400)["errors"][0]["pointer"] for each in wrong]
+    assert pointers == ["#/url", "#/event_types/1"]
+    for _ in range(10):
+        told(send(bob, "POST", ALL, url=url), 201)
+    assert told(send(bob, "POST", ALL, url=url), 409)["code"] == "refused"
+
+
 def test_an_endpoint_is_added_tested_changed_and_deleted(bob: Client) -> None:
     with Receiver() as receiver:
         made = told(send(bob, "POST", ALL, url=receiver.url, event_types=["key.active"]), 201)
@@ -132,8 +145,8 @@ def test_an_endpoint_is_added_tested_changed_and_deleted(bob: Client) -> None:
     assert told(send(bob, "PUT", own, url="https://hooks.example.com/2"))["is_active"]
     WebhookEvent.objects.update(type="key.active")
     assert told(send(bob, "POST", f"{own}replay/", **since), 202) == {"count": 1}
-    bad = told(send(bob, "PUT", own, url="http://10.0.0.1/"), 409)
-    assert bad["code"] == "refused"
+    bad = told(send(bob, "PUT", own, url="http://10.0.0.1/"), 400)
+    assert [each["pointer"] for each in bad["errors"]] == ["#/url"]
     assert send(bob, "DELETE", own).status_code == 204
     assert told(bob.get(ALL)) == []
 
