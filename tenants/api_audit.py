@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.urls import path
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -26,6 +27,13 @@ class AuditQuerySerializer(PageQuerySerializer):
     part = serializers.ChoiceField(required=False, choices=Part.values)
     start = serializers.DateField(required=False, validators=[day_check])
     end = serializers.DateField(required=False, validators=[day_check])
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raise ValidationError for days of which the last comes before the first."""
+        start, end = attrs.get("start"), attrs.get("end")
+        if start and end and end < start:
+            raise serializers.ValidationError({"end": _("The end is before the start.")})
+        return attrs
 
 
 class AuditEntrySerializer(serializers.Serializer[Any]):

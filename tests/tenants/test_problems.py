@@ -72,6 +72,9 @@ def test_what_is_wrong_is_pointed_at(alice: APIClient) -> None:
     for address in ("/api/v1/usage/", "/api/v1/audit/"):  # where calendars end
         wrong = problem_of(alice.get(address, {"start": "0001-01-01", "end": "9999-12-31"}))
         assert [each["parameter"] for each in wrong["errors"]] == ["start", "end"]
+        wrong = problem_of(alice.get(address, {"start": "2026-11-02", "end": "2026-11-01"}))
+        assert [each["parameter"] for each in wrong["errors"]] == ["end"]
+        assert "before the start" in wrong["detail"]
     assert problem_of(alice.post("/api/v1/keys/", []))["errors"][0]["pointer"] == "#"
     past = problem_of(alice.post("/api/v1/keys/", {"name": "a", "expires_at": "2020-01-01T00:00Z"}))
     assert [each["pointer"] for each in past["errors"]] == ["#/expires_at"]
