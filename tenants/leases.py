@@ -20,14 +20,26 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class Throttle:
+    """How many calls a key may send: `rate` in requests per second, `burst` in requests."""
+
+    rate: float = 0.0
+    burst: int = 0
+
+    def or_more(self, other: "Throttle") -> "Throttle":
+        """Return one that lets pass whatever either does."""
+        return Throttle(max(self.rate, other.rate), max(self.burst, other.burst))
+
+
+@dataclass(frozen=True)
 class Position:
     """What is known of one lease: the columns of `Lease`, and the plan's throttle.
 
-    `rate` is in requests per second, `burst` in requests. `opened_at` is when the key was first
-    enabled under this lease (None: never, so nothing can have been used), `closed_at` when it was
-    disabled for good. `live_used` is what the live meter has counted of the calls up to `live_at`
-    (None: it is off), if it lost none. `rejoined_used` is the most that was used when the key came
-    back to a plan, disabled (None: it has been enabled since, or never left).
+    Up to `earlier_until` (None: ever) the throttle was another. `opened_at` is when the key was
+    first enabled under this lease (None: never, so nothing can have been used), `closed_at` when it
+    was disabled for good. `live_used` is what the live meter has counted of the calls up to
+    `live_at` (None: it is off), if it lost none. `rejoined_used` is the most that was used when the
+    key came back to a plan, disabled (None: it has been enabled since, or never left).
     """
 
     limit: int
@@ -47,8 +59,9 @@ class Position:
     live_used: int = 0
     live_at: datetime | None = None
     rejoined_used: int | None = None
-    rate: float = 0.0
-    burst: int = 0
+    throttle: Throttle = Throttle()
+    earlier_throttle: Throttle = Throttle()
+    earlier_until: datetime | None = None
 
     @property
     def ceiling(self) -> int:
@@ -98,16 +111,30 @@ def used_at_most(position: Position, rules: Rules, now: datetime) -> int:
         return position.seen_used
     used_until = min(now, position.closed_at) if position.closed_at else now
     read_until = (position.seen_at or position.opened_at) - rules.lag
-    most = position.seen_used + int(position.rate * _seconds(read_until, used_until))
-    if not is_settled(position, rules):
-        most += position.burst
+    is_burst_over = is_settled(position, rules)
+    most = position.seen_used + _could_pass(
+        position, read_until, used_until, burst=not is_burst_over
+    )
     if position.live_at is not None and _is_live_believed(position):
-        unread = _seconds(position.live_at, used_until)
-        unseen = int(position.rate * unread) + position.burst if unread else 0
+        is_behind = position.live_at < used_until
+        unseen = _could_pass(position, position.live_at, used_until, burst=is_behind)
         most = min(most, position.live_used + unseen)
     if _is_told_since_write(position, rules):
         most = min(most, position.seen_used + position.written_remaining)
     return max(position.seen_used, min(position.ceiling, most))
+
+
+def _could_pass(position: Position, start: datetime, end: datetime, *, burst: bool) -> int:
+    """Return how many calls may have passed from `start` to `end`, with a burst if need be."""
+    now_on, earlier = position.throttle, position.earlier_throttle
+    change = position.earlier_until
+    if change is None or change <= start:
+        passed, largest = now_on.rate * _seconds(start, end), now_on.burst
+    else:
+        passed = earlier.rate * _seconds(start, min(change, end))
+        passed += now_on.rate * _seconds(change, end)
+        largest = max(earlier.burst, now_on.burst)
+    return int(passed) + (largest if burst else 0)
 
 
 def _seconds(start: datetime, end: datetime) -> float:

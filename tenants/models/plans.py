@@ -88,6 +88,17 @@ class UsagePlan(models.Model):
         """The operator's advance A of quota.md, in requests per tenant and period."""
         return max(20, self.quota_limit // 100) if self.advance is None else self.advance
 
+    @property
+    def fastest(self) -> tuple[float, int]:
+        """The rate and the burst of a key that calls everything: a method with a limit of its own
+        is not in the plan's.
+        """
+        methods = self.method_limits.all()
+        return (
+            self.rate_limit + sum(limit.rate_limit for limit in methods),
+            self.burst_limit + sum(limit.burst_limit for limit in methods),
+        )
+
 
 class MethodLimit(models.Model):
     """A throttle of one method, for each key, in place of the plan's own.
@@ -142,7 +153,9 @@ class GatewayPlan(models.Model):
     The primary holds one version per tenant and has the full quota. The secondary holds every
     other version and has a quota of 1, so that a period's reset never hands out N times the quota.
     The gateway's name for it carries `uuid`: a repeat after a crash finds what it had made.
-    `applied_*` is what the gateway last confirmed; None before the first time.
+    `applied_*` is what the gateway last confirmed; None before the first time. `fastest_*` is what
+    a key may have sent at most until `fastest_until`, when the gateway confirmed that it was less
+    (None: it may do so now).
     """
 
     usage_plan = models.ForeignKey(UsagePlan, on_delete=models.CASCADE, related_name="mirrors")
@@ -156,6 +169,9 @@ class GatewayPlan(models.Model):
     applied_methods = models.JSONField(_("applied limits of methods"), default=dict)
     applied_stages = models.TextField(_("applied stages"), blank=True)
     applied_at = models.DateTimeField(_("applied at"), null=True)
+    fastest_rate = models.FloatField(default=0)
+    fastest_burst = models.PositiveIntegerField(default=0)
+    fastest_until = models.DateTimeField(null=True)
     read_at = models.DateTimeField(_("usage read at"), null=True)
     error = models.TextField(_("last error"), blank=True)
 

@@ -239,9 +239,9 @@ def _held(entitlement: Entitlement) -> list[Lease]:
 
 
 def _position(lease: Lease) -> leases.Position:
-    plan = lease.gateway_plan.usage_plan
-    # A method with a limit of its own is not in the plan's: what a key may send is all of them.
-    methods = plan.method_limits.all()
+    mirror = lease.gateway_plan
+    now_on = leases.Throttle(*mirror.usage_plan.fastest)
+    before = leases.Throttle(mirror.fastest_rate, mirror.fastest_burst)
     return leases.Position(
         limit=lease.limit_requests,
         written_remaining=lease.written_remaining,
@@ -260,8 +260,9 @@ def _position(lease: Lease) -> leases.Position:
         live_used=lease.live_used,
         live_at=lease.live_at,
         rejoined_used=lease.rejoined_used,
-        rate=plan.rate_limit + sum(limit.rate_limit for limit in methods),
-        burst=plan.burst_limit + sum(limit.burst_limit for limit in methods),
+        throttle=now_on if mirror.fastest_until else before.or_more(now_on),
+        earlier_throttle=before,
+        earlier_until=mirror.fastest_until,
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from tenants.stages import stages_open
 
 PAUSE_SECONDS = 20  # UpdateUsagePlan's limit: one in that time
 PATIENCE = 9  # pauses for one mirror, before the gateway's refusal is believed
+SPREAD = timedelta(minutes=1)  # from when a throttle is asked for, until it is so everywhere
 
 
 def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
@@ -45,7 +46,8 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
         GatewayPlan.objects.filter(pk=mirror.pk).update(error=str(error))
         raise
     with transaction.atomic():
-        locked = GatewayPlan.objects.select_for_update().get(pk=mirror.pk)
+        rows = GatewayPlan.objects.select_for_update(of=("self",)).select_related("usage_plan")
+        locked = rows.get(pk=mirror.pk)
         locked.gateway_id = applied.id
         locked.applied_rate_limit = applied.rate_limit
         locked.applied_burst_limit = applied.burst_limit
@@ -55,6 +57,10 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
         locked.applied_stages = " ".join(stages)
         locked.applied_at = now
         locked.error = ""
+        if not is_applied(locked):
+            locked.fastest_until = None
+        elif locked.fastest_until is None:
+            locked.fastest_until = now + SPREAD
         locked.save()
     return locked
 

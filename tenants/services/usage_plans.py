@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
 from tenants import queue
 from tenants.models import GatewayPlan, KeySlot, MethodLimit, Tenant, UsagePlan, User
@@ -27,6 +28,7 @@ def usage_plan_save(
     usage_plan.full_clean()
     # Not its key: who changes a tenant's plan holds the tenant, and must not wait for us.
     stored = UsagePlan.objects.select_for_update(no_key=True).filter(pk=usage_plan.pk).first()
+    was_fastest = stored.fastest if stored else None
     usage_plan.save()
     if stored is not None and _entitles_otherwise(stored, usage_plan):
         # What each tenant may use changes; the sweep takes them one by one.
@@ -37,6 +39,14 @@ def usage_plan_save(
         _method_limits_set(usage_plan, method_limits)
     for slot in KeySlot:
         GatewayPlan.objects.get_or_create(usage_plan=usage_plan, slot=slot)
+    if usage_plan.fastest != was_fastest:
+        # Until the gateway has confirmed a slower throttle, and told of all calls before that.
+        rate, burst = usage_plan.fastest
+        usage_plan.mirrors.update(
+            fastest_rate=Greatest("fastest_rate", rate),
+            fastest_burst=Greatest("fastest_burst", burst),
+            fastest_until=None,
+        )
     audit_record(
         action="usage_plan.saved",
         tenant=None,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants import leases
-from tenants.leases import Claim, Outcome, Position, Rules, Wait, Write
+from tenants.leases import Claim, Outcome, Position, Rules, Throttle, Wait, Write
 
 NOW = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
 EXACT = Rules(lag=timedelta(0), settle=timedelta(0))
@@ -19,7 +19,9 @@ def at(**minutes: float) -> datetime:
     return NOW + timedelta(**minutes)
 
 
-FRESH = Position(limit=100, written_remaining=100, opened_at=None, rate=10.0, burst=20)
+FRESH = Position(
+    limit=100, written_remaining=100, opened_at=None, throttle=Throttle(rate=10.0, burst=20)
+)
 OPEN = replace(FRESH, opened_at=at(minutes=-120))
 DRY = replace(
     OPEN, seen_used=100, seen_remaining=0, seen_at=at(minutes=-1), seen_since=at(minutes=-1)
@@ -51,8 +53,25 @@ class TestUsedAtMost:
             OPEN, seen_used=30, seen_remaining=70, seen_at=NOW, seen_since=at(minutes=-90)
         )
         assert leases.used_at_most(settled, LATE, NOW) == 100
-        slow = replace(settled, rate=0.01)
+        slow = replace(settled, throttle=Throttle(rate=0.01, burst=20))
         assert leases.used_at_most(slow, LATE, NOW) == 30 + 27
+
+    def test_what_was_allowed_before_a_throttle_was_lowered_counts_up_to_then(self) -> None:
+        slow = replace(
+            OPEN, limit=1000, seen_used=30, seen_at=NOW, seen_since=NOW,
+            throttle=Throttle(0.01, 2), earlier_throttle=Throttle(0.1, 20),
+        )  # fmt: skip
+        lowered = replace(slow, earlier_until=at(minutes=-20))
+        assert leases.used_at_most(lowered, LATE, NOW) == 30 + 25 * 6 + 12 + 20
+        settled = replace(lowered, seen_since=at(minutes=-90))
+        assert leases.used_at_most(settled, LATE, NOW) == 30 + 25 * 6 + 12
+        told = replace(slow, earlier_until=at(minutes=-45))
+        assert leases.used_at_most(told, LATE, NOW) == 30 + 27 + 2
+        soon = replace(slow, earlier_until=at(minutes=1))
+        assert leases.used_at_most(soon, LATE, NOW) == 30 + 45 * 6 + 20
+        live = replace(lowered, live_used=35, live_at=at(minutes=-21))
+        assert leases.used_at_most(live, LATE, NOW) == 35 + 6 + 12 + 20
+        assert leases.used_at_most(replace(live, live_at=NOW), LATE, NOW) == 35
 
     def test_the_figure_and_what_was_set_once_it_tells_of_all_before_that(self) -> None:
         written = replace(OPEN, written_at=at(minutes=-45), written_remaining=0, seen_used=30)

@@ -39,7 +39,7 @@ from tenants.models import (
     User,
     VersionStatus,
 )
-from tenants.services import reconcile, usage
+from tenants.services import mirrors, reconcile, usage
 from tests.tenants.test_reconcile import Call
 
 pytestmark = [
@@ -108,10 +108,10 @@ class World:
         if self.is_metered:
             self.meter()
         for mirror in GatewayPlan.objects.exclude(gateway_id="").select_related("usage_plan"):
-            try:
+            with contextlib.suppress(gateway.GatewayError):
+                if not mirrors.is_applied(mirror):
+                    mirrors.mirror_apply(mirror=mirror, now=self.now)
                 usage.usage_sync(mirror=mirror, now=self.now)
-            except gateway.GatewayError:
-                continue
         if self.tenant.pk in reconcile.tenants_due(
             now=self.now
         ) or reconcile.tenants_without_period(now=self.now):
@@ -202,6 +202,12 @@ class World:
         plan.refresh_from_db()
         plan.quota_limit = self.rng.choice([50, 60, 80, 90])
         plan.advance = self.rng.choice([5, 20])
+        services.usage_plan_save(usage_plan=plan, now=self.now)
+
+    def throttle(self, plan: UsagePlan, rate: float, burst: int) -> None:
+        """Change a plan's throttle, as its operator."""
+        plan.refresh_from_db()
+        plan.rate_limit, plan.burst_limit = rate, burst
         services.usage_plan_save(usage_plan=plan, now=self.now)
 
     def create(self) -> None:
@@ -459,6 +465,36 @@ def test_who_was_suspended_while_the_quota_fell_can_call_again(
     world.traffic(most=200, least=200)
     world.check()
     assert world.passed[START.date().replace(day=1)] >= 30
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("late", [0, LAG], ids=["exact figures", "late figures"], indirect=True)
+@pytest.mark.parametrize("moment", ["wanted", "at the gateway", "raised meanwhile"])
+def test_calls_that_came_before_a_rate_was_lowered_came_that_fast(
+    moment: str, local_aws: LocalAWS, call: Call
+) -> None:
+    """A key moves after that: what it may have used is not told yet, and reckoned by the rate."""
+    world = World(local_aws.url, call, random.Random(0), is_metered=False)
+    for plan in world.plans:
+        plan.quota_limit = 400
+        services.usage_plan_save(usage_plan=plan, now=world.now)
+    world.work()
+    world.traffic(most=380, least=380)
+    for rate, burst in [(0.1, 1), (10_000, 5_000), (0.1, 1)]:
+        world.throttle(world.plans[0], rate, burst)
+        if moment != "wanted":
+            world.work()
+        if moment != "raised meanwhile":
+            break
+        world.tick(timedelta(minutes=2))
+    world.change_plan()
+    for _ in range(6):
+        world.work()
+        world.traffic(most=500, least=500)
+        world.check()
+        world.tick(timedelta(minutes=20))
+    entitlement = Entitlement.objects.get(period_start=START.date().replace(day=1))
+    assert world.passed[entitlement.period_start] >= entitlement.requests
 
 
 def test_tenant_is_found_by_the_simulation(call: Call) -> None:
