@@ -19,7 +19,7 @@ from billing.services.offers import FREE
 from billing.services.sign_up import SignUp, sign_up
 from tenants.errors import Refused
 from tenants.models import User
-from tenants.services import audit_record, mail_add, mail_operators, mail_person
+from tenants.services import account_keep, audit_record, mail_add, mail_operators, mail_person
 
 
 @transaction.atomic
@@ -29,9 +29,10 @@ def sign_up_request_create(
     """Note what somebody asks for. A sweep puts it before the operators once the address is
     confirmed.
 
-    Raise Refused for a plan that is not offered, and while another one of theirs waits.
+    Raise Refused for a plan that is not offered, while another one of theirs waits, and where the
+    account is gone.
     """
-    User.objects.select_for_update().get(pk=user.pk)
+    account_keep(user=user)
     waiting = SignUpRequest.objects.filter(user=user, state=SignUpState.WAITING).first()
     if waiting is not None:
         raise Refused(

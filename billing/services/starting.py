@@ -16,6 +16,7 @@ from billing.services.offers import FREE
 from billing.services.sign_up import SignUp, sign_up
 from tenants.errors import Refused
 from tenants.models import Role, Tenant, TenantState, User
+from tenants.services import account_keep
 
 
 class OwnsFree(Refused):
@@ -61,9 +62,10 @@ def organisation_start(
 ) -> SignUp:
     """Sign up a tenant for a user, in their language. Of two at once the second sees the first's.
 
-    Raise OwnsFree, and Refused as `sign_up` does; nothing is written then.
+    Raise OwnsFree, and Refused as `sign_up` does, or where the account is gone; nothing is written
+    then.
     """
-    User.objects.select_for_update().get(pk=user.pk)
+    account_keep(user=user)
     organisation_start_check(user=user)
     return sign_up(
         user=user,

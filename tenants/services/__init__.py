@@ -5,7 +5,7 @@ and then acts. None of them talks to the gateway but those in `reconcile`, `mirr
 nor to anybody else but those in `webhook_delivery`, which workers alone call.
 """
 
-from tenants.services.accounts import account_delete
+from tenants.services.accounts import account_delete, account_keep
 from tenants.services.alert_levels import Reading, levels_tell, percents_of
 from tenants.services.alerts import (
     LARGEST_AMOUNT,
@@ -88,6 +88,7 @@ __all__ = [
     "Reading",
     "Release",
     "account_delete",
+    "account_keep",
     "alert_mails_choose",
     "alert_raise",
     "alert_settings_update",

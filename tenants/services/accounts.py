@@ -46,6 +46,14 @@ def account_delete(*, user: User, actor: User | None = None, now: datetime) -> N
     mail_person(user=found, kind="tenants.account_deleted", now=now, context={"email": found.email})
 
 
+def account_keep(*, user: User) -> None:
+    """See to it that an account is there until this transaction ends. Raise Refused for one that
+    was deleted since somebody signed in to it.
+    """
+    if User.objects.select_for_update(no_key=True).filter(pk=user.pk).first() is None:
+        raise Refused(_("This account was deleted."))
+
+
 def users_forget(*, users: Collection[int]) -> None:
     """Delete accounts, by their ids, with all that signs them in.
 

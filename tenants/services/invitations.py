@@ -13,6 +13,7 @@ from tenants.invitation_tokens import digest_of, token_of
 from tenants.models import Invitation, InvitationState, Mail, Member, Tenant, User
 from tenants.scopes import Scope
 from tenants.selectors.invitations import Standing, invitations_open, standing
+from tenants.services.accounts import account_keep
 from tenants.services.audit import audit_record
 from tenants.services.leaving import tenant_open_check
 from tenants.services.mails import mail_add
@@ -101,9 +102,10 @@ def invitation_withdraw(
 def invitation_accept(*, invitation: Invitation, user: User, now: datetime) -> Member:
     """Make a user who is known to read the address's mail a member; a member keeps their role.
 
-    Raise Refused where it does not stand any more.
+    Raise Refused where it does not stand any more, or the account is gone.
     """
     invitation = _locked(invitation)
+    account_keep(user=user)
     if standing(invitation=invitation, now=now) is not Standing.OPEN:
         raise Refused(_("This invitation has ended."))
     tenant = invitation.tenant

@@ -8,7 +8,7 @@ from billing.models import Plan, SignUpRequest, Subscription, SubscriptionState
 from billing.services import OwnsFree, SignUp
 from tenants.errors import Refused
 from tenants.models import Member, Role, Tenant, User
-from tenants.services import tenant_leave
+from tenants.services import account_delete, tenant_leave
 from tests.billing.races import at_once
 from tests.cast import PASSWORD
 
@@ -50,6 +50,13 @@ def test_not_beside_one_on_the_free_plan(user: User) -> None:
     told = refused(user)
     assert told.tenant == first
     assert str(told).startswith("Dave & Co, which you own, is on the free plan. ")
+
+
+def test_not_by_an_account_that_was_deleted_meanwhile(user: User) -> None:
+    account_delete(user=user, now=NOW)
+    for begin in (services.organisation_start, services.sign_up_request_create):
+        with pytest.raises(Refused, match="was deleted"):
+            begin(user=user, organization="D", plan_code="free", currency="USD", now=NOW)
 
 
 def test_not_before_the_first_payment_but_after_it(user: User) -> None:

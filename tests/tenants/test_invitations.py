@@ -172,6 +172,18 @@ class TestAnswers:
                 services.invitation_accept(invitation=invitation, user=cast.charlie, now=NOW)
 
 
+def test_an_account_that_was_deleted_meanwhile_joins_nothing(
+    invitation: Invitation, tenant: Tenant
+) -> None:
+    dave = User.objects.create_user(DAVE)
+    services.account_delete(user=dave, now=NOW)
+    with pytest.raises(Refused, match="was deleted"):
+        services.invitation_accept(invitation=invitation, user=dave, now=NOW)
+    invitation.refresh_from_db()
+    assert standing(invitation=invitation, now=NOW) is Standing.OPEN
+    assert tenant.members.count() == 2
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.database
 def test_of_two_who_accept_at_once_one_joins(cast: Cast, tenant: Tenant) -> None:
