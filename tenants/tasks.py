@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from celery import shared_task
 from django.utils import timezone
 
@@ -28,6 +29,8 @@ from tenants.services import (
 from tenants.services import live_compare as comparing
 from tenants.services import quota_alerts as alerting
 from tenants.services import usage_unusual as unusual
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task
@@ -77,6 +80,8 @@ def mirrors_sweep() -> None:
             mirrors.mirror_apply(mirror=mirror, now=timezone.now())
         except gateway.GatewayError:
             continue  # noted on the row, shown in the admin, tried again by the next sweep
+        except Exception:
+            log.exception("mirror.not_applied", mirror=mirror.pk)
 
 
 @shared_task

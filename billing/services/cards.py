@@ -107,11 +107,16 @@ def cards_detach() -> int:
             done += 1
         except payments.PaymentError as error:
             log.warning("card.not_detached", card=card.pk, error=str(error))
+        except Exception:
+            log.exception("card.not_detached", card=card.pk)
     return done
 
 
 def cards_expiring_tell(*, now: datetime) -> int:
-    """Mail about the cards that are charged and soon expire, once per card; return how many."""
+    """Mail about the cards that are charged and soon expire, once per card; return how many.
+
+    One tenant's failure stops no other's.
+    """
     today = now.astimezone(UTC).date()
     until = today + TOLD_BEFORE
     charged = SavedCard.objects.filter(
@@ -122,18 +127,24 @@ def cards_expiring_tell(*, now: datetime) -> int:
     ).select_related("customer__tenant")
     told = 0
     for card in charged:
-        if not today <= _last_day(card) <= until:
-            continue
-        mail_members(
-            tenant=card.customer.tenant,
-            act=Act.BUY,
-            kind="billing.card_expires",
-            key=f"card-expires:{card.stripe_id}",
-            context={"brand": card.brand, "last_four": card.last_four, "expiry": card.expiry},
-            now=now,
-        )
-        told += 1
+        try:
+            if today <= _last_day(card) <= until:
+                _expiry_tell(card, now)
+                told += 1
+        except Exception:
+            log.exception("card.not_told_of", card=card.pk)
     return told
+
+
+def _expiry_tell(card: SavedCard, now: datetime) -> None:
+    mail_members(
+        tenant=card.customer.tenant,
+        act=Act.BUY,
+        kind="billing.card_expires",
+        key=f"card-expires:{card.stripe_id}",
+        context={"brand": card.brand, "last_four": card.last_four, "expiry": card.expiry},
+        now=now,
+    )
 
 
 def _last_day(card: SavedCard) -> date:

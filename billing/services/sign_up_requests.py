@@ -10,6 +10,7 @@ in many ways, and none of them tells us. Another one of theirs is not what is ma
 
 from datetime import datetime
 
+import structlog
 from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -20,6 +21,8 @@ from billing.services.sign_up import SignUp, sign_up
 from tenants.errors import Refused
 from tenants.models import User
 from tenants.services import account_keep, audit_record, mail_add, mail_operators, mail_person
+
+log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -49,13 +52,18 @@ def sign_up_request_create(
 
 
 def sign_up_requests_submit(*, now: datetime) -> None:
-    """Put the requests of those who have confirmed an address before the operators, each once."""
+    """Put the requests of those who have confirmed an address before the operators, each once. One
+    that fails stops no other.
+    """
     waiting = SignUpRequest.objects.filter(
         user__emailaddress__primary=True, user__emailaddress__verified=True,
         state=SignUpState.WAITING, submitted_at=None,
     )  # fmt: skip
-    for request in waiting.select_related("plan"):
-        _submit(request, now)
+    for request in waiting.select_related("plan").order_by("pk"):
+        try:
+            _submit(request, now)
+        except Exception:
+            log.exception("sign_up.not_submitted", request=request.pk)
 
 
 @transaction.atomic

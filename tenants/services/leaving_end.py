@@ -69,8 +69,8 @@ def leaving_sweep(*, now: datetime) -> None:
     for pk in ready.values_list("pk", flat=True).distinct():
         _each("leaving.not_closed", pk, lambda pk: _close(pk, now))
     late = LeavingPart.objects.filter(done_at=None, begun_at__lte=now - TOLD_AFTER)
-    for part in late.select_related("tenant"):
-        _operators_tell(part, now)
+    for pk in late.values_list("pk", flat=True):
+        _each("leaving.not_told", pk, lambda pk: _operators_tell(pk, now))
 
 
 def leaving_parts_do(*, app: str, do: Part, now: datetime) -> None:
@@ -108,11 +108,12 @@ def _each(event: str, pk: int, act: Callable[[int], None]) -> None:
     try:
         act(pk)
     except Exception:
-        log.exception(event, tenant=pk)
+        log.exception(event, pk=pk)
 
 
-def _operators_tell(part: LeavingPart, now: datetime) -> None:
+def _operators_tell(pk: int, now: datetime) -> None:
     """Mail, once, what a part waits for: it may wait for somebody, and there is no end to that."""
+    part = LeavingPart.objects.select_related("tenant").get(pk=pk)
     mail_operators(
         tenant=part.tenant,
         permission="tenants.view_leavingpart",

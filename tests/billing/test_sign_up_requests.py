@@ -1,6 +1,7 @@
 """Sign-up by approval: nothing of a tenant's before it, one tenant after it, whoever decides."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -13,7 +14,7 @@ from billing.models import Order, Plan, SignUpRequest, SignUpState, Subscription
 from billing.services import SignUp
 from tenants.errors import Refused
 from tenants.models import ApiKey, AuditEntry, Mail, Member, Tenant, User
-from tenants.services import account_delete
+from tenants.services import account_delete, mail_operators
 from tenants.services.mails import message
 from tests.billing.races import at_once
 from tests.cast import PASSWORD
@@ -70,6 +71,17 @@ class TestAsking:
         assert (entry.action, entry.actor, entry.tenant) == (
             "sign_up.requested", request.user, None,
         )  # fmt: skip
+
+    def test_one_that_cannot_be_told_of_stops_no_other(self, operator: User) -> None:
+        first, second = ask(name="dave"), ask(name="erin")
+        mailing = "billing.services.sign_up_requests.mail_operators"
+        once = [RuntimeError("boom"), mock.DEFAULT]
+        with mock.patch(mailing, wraps=mail_operators, side_effect=once):
+            submit()
+        assert SignUpRequest.objects.get(submitted_at=None) == first
+        submit()
+        told = Mail.objects.order_by("id").values_list("context__request", flat=True)
+        assert list(told) == [second.pk, first.pk]
 
     def test_operators_hear_of_it_once_the_address_is_confirmed_and_once(
         self, operator: User

@@ -1,6 +1,7 @@
 """Asking for the end, keeping after all, and what an end waits for. No app above is asked here."""
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -24,7 +25,7 @@ from tenants.models import (
 )
 from tenants.permissions import Act
 from tenants.services import leaving_end
-from tenants.services.mails import mail_members, mail_send, message
+from tenants.services.mails import mail_members, mail_operators, mail_send, message
 from tests.billing.races import at_once
 from tests.cast import Cast
 from tests.left import kinds_left, kinds_that_say
@@ -148,6 +149,19 @@ def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> N
     assert cast.charlie_corp.state == TenantState.CLOSING
     waiting = LeavingPart.objects.filter(done_at=None)
     assert set(waiting.values_list("tenant", "waits_for")) == {(cast.charlie_corp.pk, "no disk")}
+
+
+def test_operators_hear_of_what_waits_for_long_though_one_telling_fails(cast: Cast) -> None:
+    operator = User.objects.create_superuser("operator@example.com", "x")
+    for tenant in (cast.alice_corp, cast.charlie_corp):
+        LeavingPart.objects.create(tenant=tenant, app="billing", begun_at=NOW - WEEK)
+    mailing = "tenants.services.leaving_end.mail_operators"
+    once = [RuntimeError("boom"), mock.DEFAULT]
+    with mock.patch(mailing, wraps=mail_operators, side_effect=once):
+        leaving_end.leaving_sweep(now=NOW)
+    assert Mail.objects.filter(to=operator.email).count() == 1
+    leaving_end.leaving_sweep(now=NOW)
+    assert Mail.objects.filter(to=operator.email).count() == 2
 
 
 def test_every_page_says_so_and_an_owner_keeps_it(cast: Cast) -> None:

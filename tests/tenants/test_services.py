@@ -1,11 +1,12 @@
 """What the services write and refuse. No gateway here: that follows by the reconciler."""
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.utils import timezone
 
-from tenants import key_values, selectors, services
+from tenants import key_values, selectors, services, tasks
 from tenants.errors import NotInThisState, Refused
 from tenants.models import (
     ApiKeyVersion,
@@ -22,11 +23,18 @@ from tenants.models import (
     User,
     VersionStatus,
 )
-from tenants.services import outbox
+from tenants.services import mirrors, outbox
 from tests.cast import Cast
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db
+
+
+def test_a_mirror_that_fails_stops_no_other(cast: Cast) -> None:
+    once = [RuntimeError("boom"), mock.DEFAULT]
+    with mock.patch.object(mirrors, "mirror_apply", side_effect=once) as apply:
+        tasks.mirrors_sweep()
+    assert apply.call_count == GatewayPlan.objects.count() == 2
 
 
 @pytest.fixture
