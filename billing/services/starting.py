@@ -3,6 +3,9 @@
 Quota is a tenant's: whoever owns one on the free plan would double it by a click. So a person
 starts another only while none of theirs is on it. What waits for its first payment is, and what is
 being deleted may still be kept. Operators who approve a request decide for themselves.
+
+The rule is of starting alone: a customer who leaves a paid plan, or is handed an organisation, is
+not kept from it for the sake of another one that is free.
 """
 
 from datetime import datetime

@@ -70,6 +70,20 @@ def test_not_before_the_first_payment_but_after_it(user: User) -> None:
     assert refused(user).tenant == second.tenant
 
 
+def test_whoever_leaves_a_paid_plan_is_not_kept_though_then_two_are_free(user: User) -> None:
+    first = start(user, "pro").tenant
+    paid(first)
+    second = start(user, name="Second").tenant
+    services.plan_change(
+        tenant=first, plan_code="free", shown=0, token="", actor=user, now=NOW, at_once=True
+    )
+    active = Subscription.objects.filter(state=SubscriptionState.ACTIVE)
+    assert set(active.values_list("tenant", "plan__code")) == {
+        (first.pk, "free"), (second.pk, "free"),
+    }  # fmt: skip
+    refused(user)
+
+
 def test_not_while_it_is_being_deleted_but_once_its_plan_has_ended(user: User) -> None:
     first = start(user).tenant
     tenant_leave(tenant=first, actor=user, now=NOW)
