@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('period_start', models.DateField(verbose_name='from')),
                 ('period_end', models.DateField(verbose_name='until')),
                 ('plan_requests', models.PositiveBigIntegerField(verbose_name='from the plan')),
+                ('by_use_requests', models.PositiveBigIntegerField(default=0, verbose_name='paid by use')),
                 ('granted_requests', models.PositiveBigIntegerField(default=0, verbose_name='granted')),
                 ('cap_requests', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='cap')),
                 ('advance_requests', models.PositiveIntegerField(verbose_name='advance')),

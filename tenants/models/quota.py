@@ -17,7 +17,8 @@ class Entitlement(models.Model):
 
     `granted_requests` is the sum of the standing grants of the period, kept here because it
     changes in the transaction that writes the grant; `cap_requests` is a ceiling (a spending cap
-    turned into requests), None without one.
+    turned into requests), None without one. `by_use_requests` is what of the plan's was used under
+    unlimited plans that were left.
 
     `closing_used` is what a period that is over was used, as read since `closing_since`; it is
     read of periods with grants alone, and decides what became of them once it has settled.
@@ -29,6 +30,7 @@ class Entitlement(models.Model):
     period_start = models.DateField(_("from"))
     period_end = models.DateField(_("until"))
     plan_requests = models.PositiveBigIntegerField(_("from the plan"))
+    by_use_requests = models.PositiveBigIntegerField(_("paid by use"), default=0)
     granted_requests = models.PositiveBigIntegerField(_("granted"), default=0)
     cap_requests = models.PositiveBigIntegerField(_("cap"), null=True, blank=True)
     advance_requests = models.PositiveIntegerField(_("advance"))
@@ -54,6 +56,14 @@ class Entitlement(models.Model):
         """E: how many requests the tenant may make in this period."""
         total = self.plan_requests + self.granted_requests
         return total if self.cap_requests is None else min(total, self.cap_requests)
+
+    @property
+    def shared_requests(self) -> int:
+        """What leases share: E without what was paid by use, which nobody can know at once.
+
+        Where there is a cap, it is over all.
+        """
+        return self.requests - (self.by_use_requests if self.cap_requests is None else 0)
 
 
 class GrantKind(models.TextChoices):

@@ -47,9 +47,14 @@ def leases_begin(*, tenant: Tenant, now: datetime) -> None:
     """Have leases in this period for what is in the gateway, before any of it stops or moves.
 
     A key that could be used since the period began, and is gone before anything else was done in
-    it, would otherwise have used nothing that counts.
+    it, would otherwise have used nothing that counts. One on its way out of a plan of other periods
+    counts in those.
     """
-    _open(tenant=tenant, now=now)
+    tenant = _locked(tenant)
+    attached = ApiKeyVersion.objects.filter(api_key__tenant=tenant).exclude(gateway_plan=None)
+    kinds = attached.values_list("gateway_plan__usage_plan__quota_period", flat=True)
+    for kind in {*kinds}:
+        _begin(tenant=tenant, kind=kind, now=now)
 
 
 def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> list[datetime]:
@@ -58,7 +63,9 @@ def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> 
     `renew` is called before each outside call. Raise GatewayError where one failed.
     """
     with transaction.atomic():
-        entitlement, held = _open(tenant=tenant, now=clock())
+        tenant = _locked(tenant)
+        entitlement = _begin(tenant=tenant, kind=tenant.usage_plan.quota_period, now=clock())
+        held = _held(entitlement)
     period = Period(entitlement.period_start, entitlement.period_end)
     if is_quiet(period, clock(), margin=QUIET):
         edge = period.opens_at if clock() - period.opens_at < QUIET else period.closes_at
@@ -156,8 +163,13 @@ def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
     if not _position(lease).is_idle:
         return True
     entitlement = lease.entitlement
-    total = sum(_position(each).ceiling for each in entitlement.leases.select_related(*_WITH_PLAN))
-    if total > entitlement.requests + entitlement.advance_requests:
+    shared = [
+        each
+        for each in entitlement.leases.select_related(*_WITH_PLAN)
+        if not _is_paid_by_use(each, entitlement)
+    ]
+    total = sum(_position(each).ceiling for each in shared)
+    if total > entitlement.shared_requests + entitlement.advance_requests:
         return False
     lease.opened_at, lease.rejoined_used = lease.opened_at or now, None
     lease.save(update_fields=["opened_at", "rejoined_used"])
@@ -169,23 +181,21 @@ def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
 _WITH_PLAN = ("version", "gateway_plan__usage_plan")
 
 
-def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
-    """Lock the tenant; return its entitlement and leases of this period, made where missing.
+def _locked(tenant: Tenant) -> Tenant:
+    locked = Tenant.objects.select_for_update(of=("self",)).select_related("usage_plan")
+    return locked.get(pk=tenant.pk)
+
+
+def _begin(*, tenant: Tenant, kind: str, now: datetime) -> Entitlement:
+    """Return the entitlement of this period, with leases for all keys in plans of that kind.
 
     A lease starts with what the gateway gives by itself: the plan's quota. Where last period's
     write was never confirmed it may have come late and set this period's counter: it stays pending.
     """
-    tenant = (
-        Tenant.objects.select_for_update(of=("self",))
-        .select_related("usage_plan")
-        .get(pk=tenant.pk)
-    )
-    entitlement = entitlement_ensure(tenant=tenant, now=now)
+    entitlement = entitlement_ensure(tenant=tenant, kind=kind, now=now)
     opens_at = Period(entitlement.period_start, entitlement.period_end).opens_at
     attached = ApiKeyVersion.objects.filter(
-        api_key__tenant=tenant,
-        # A key still in a plan of other periods is on its way out, and counts in those.
-        gateway_plan__usage_plan__quota_period=tenant.usage_plan.quota_period,
+        api_key__tenant=tenant, gateway_plan__usage_plan__quota_period=kind
     ).select_related("gateway_plan__usage_plan")
     for version in attached:
         mirror = version.gateway_plan
@@ -213,7 +223,7 @@ def _open(*, tenant: Tenant, now: datetime) -> tuple[Entitlement, list[Lease]]:
             },
         )
         _follow_plan(lease, mirror)
-    return entitlement, _held(entitlement)
+    return entitlement
 
 
 def _follow_plan(lease: Lease, mirror: GatewayPlan) -> None:
@@ -295,20 +305,21 @@ def _step_next(
         _settle_pending(lease)
         _shrink_closed(lease, now)
     open_ = {lease.pk: lease for lease in held if lease.closed_at is None}
-    gone = sum(_at_most(lease) for lease in held if lease.closed_at is not None)
-    positions = [(lease, _position(lease)) for lease in held]
+    shared = [lease for lease in held if not _is_paid_by_use(lease, entitlement)]
+    gone = sum(_at_most(lease) for lease in shared if lease.closed_at is not None)
+    positions = [(lease, _position(lease)) for lease in shared]
     uncertain = sum(
         leases.used_at_most(position, rules(), now) - lease.seen_used
         for lease, position in positions
         if lease.opened_at is not None
     )
     targets = leases.shares(
-        max(entitlement.requests - gone, 0),
+        max(entitlement.shared_requests - gone, 0),
         entitlement.advance_requests,
         uncertain,
         {pk: _claim(lease, now) for pk, lease in open_.items()},
     )
-    room = entitlement.requests + entitlement.advance_requests - gone
+    room = entitlement.shared_requests + entitlement.advance_requests - gone
     room -= sum(map(_at_most, open_.values()))
     raises = sorted(open_.values(), key=lambda lease: targets[lease.pk] >= lease.limit_requests)
     for lease in raises:
@@ -343,6 +354,14 @@ def _step_next(
 def _at_most(lease: Lease) -> int:
     """Return what a lease takes of the tenant's: what it allows, or what was used past it."""
     return max(_position(lease).ceiling, lease.seen_used)
+
+
+def _is_paid_by_use(lease: Lease, entitlement: Entitlement) -> bool:
+    """Say whether a lease is of an unlimited plan that was left, and no cap is over all: then it
+    takes nothing of what is shared, and nobody waits until it is known what was used of it.
+    """
+    plan, is_capped = lease.gateway_plan.usage_plan, entitlement.cap_requests is not None
+    return plan.is_unlimited and plan.pk != entitlement.tenant.usage_plan_id and not is_capped
 
 
 def _is_held_back(lease: Lease) -> bool:

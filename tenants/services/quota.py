@@ -22,26 +22,22 @@ from tenants.services.reconciling import reconcile_request
 from tenants.services.webhook_events import webhook_tell
 
 
-def entitlement_ensure(*, tenant: Tenant, now: datetime) -> Entitlement:
+def entitlement_ensure(*, tenant: Tenant, now: datetime, kind: str | None = None) -> Entitlement:
     """Return the tenant's entitlement for the current period, computed afresh from its spans.
 
-    Call it inside a transaction that has locked the tenant.
+    `kind` (a QuotaPeriod) is the plan's, or that of a plan which was left. Call it inside a
+    transaction that has locked the tenant.
     """
-    plan = tenant.usage_plan
-    period = period_of(plan.quota_period, now)
-    spans = [
-        span
-        for span in PlanSpan.objects.filter(tenant=tenant).select_related("usage_plan")
-        if span.usage_plan.quota_period == plan.quota_period
-    ]
+    kind = kind or tenant.usage_plan.quota_period
+    period = period_of(kind, now)
+    held = PlanSpan.objects.filter(tenant=tenant, usage_plan__quota_period=kind)
+    spans = list(held.select_related("usage_plan"))
+    is_current = kind == tenant.usage_plan.quota_period
+    plan = tenant.usage_plan if is_current else spans[-1].usage_plan
+    by_use = tenants.selectors.paid_by_use(spans=filter(is_over_unlimited, spans), period=period)
     values = {
-        "plan_requests": plan_requests(
-            spans=spans,
-            period=period,
-            paid_by_use=tenants.selectors.paid_by_use(
-                spans=filter(is_over_unlimited, spans), period=period
-            ),
-        ),
+        "plan_requests": plan_requests(spans=spans, period=period, paid_by_use=by_use),
+        "by_use_requests": by_use,
         "advance_requests": plan.advance_requests,
     }
     entitlement, is_new = Entitlement.objects.get_or_create(

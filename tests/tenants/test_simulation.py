@@ -34,11 +34,13 @@ from tenants.models import (
     Hold,
     HoldReason,
     QuotaGrant,
+    QuotaPeriod,
     Tenant,
     UsagePlan,
     User,
     VersionStatus,
 )
+from tenants.periods import Period, period_of
 from tenants.services import mirrors, reconcile, usage
 from tests.tenants.test_reconcile import Call
 
@@ -51,6 +53,7 @@ RUNS = int(os.environ.get("SIMULATION_RUNS", "1"))
 LAG = 45 * 60
 START = datetime(2026, 11, 30, 21, 0, tzinfo=UTC)  # the month ends halfway
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=UTC)
+NOVEMBER, DECEMBER = Period(date(2026, 11, 1), date(2026, 12, 1)), period_of("MONTH", MIDNIGHT)
 ACTS = (
     "buy", "create", "rotate", "rotate", "revoke", "plan", "plan",
     "give back", "cap", "hold", "operate",
@@ -63,8 +66,8 @@ class World:
     def __init__(self, aws_url: str, call: Call, rng: random.Random, *, is_metered: bool) -> None:
         self.aws_url, self.call, self.rng, self.is_metered = aws_url, call, rng, is_metered
         self.now = START
-        self.passed: Counter[date] = Counter()  # by the first day of the period
-        self.allowed: dict[date, int] = {}
+        self.passed: Counter[Period] = Counter()  # of the plan that the key was in
+        self.allowed: dict[Period, int] = {}
         self.refused_wrongly = 0
         self.log: Counter[tuple[str, datetime]] = Counter()
         self.unread: set[tuple[str, datetime]] = set()
@@ -80,6 +83,13 @@ class World:
             )
             for quota in (60, 80)
         ]  # fmt: skip
+        self.daily = services.usage_plan_save(
+            usage_plan=UsagePlan(
+                code="sim-daily", name="Sim", rate_limit=10_000, burst_limit=5_000,
+                quota_limit=30, quota_period=QuotaPeriod.DAY, is_prorated=False, advance=5,
+            ),
+            now=self.now,
+        )  # fmt: skip
         self.tenant = services.tenant_create(
             name="Sim",
             owner=User.objects.create_user("sim@example.org", "x"),
@@ -88,8 +98,9 @@ class World:
         )
 
     @property
-    def month(self) -> date:
-        return self.now.date().replace(day=1)
+    def period(self) -> Period:
+        self.tenant.refresh_from_db()
+        return period_of(self.tenant.usage_plan.quota_period, self.now)
 
     @property
     def keys(self) -> list[ApiKey]:
@@ -134,19 +145,23 @@ class World:
     def traffic(self, most: int, least: int = 0) -> None:
         """Call with all values, ended ones among them, until each is refused or has had enough."""
         minute = self.now.replace(second=0, microsecond=0)
-        for version in ApiKeyVersion.objects.exclude(status=VersionStatus.PENDING):
+        versions = ApiKeyVersion.objects.select_related("gateway_plan__usage_plan")
+        for version in versions.exclude(status=VersionStatus.PENDING):
             value = self.values.setdefault(version.pk, value_of_any(version))
             for _ in range(self.rng.randint(least, most)):
                 if self.call(value).status_code != 200:
                     self.refused_wrongly += version.is_living and self.has_room()
                     break
-                self.passed[self.month] += 1
+                assert version.gateway_plan is not None
+                kind = version.gateway_plan.usage_plan.quota_period
+                self.passed[period_of(kind, self.now)] += 1
                 self.log[version.gateway_id, minute] += 1
                 self.unread.add((version.gateway_id, minute))
 
     def has_room(self) -> bool:
-        entitled = Entitlement.objects.filter(period_start=self.month)
-        return self.passed[self.month] < sum(each.requests for each in entitled)
+        period = self.period
+        entitled = Entitlement.objects.filter(period_start=period.start, period_end=period.end)
+        return self.passed[period] < sum(each.requests for each in entitled)
 
     def act(self) -> None:
         """Do what a tenant or an operator may do, at random; refusals are answers, too."""
@@ -158,7 +173,7 @@ class World:
                     requests=self.rng.randint(5, 30),
                     kind=GrantKind.EXTENSION,
                     source=f"sim:{self.now}",
-                    period_start=self.month,
+                    period_start=self.period.start,
                     now=self.now,
                 )
             case "give back":
@@ -177,7 +192,7 @@ class World:
             case "revoke" if len(keys) > 1:
                 self.revoke(self.rng.choice(keys))
             case "plan":
-                self.change_plan()
+                self.change_plan(self.rng.choice([None, None, self.daily]))
 
     def give_back(self) -> None:
         """Take a pack back, or end that: for good where it was surely not used."""
@@ -223,20 +238,22 @@ class World:
     def revoke(self, key: ApiKey) -> None:
         services.api_key_revoke(api_key=key, actor=None, now=self.now)
 
-    def change_plan(self) -> None:
-        """Go to the other plan, or back."""
-        self.tenant.refresh_from_db()
-        (other,) = [plan for plan in self.plans if plan.pk != self.tenant.usage_plan_id]
-        services.tenant_change_plan(tenant=self.tenant, usage_plan=other, now=self.now)
+    def change_plan(self, plan: UsagePlan | None = None) -> None:
+        """Go to a plan; without one to the other of those that count by months, or back."""
+        period, left = self.period, self.tenant.usage_plan
+        # What it allowed counts, also where nobody has looked in this period yet.
+        self.allowed.setdefault(period, left.quota_limit + left.advance_requests)
+        other = next(each for each in self.plans if each.pk != left.pk)
+        services.tenant_change_plan(tenant=self.tenant, usage_plan=plan or other, now=self.now)
 
     def check(self) -> None:
         for entitlement in Entitlement.objects.filter(tenant=self.tenant):
-            start = entitlement.period_start
+            period = Period(entitlement.period_start, entitlement.period_end)
             allowed = entitlement.requests + entitlement.advance_requests
             # A larger plan that is left on the day on which it began does not count any more; what
             # it allowed until then did.
-            self.allowed[start] = max(allowed, self.allowed.get(start, 0))
-            assert self.passed[start] <= self.allowed[start]
+            self.allowed[period] = max(allowed, self.allowed.get(period, 0))
+            assert self.passed[period] <= self.allowed[period]
             # What is not enabled yet, or not again, may hold more on paper than it will have.
             opened = entitlement.leases.exclude(opened_at=None)
             leased = sum(
@@ -245,7 +262,11 @@ class World:
                 else lease.rejoined_used
                 for lease in opened
             )
-            assert leased <= self.allowed[start] or start != self.month
+            assert leased <= self.allowed[period] or period.closes_at <= self.now
+
+
+def entitlement_of(period: Period) -> Entitlement:
+    return Entitlement.objects.get(period_start=period.start, period_end=period.end)
 
 
 def value_of_any(version: ApiKeyVersion) -> str:
@@ -307,9 +328,9 @@ def test_the_promise_is_kept(
     world = World(local_aws.url, call, rng, is_metered=is_metered)
     lossy(rng, 0.1)
     for _ in range(40):
-        month = world.month
+        today = world.now.date()
         world.tick(timedelta(seconds=rng.randint(20, 900)))
-        is_new_month = world.month != month  # much may be used of it before anybody looks
+        is_new_month = world.now.date() != today  # much may be used of it before anybody looks
         world.traffic(most=40 if is_new_month else 12)
         if is_new_month or rng.random() < 0.3:
             world.act()
@@ -319,6 +340,8 @@ def test_the_promise_is_kept(
         world.check()
     lossy(rng, 0.0)
     services.hold_lift(tenant=world.tenant, reason=HoldReason.OPERATOR, now=world.now)
+    if world.period != DECEMBER:
+        world.change_plan()
     # Quiet, until everything has settled; then whoever still has something uses it.
     for _ in range(12):
         for _ in range(3):
@@ -326,8 +349,8 @@ def test_the_promise_is_kept(
             world.work()
         world.traffic(most=200)
         world.check()
-    entitlement = Entitlement.objects.get(tenant=world.tenant, period_start=MIDNIGHT.date())
-    passed = world.passed[entitlement.period_start]
+    entitlement = entitlement_of(DECEMBER)
+    passed = world.passed[DECEMBER]
     assert passed >= entitlement.requests
     print(f"{world.refused_wrongly} refused, {passed} passed of {entitlement.requests}")
 
@@ -356,8 +379,7 @@ def test_cheating_gives_nothing(local_aws: LocalAWS, call: Call) -> None:
     for _ in range(4):
         world.change_plan()
         grab()
-    november = Entitlement.objects.get(tenant=world.tenant)
-    assert world.passed[november.period_start] >= november.requests
+    assert world.passed[NOVEMBER] >= entitlement_of(NOVEMBER).requests
     # Keys made and rotated just before the month ends, and a plan left: the reset is for all.
     world.tick(MIDNIGHT - timedelta(seconds=90) - world.now)
     for _ in range(2):
@@ -368,8 +390,7 @@ def test_cheating_gives_nothing(local_aws: LocalAWS, call: Call) -> None:
         world.rotate(world.keys[-1], minutes=60)
         world.change_plan()
         grab()
-    december = Entitlement.objects.get(tenant=world.tenant, period_start=MIDNIGHT.date())
-    assert world.passed[december.period_start] >= december.requests
+    assert world.passed[DECEMBER] >= entitlement_of(DECEMBER).requests
 
 
 @pytest.mark.usefixtures("late")
@@ -390,7 +411,7 @@ def test_a_quota_that_an_operator_raises_is_given_once(local_aws: LocalAWS, call
             world.traffic(most=500, least=500)
             world.check()
             world.tick(timedelta(minutes=5))
-    assert world.passed[START.date().replace(day=1)] >= 90
+    assert world.passed[NOVEMBER] >= 90
 
 
 @pytest.mark.usefixtures("late")
@@ -414,13 +435,12 @@ def test_going_back_and_forth_gives_nothing_to_who_never_runs_dry(
         world.work()
         world.traffic(most=200, least=200)
         world.check()
-    entitlement = Entitlement.objects.get(period_start=START.date().replace(day=1))
-    assert world.passed[entitlement.period_start] >= entitlement.requests
+    assert world.passed[NOVEMBER] >= entitlement_of(NOVEMBER).requests
 
 
 @pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("late", [0, LAG], ids=["exact figures", "late figures"], indirect=True)
-@pytest.mark.parametrize("trick", ["change plan", "rotate"])
+@pytest.mark.parametrize("trick", ["change plan", "rotate", "by days, and back"])
 def test_what_is_used_of_a_period_before_anybody_looks_counts(
     trick: str, local_aws: LocalAWS, call: Call
 ) -> None:
@@ -433,15 +453,20 @@ def test_what_is_used_of_a_period_before_anybody_looks_counts(
     world.traffic(most=45, least=45)
     if trick == "rotate":
         world.rotate(world.keys[0], minutes=0)
-    else:
+    elif trick == "change plan":
         world.change_plan()
+    else:
+        world.change_plan(world.daily)
+        world.work()
+        world.traffic(most=500, least=500)
+        world.check()
+        world.change_plan(world.plans[0])
     for _ in range(6):
         world.work()
         world.traffic(most=500, least=500)
         world.check()
         world.tick(timedelta(minutes=20))
-    entitlement = Entitlement.objects.get(period_start=MIDNIGHT.date())
-    assert world.passed[MIDNIGHT.date()] >= entitlement.requests
+    assert world.passed[DECEMBER] >= entitlement_of(DECEMBER).requests
 
 
 @pytest.mark.usefixtures("late")
@@ -464,7 +489,7 @@ def test_who_was_suspended_while_the_quota_fell_can_call_again(
         world.work()
     world.traffic(most=200, least=200)
     world.check()
-    assert world.passed[START.date().replace(day=1)] >= 30
+    assert world.passed[NOVEMBER] >= 30
 
 
 @pytest.mark.usefixtures("late")
@@ -493,8 +518,34 @@ def test_calls_that_came_before_a_rate_was_lowered_came_that_fast(
         world.traffic(most=500, least=500)
         world.check()
         world.tick(timedelta(minutes=20))
-    entitlement = Entitlement.objects.get(period_start=START.date().replace(day=1))
-    assert world.passed[entitlement.period_start] >= entitlement.requests
+    assert world.passed[NOVEMBER] >= entitlement_of(NOVEMBER).requests
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("late", [0, LAG], ids=["exact figures", "late figures"], indirect=True)
+def test_who_leaves_a_plan_that_is_paid_by_use_has_the_next_ones_quota_at_once(
+    local_aws: LocalAWS, call: Call
+) -> None:
+    """What was used before is paid by use, however late it is told of."""
+    world = World(local_aws.url, call, random.Random(0), is_metered=False)
+    by_use = UsagePlan(
+        code="by-use", name="By use", rate_limit=50, burst_limit=100, quota_limit=1_000_000_000,
+        is_unlimited=True, is_prorated=False,
+    )  # fmt: skip
+    world.change_plan(services.usage_plan_save(usage_plan=by_use, now=world.now))
+    world.work()
+    paid = 0
+    for _ in range(2):
+        world.traffic(most=40, least=40)
+        paid += 40
+        world.change_plan(world.plans[0])
+        for minutes in (1, 14, 40):
+            world.work()
+            world.traffic(most=500, least=500)
+            assert world.passed[NOVEMBER] == paid + 60
+            world.tick(timedelta(minutes=minutes))
+        world.change_plan(by_use)
+        world.work()
 
 
 def test_tenant_is_found_by_the_simulation(call: Call) -> None:
