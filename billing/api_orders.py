@@ -23,6 +23,7 @@ from billing.models import Order, OrderPurpose, OrderState
 from billing.models.orders import UNPAID
 from billing.services.orders import is_deliverable
 from tenants.callers import TenantView
+from tenants.links import whose
 from tenants.scopes import Scope
 
 
@@ -54,7 +55,8 @@ def order_body(order: Order, *, now: datetime) -> dict[str, Any]:
     can_be_paid = (
         order.state in UNPAID and not order.is_top_up and is_deliverable(order=order, now=now)
     )
-    address = settings.SITE_URL + reverse("billing-checkout", args=[order.uuid])
+    page = reverse("billing-checkout", args=[order.uuid])
+    address = f"{settings.SITE_URL}{page}{whose(order.tenant)}"
     body: dict[str, Any] = OrderSerializer(
         {
             **{name: getattr(order, name) for name in _FIELDS},

@@ -109,7 +109,6 @@ def sign_up_request_approve(*, request: SignUpRequest, actor: User, now: datetim
         tenant=made.tenant, kind="billing.sign_up_approved", to=user.email, now=now,
         context={
             "plan": plan.name,
-            "has_others": user.memberships.exclude(tenant=made.tenant).exists(),
             "was_withdrawn": not plan.is_public,
             "checkout": (
                 reverse("billing-checkout", args=[made.order.uuid]) if made.order else ""

@@ -1,12 +1,15 @@
 """Who may open a page: a signed-in user, for one of the tenants that they are a member of.
 
-The tenant is the one chosen in the switcher (kept in the session), else the user's oldest. Where it
-requires a second factor, members without one see only how to set one up, switch, leave, sign out.
+The tenant is the one chosen in the switcher (kept in the session), else the user's oldest. A link
+in a mail names the one that it means, and chooses it (tenants/links.py): that changes nothing but
+what its reader sees next. Where a tenant requires a second factor, members without one see only how
+to set one up, switch, leave, sign out.
 
 A page says with what it sends whose page it is (base.html, app.js): in another tab its reader may
 have chosen another tenant, or have been taken out of this one, and mean nobody else's.
 """
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -15,13 +18,14 @@ from typing import Concatenate, ParamSpec
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 import billing.selectors
 from tenants import selectors
 from tenants.errors import Refused
+from tenants.links import PARAMETER
 from tenants.models import Member, Tenant, User
 from tenants.permissions import Act, may
 from tenants.recent import suspended_forget
@@ -59,6 +63,18 @@ def choose(request: HttpRequest, tenant: Tenant) -> None:
     """Have this session work for a tenant that its user is a member of."""
     request.session[SESSION_KEY] = str(tenant.uuid)
     suspended_forget(request)
+
+
+def choose_named(request: HttpRequest, user: User, name: str) -> None:
+    """Have this session of a user's work for the tenant of a UUID. Raise Http404 for what is none,
+    and where the user is no member.
+    """
+    try:
+        tenant_uuid = uuid.UUID(name)
+    except ValueError as error:
+        raise Http404 from error
+    mine = selectors.memberships(user=user)
+    choose(request, get_object_or_404(mine, tenant__uuid=tenant_uuid).tenant)
 
 
 def demand(request: TenantRequest, act: Act) -> None:
@@ -105,6 +121,8 @@ def member_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], Http
 
     @wraps(view)
     def guarded(request: TenantRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if PARAMETER in request.GET and request.method in {"GET", "HEAD"}:
+            return _led_to_named(request)
         member = selectors.membership(
             user=request.user, tenant_uuid=request.session.get(SESSION_KEY)
         )
@@ -117,6 +135,15 @@ def member_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], Http
         return view(request, *args, **kwargs)
 
     return login_required(guarded)  # type: ignore[return-value]
+
+
+def _led_to_named(request: TenantRequest) -> HttpResponse:
+    """Choose the tenant that an address names, and lead to the page without the name: whoever
+    comes back to it there may have chosen another one meanwhile.
+    """
+    query = request.GET.copy()
+    choose_named(request, request.user, query.pop(PARAMETER)[-1])
+    return redirect(f"{request.path}?{query.urlencode()}" if query else request.path)
 
 
 def _without_tenant(request: TenantRequest) -> HttpResponse:

@@ -1,18 +1,16 @@
 """The organisation: its settings, and which one of several a user works for."""
 
-import uuid
-
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.forms import TenantSettingsForm
-from portal.views.access import TenantRequest, choose, demand, tenant_required
-from tenants import selectors, services
+from portal.views.access import TenantRequest, choose_named, demand, tenant_required
+from tenants import services
 from tenants.permissions import Act
 
 # Where the chosen one has something to be done.
@@ -47,13 +45,7 @@ def tenant_switch(request: HttpRequest) -> HttpResponse:
     """Work for another of one's organisations; a stranger's does not exist."""
     if not request.user.is_authenticated:
         return redirect("account_login")
-    try:
-        asked = uuid.UUID(request.POST.get("tenant", ""))
-    except ValueError as error:
-        raise Http404 from error
-    mine = selectors.memberships(user=request.user)
-    chosen = get_object_or_404(mine, tenant__uuid=asked)
-    choose(request, chosen.tenant)
+    choose_named(request, request.user, request.POST.get("tenant", ""))
     to = request.POST.get("to")
     return redirect(to if to in LEADS_TO else "dashboard")
 

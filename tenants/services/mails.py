@@ -22,6 +22,7 @@ from django.utils.translation import override
 
 from tenants import queue, unsubscribing
 from tenants.invitation_tokens import token_of
+from tenants.links import whose
 from tenants.mail_files import files_of
 from tenants.models import Invitation, InvitationState, Mail, Member, Role, Tenant, User
 from tenants.permissions import Act
@@ -176,6 +177,7 @@ def message(mail: Mail) -> EmailMultiAlternatives:
         "tenant": mail.tenant,
         "issuer": settings.ISSUER_NAME,
         "site_url": settings.SITE_URL,
+        "whose": whose(mail.tenant),
     }
     stops = _way_to_stop(mail)
     context["unsubscribe"] = stops

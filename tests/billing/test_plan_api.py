@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing import services
 from billing.models import Currency, Customer, Order, PlanChange
+from tenants.links import whose
 from tenants.models import AuditEntry, Tenant, User
 from tenants.scopes import Scope
 from tenants.services import api_token_create
@@ -62,7 +63,9 @@ def test_a_plan_with_a_fee_is_ordered_and_waits_for_a_person(
     order = answers[0]["order"]
     assert answers[1] == answers[0] == client.get(PLAN).json()
     assert (order["state"], order["amount"], order["applied"]) == ("pending", amount, False)
-    leads = resolve(order["checkout_url"].removeprefix("http://localhost:8000"))
+    page, named = order["checkout_url"].removeprefix("http://localhost:8000").split("?")
+    assert f"?{named}" == whose(tenant)
+    leads = resolve(page)
     assert (leads.url_name, str(leads.kwargs["order_uuid"])) == ("billing-checkout", order["id"])
     assert client.get(f"/api/v1/orders/{order['id']}/").json() == order
     assert client.post(KEEP).json()["order"] is None

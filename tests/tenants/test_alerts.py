@@ -15,6 +15,7 @@ from django.utils.translation import override
 from tenants import services, unsubscribing
 from tenants.alert_types import alert_type
 from tenants.errors import Refused
+from tenants.links import whose
 from tenants.models import (
     Alert,
     AlertLevel,
@@ -205,9 +206,9 @@ class TestTelling:
         assert made.subject == "この期間のリクエストをすべて使いました"
         assert "100 リクエストのうち 100 を使いました。期間は2026年11月30日（UTC）まで" in made.body
         for link in ("/billing/extensions/", "/settings/alerts/"):
-            assert f"http://localhost:8000{link}" in made.body
+            assert f"http://localhost:8000{link}{whose(tenant)}\n" in made.body
         html = str(made.alternatives[0][0])
-        assert 'href="http://localhost:8000/billing/extensions/">リクエストを追加購入' in html
+        assert f'/billing/extensions/{whose(tenant)}">リクエストを追加購入' in html
         news = OutboxEvent.objects.get(kind="quota.threshold")
         assert news.payload == {
             "alert": str(Alert.objects.get().uuid), "threshold": 100, "used": 100, "limit": 100,
@@ -283,7 +284,7 @@ class TestUnusual:
         assert [mail.to for mail in mails] == ["alice@example.com", "bob@example.com"]
         made = message(mails[0])
         assert "301 requests have come so far. Usual on that weekday are 100" in made.body
-        assert "http://localhost:8000/usage/" in made.body.splitlines()
+        assert f"http://localhost:8000/usage/{whose(tenant)}" in made.body.splitlines()
         assert OutboxEvent.objects.filter(kind="usage.unusual").count() == 1
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tenants import tasks
+from tenants.links import whose
 from tenants.models import Mail, Member, Role, Tenant, User
 from tenants.permissions import Act
 from tenants.services.mails import (
@@ -83,7 +84,7 @@ class TestSending:
         made = message(mail)
         assert "有効期限" in made.subject
         assert "O'Hara & <b>息子</b>" in made.body
-        link = "http://localhost:8000/billing/#cards"
+        link = f"http://localhost:8000/billing/{whose(tenant)}#cards"
         assert link in made.body.splitlines()
         assert "\n\n\n" not in made.body
         ((html, kind),) = made.alternatives
