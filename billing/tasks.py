@@ -11,6 +11,7 @@ from billing.models import Order, Refund, SavedCard, StripeEvent, ViesCheck
 from billing.services import (
     cards,
     checkout,
+    customers,
     events,
     leaving,
     loose_attempts,
@@ -177,6 +178,12 @@ def cards_sweep() -> None:
     """Detach removed cards that are still attached, and mail about those that soon expire."""
     cards.cards_detach()
     cards.cards_expiring_tell(now=timezone.now())
+
+
+@shared_task
+def customers_follow() -> None:
+    """Tell Stripe of other owners and names."""
+    customers.customers_follow()
 
 
 @shared_task

@@ -102,6 +102,7 @@ SCHEDULE: dict[str, tuple[str, int]] = {
     "take packs back": ("billing.tasks.packs_take_back", settings.SWEEP_SECONDS),
     "dun what could not be collected": ("billing.tasks.dun", 600),
     "look after saved cards": ("billing.tasks.cards_sweep", 3600),
+    "tell Stripe of other owners": ("billing.tasks.customers_follow", 3600),
     "change plans and prices": ("billing.tasks.changes_apply", 60),
     "tell whose trial ends": ("billing.tasks.trials_announce", 3600),
     "close the month": ("billing.tasks.close_month", 3600),

@@ -118,6 +118,8 @@ class Migration(migrations.Migration):
                 ('stripe_id', models.CharField(blank=True, max_length=80, verbose_name='Stripe id')),
                 ('currency', models.CharField(choices=[('USD', 'US dollar'), ('JPY', 'Japanese yen')], max_length=3, verbose_name='currency')),
                 ('payment_method_id', models.CharField(blank=True, max_length=80, verbose_name='payment method')),
+                ('name', models.CharField(blank=True, max_length=120, verbose_name='name')),
+                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
                 ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='customer', to='tenants.tenant', verbose_name='tenant')),
             ],
             options={

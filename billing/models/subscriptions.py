@@ -9,7 +9,11 @@ from tenants.models import Tenant
 
 
 class Customer(models.Model):
-    """A tenant as Stripe knows it. `payment_method_id` is Stripe's for the card that is charged."""
+    """A tenant as Stripe knows it. `payment_method_id` is Stripe's for the card that is charged.
+
+    `name` and `email`, an owner's, are what Stripe was told last; without an `email` that is not
+    known.
+    """
 
     tenant = models.OneToOneField(
         Tenant, on_delete=models.PROTECT, related_name="customer", verbose_name=_("tenant")
@@ -17,6 +21,8 @@ class Customer(models.Model):
     stripe_id = models.CharField(_("Stripe id"), max_length=80, blank=True)
     currency = models.CharField(_("currency"), max_length=3, choices=Currency)
     payment_method_id = models.CharField(_("payment method"), max_length=80, blank=True)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    email = models.EmailField(_("email address"), blank=True)
 
     class Meta:
         verbose_name = _("customer")

@@ -46,6 +46,7 @@ from billing.payments.checkout import (
     checkout_get,
     customer_create,
     customer_delete,
+    customer_update,
 )
 from billing.payments.disputes import StripeDispute, dispute_get, disputes_since, payment_page
 from billing.payments.errors import (
@@ -90,6 +91,7 @@ __all__ = [
     "checkout_get",
     "customer_create",
     "customer_delete",
+    "customer_update",
     "dispute_get",
     "disputes_since",
     "event_verify",

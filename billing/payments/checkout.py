@@ -40,6 +40,12 @@ def customer_create(*, tenant_uuid: str, name: str, email: str) -> str:
     return str(customer.id)
 
 
+def customer_update(*, customer_id: str, name: str, email: str) -> None:
+    """Change what a customer is called, and their address; the same again changes nothing."""
+    params: Any = {"name": name, "email": email}
+    call("update customer", lambda: stripe_client().v1.customers.update(customer_id, params))
+
+
 def customer_delete(*, customer_id: str) -> None:
     """Delete a customer with the saved cards; one that Stripe does not know (any more) is as good.
 

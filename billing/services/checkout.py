@@ -10,14 +10,14 @@ import structlog
 from django.db.models import F, Q
 
 from billing import payments
-from billing.models import Customer, Order, OrderState
+from billing.models import Order, OrderState
 from billing.models.orders import UNPAID
+from billing.services.customers import customer_id
 from billing.services.fulfilment import order_settle, order_uncharged
 from billing.services.offers import has_card
 from billing.services.order_refunds import order_refund
 from billing.services.orders import is_current, is_deliverable, order_renew
 from billing.services.top_up import Clock, top_up_charge
-from tenants.models import Role, Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -70,22 +70,6 @@ def checkout_start(*, order: Order, success_url: str, cancel_url: str, now: date
         checkout_session_id=session.id, state=OrderState.PENDING
     )
     return session.url
-
-
-def customer_id(*, tenant: Tenant, currency: str) -> str:
-    """Return Stripe's customer of the tenant, created where there is none yet."""
-    customer, _is_new = Customer.objects.get_or_create(
-        tenant=tenant, defaults={"currency": currency}
-    )
-    if not customer.stripe_id:
-        owner = tenant.members.filter(role=Role.OWNER).select_related("user").first()
-        customer.stripe_id = payments.customer_create(
-            tenant_uuid=str(tenant.uuid),
-            name=tenant.name,
-            email=owner.user.email if owner else "",
-        )
-        customer.save(update_fields=["stripe_id"])
-    return customer.stripe_id
 
 
 def order_check(*, order: Order, now: datetime) -> Order:

@@ -193,8 +193,8 @@ def _customer_forget(tenant: Tenant) -> None:
     if customer.stripe_id:
         payments.customer_delete(customer_id=customer.stripe_id)
     SavedCard.objects.filter(customer=customer).delete()
-    customer.stripe_id = customer.payment_method_id = ""
-    customer.save(update_fields=["stripe_id", "payment_method_id"])
+    customer.stripe_id = customer.payment_method_id = customer.name = customer.email = ""
+    customer.save(update_fields=["stripe_id", "payment_method_id", "name", "email"])
 
 
 @transaction.atomic

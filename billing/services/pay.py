@@ -9,9 +9,9 @@ from datetime import datetime
 from billing import payments
 from billing.models import Invoice, InvoiceState, Payment, PaymentState
 from billing.services.attempts import attempt_begin, is_at_checkout, last_attempt, session_check
-from billing.services.checkout import customer_id
 from billing.services.collect import attempt_end
 from billing.services.credit import credit_spend
+from billing.services.customers import customer_id
 
 
 def invoice_checkout(*, invoice: Invoice, success_url: str, cancel_url: str, now: datetime) -> str:

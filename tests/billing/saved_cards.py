@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from billing.models import SavedCard
 from billing.payments.cards import card_of
 from billing.services.cards import card_keep
-from billing.services.checkout import customer_id
+from billing.services.customers import customer_id
 from tenants.models import Tenant
 from tests.billing.conftest import SignUpCall, stripe_client
 
