@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from tenants.models import ApiKey
 from tenants.periods import Period
-from tenants.selectors import DayRow, KeyUsage
+from tenants.selectors import DayRow, DayUsed, KeyUsage
 
 DAY = timedelta(days=1)
 MOST_KEYS = 7  # that one can tell apart in a chart; the last is then of all others
@@ -66,7 +66,7 @@ def _key_label(api_key: ApiKey) -> str:
 def daily_chart(
     rows: Sequence[DayRow],
     *,
-    before: Sequence[DayRow] = (),
+    before: Sequence[DayUsed] = (),
     keys: Sequence[KeySeries] = (),
     of_conversions: bool = False,
 ) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from portal.views.access import TenantRequest, tenant_required
 from portal.views.charts import KeySeries, daily_chart, key_series, quota_chart
 from portal.views.live import live_context
-from portal.views.usage_ranges import asked, days_read, period_shown, preset_links
+from portal.views.usage_ranges import asked, days_before, period_shown, preset_links
 from tenants import selectors
 from tenants.models import Meter, Tenant
 from tenants.periods import Period
@@ -54,12 +54,28 @@ def _live_comparisons(tenant: Tenant, chosen: dict[str, Any]) -> list[LiveCompar
     return selectors.live_comparisons(tenant=tenant, start=chosen["start"], end=chosen["end"])
 
 
+def _days_known(
+    tenant: Tenant,
+    chosen: dict[str, Any],
+    period: Period | None,
+    *,
+    usage: UsageNow,
+    now: datetime,
+) -> list[DayRow]:
+    """Return the days that were asked for; of the current period with those of its pace before."""
+    start = chosen["start"]
+    if period is not None and not _is_over(period, now):
+        start = min(start, pace_days(usage=usage, now=now))
+    return selectors.usage_days(
+        tenant=tenant, start=start, end=chosen["end"], api_key=chosen["key"], now=now
+    )
+
+
 def _quota(
     chosen: dict[str, Any],
     period: Period | None,
-    days: list[DayRow],
+    known: list[DayRow],
     *,
-    tenant: Tenant,
     usage: UsageNow,
     now: datetime,
 ) -> dict[str, Any]:
@@ -69,15 +85,17 @@ def _quota(
     """
     if period is None or period.days == 1 or not _is_of_all(chosen):
         return {"quota": None}
+    days = [row for row in known if row.day >= period.start]
     if any(row.period != period for row in days):
         return {"quota": None, "quota_unknown": True}
-    if period.end <= now.astimezone(UTC).date():
+    if _is_over(period, now):
         return {"quota": quota_chart(period=period, rows=days), "is_over": True}
-    known = selectors.usage_days(
-        tenant=tenant, start=pace_days(usage=usage, now=now), end=chosen["end"], now=now
-    )
     ahead = outlook(usage=usage, rows=known, now=now)
     return {"quota": quota_chart(period=period, rows=days, expected=ahead.expected)}
+
+
+def _is_over(period: Period, now: datetime) -> bool:
+    return period.end <= now.astimezone(UTC).date()
 
 
 @require_safe
@@ -91,7 +109,9 @@ def usage(request: TenantRequest) -> HttpResponse:
     period = period_shown(tenant, chosen, now) if chosen else None
     context: dict[str, Any] = {"rows": [], "chart": daily_chart([])}
     if chosen is not None:
-        days, before = days_read(tenant, chosen, now)
+        known = _days_known(tenant, chosen, period, usage=stands, now=now)
+        days = [row for row in known if row.day >= chosen["start"]]
+        before = days_before(tenant, chosen)
         of_conversions = chosen["meter"] == Meter.CONVERSIONS
         beside = before.rows if before else []
         keys = _by_key(tenant, chosen, days)
@@ -105,7 +125,7 @@ def usage(request: TenantRequest) -> HttpResponse:
             "key_rows": [
                 (row, [each.used[at] for each in keys]) for at, row in enumerate(days) if keys
             ][::-1],
-            **_quota(chosen, period, days, tenant=tenant, usage=stands, now=now),
+            **_quota(chosen, period, known, usage=stands, now=now),
             "comparisons": _live_comparisons(tenant, chosen),
         }
     totals = {

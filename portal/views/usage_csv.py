@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from portal.views.access import TenantRequest, tenant_required
-from portal.views.usage_ranges import asked, days_read
+from portal.views.usage_ranges import asked, days_before
 from tenants import selectors
 from tenants.export import table
 from tenants.models import Meter
@@ -43,7 +43,10 @@ def usage_csv(request: TenantRequest) -> HttpResponse:
     form, chosen = asked(request, now)
     if chosen is None:
         return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain")
-    rows = _told(rows_beside(*days_read(tenant, chosen, now)), chosen["meter"])
+    days = selectors.usage_days(
+        tenant=tenant, start=chosen["start"], end=chosen["end"], api_key=chosen["key"], now=now
+    )
+    rows = _told(rows_beside(days, days_before(tenant, chosen)), chosen["meter"])
     return _csv("usage", chosen, table(_COLUMNS, rows))
 
 

@@ -12,7 +12,6 @@ from portal.views.access import TenantRequest
 from tenants import selectors
 from tenants.models import Meter, Tenant
 from tenants.periods import Period, period_with
-from tenants.selectors import DayRow
 from tenants.selectors.comparison import Before, usage_before
 
 DAY = timedelta(days=1)
@@ -65,13 +64,11 @@ def asked(request: TenantRequest, now: datetime) -> tuple[UsageRangeForm, dict[s
     return form, form.cleaned_data if form.is_valid() else None
 
 
-def days_read(
-    tenant: Tenant, chosen: dict[str, Any], now: datetime
-) -> tuple[list[DayRow], Before | None]:
-    """Return the days that were asked for, and those before, if there are some to compare with."""
-    asked = {"start": chosen["start"], "end": chosen["end"], "api_key": chosen["key"], "now": now}
-    days = selectors.usage_days(tenant=tenant, **asked)
-    return days, usage_before(tenant=tenant, **asked)
+def days_before(tenant: Tenant, chosen: dict[str, Any]) -> Before | None:
+    """Return the days before those that were asked for, if there are some to compare with."""
+    return usage_before(
+        tenant=tenant, start=chosen["start"], end=chosen["end"], api_key=chosen["key"]
+    )
 
 
 def period_shown(tenant: Tenant, chosen: dict[str, Any], now: datetime) -> Period | None:

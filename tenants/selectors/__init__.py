@@ -64,6 +64,7 @@ from tenants.selectors.totals import usage_day_sums as usage_day_sums
 from tenants.selectors.totals import usage_read_at as usage_read_at
 from tenants.selectors.totals import usage_sums as usage_sums
 from tenants.selectors.usage import DayRow as DayRow
+from tenants.selectors.usage import DayUsed as DayUsed
 from tenants.selectors.usage import UsageNow as UsageNow
 from tenants.selectors.usage import synced_at as synced_at
 from tenants.selectors.usage import usage_days as usage_days

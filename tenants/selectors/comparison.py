@@ -1,12 +1,12 @@
 """The days before a range of days, and what was used on them."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from itertools import zip_longest
 
 from tenants.models import ApiKey, Tenant
 from tenants.periods import period_with
-from tenants.selectors.usage import DayRow, usage_days
+from tenants.selectors.usage import DayRow, DayUsed, days_used
 
 DAY = timedelta(days=1)
 
@@ -20,7 +20,7 @@ class Before:
 
     start: date
     end: date
-    rows: list[DayRow]
+    rows: list[DayUsed]
 
 
 def days_before(*, start: date, end: date, kind: str) -> tuple[date, date]:
@@ -38,7 +38,7 @@ def days_before(*, start: date, end: date, kind: str) -> tuple[date, date]:
 
 
 def usage_before(
-    *, tenant: Tenant, start: date, end: date, api_key: ApiKey | None, now: datetime
+    *, tenant: Tenant, start: date, end: date, api_key: ApiKey | None
 ) -> Before | None:
     """Return what was used before a range; None where the tenant, or the key, began later.
 
@@ -48,7 +48,7 @@ def usage_before(
     since = api_key.created_at if api_key else tenant.created_at
     if since.astimezone(UTC).date() > first:
         return None
-    rows = usage_days(tenant=tenant, start=first, end=last, api_key=api_key, now=now)
+    rows = days_used(tenant=tenant, start=first, end=last, api_key=api_key)
     return Before(first, last, rows)
 
 
@@ -56,7 +56,7 @@ def usage_before(
 class BesideRow(DayRow):
     """A day beside the one that it is compared with, where there is such a day."""
 
-    before: DayRow | None
+    before: DayUsed | None
 
 
 def rows_beside(days: list[DayRow], before: Before | None) -> list[BesideRow]:

@@ -52,17 +52,24 @@ class UsageNow:
 
 
 @dataclass(frozen=True)
-class DayRow:
-    """One UTC day of a tenant: requests used, and where that left it in the period's quota.
-
-    `conversions` made on the day belong to no key, and are 0 where one key's row is told. `so_far`
-    is what was used of `period` by the day's end, `limit` what could be used by then; None where
-    nothing ended it. All three are None for one key, and where they are not on record.
+class DayUsed:
+    """What a tenant, or one of its keys, used on a UTC day: requests, and `conversions`, which
+    belong to no key and are 0 for one.
     """
 
     day: date
     used: int
     conversions: int
+
+
+@dataclass(frozen=True)
+class DayRow(DayUsed):
+    """With where that left the tenant in the period's quota.
+
+    `so_far` is what was used of `period` by the day's end, `limit` what could be used by then; None
+    where nothing ended it. All three are None for one key, and where they are not on record.
+    """
+
     period: Period | None
     so_far: int | None
     limit: int | None
@@ -116,35 +123,41 @@ def usage_total(*, tenant: Tenant, meter: Meter, start: date, end: date) -> int:
     return days.aggregate(total=Sum("used"))["total"] or 0
 
 
-def usage_days(
-    *, tenant: Tenant, start: date, end: date, api_key: ApiKey | None = None, now: datetime
-) -> list[DayRow]:
-    """Return a row for every UTC day from `start` to `end`, both included, oldest first.
-
-    What it left of a quota is told for whole tenants, as far as `limits_by_day` knows it.
-    """
-    whole = api_key is None
-    limits = limits_by_day(tenant=tenant, start=start, end=end, now=now) if whole else {}
-    first = min([start, *(limit.period.start for limit in limits.values())])
-    rows = UsageDay.objects.filter(tenant=tenant, day__gte=first, day__lte=end)
+def days_used(
+    *, tenant: Tenant, start: date, end: date, api_key: ApiKey | None = None
+) -> list[DayUsed]:
+    """Return what was used on every UTC day from `start` to `end`, both included, oldest first."""
+    rows = UsageDay.objects.filter(tenant=tenant, day__gte=start, day__lte=end)
     if api_key is not None:
         rows = rows.filter(version__api_key=api_key)
     sums = rows.order_by().values_list("meter", "day").annotate(total=Sum("used"))
     used = {(meter, day): total for meter, day, total in sums}
+    return [
+        DayUsed(day, used.get((Meter.REQUESTS, day), 0), used.get((Meter.CONVERSIONS, day), 0))
+        for day in (start + offset * DAY for offset in range((end - start).days + 1))
+    ]
+
+
+def usage_days(
+    *, tenant: Tenant, start: date, end: date, api_key: ApiKey | None = None, now: datetime
+) -> list[DayRow]:
+    """Return those days with what they left of a quota, which is told for whole tenants, as far as
+    `limits_by_day` knows it.
+    """
+    whole = api_key is None
+    limits = limits_by_day(tenant=tenant, start=start, end=end, now=now) if whole else {}
+    first = min([start, *(limit.period.start for limit in limits.values())])
     by_end = {first - DAY: 0}  # requests from `first` on
     result = []
-    for day in (first + offset * DAY for offset in range((end - first).days + 1)):
-        requests = used.get((Meter.REQUESTS, day), 0)
-        by_end[day] = by_end[day - DAY] + requests
-        limit = limits.get(day)
-        if day < start:
+    for each in days_used(tenant=tenant, start=first, end=end, api_key=api_key):
+        by_end[each.day] = by_end[each.day - DAY] + each.used
+        limit = limits.get(each.day)
+        if each.day < start:
             continue
         row = DayRow(
-            day=day,
-            used=requests,
-            conversions=used.get((Meter.CONVERSIONS, day), 0),
+            **vars(each),
             period=limit.period if limit else None,
-            so_far=by_end[day] - by_end[limit.period.start - DAY] if limit else None,
+            so_far=by_end[each.day] - by_end[limit.period.start - DAY] if limit else None,
             limit=limit.requests if limit else None,
         )
         result.append(row)

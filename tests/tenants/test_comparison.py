@@ -37,10 +37,8 @@ def test_who_was_not_there_before_has_nothing_to_compare_with() -> None:
     end = date(2026, 11, 15)
     for first, api_key, is_told in ((9, None, False), (10, None, True), (10, key, True)):
         start = date(2026, 11, first)
-        before = usage_before(tenant=tenant, start=start, end=end, api_key=api_key, now=NOW)
+        before = usage_before(tenant=tenant, start=start, end=end, api_key=api_key)
         assert (before is not None) == is_told
     assert before is not None
     assert (before.start, len(before.rows)) == (date(2026, 11, 4), 6)
-    assert (
-        usage_before(tenant=tenant, start=date(2026, 11, 1), end=end, api_key=None, now=NOW) is None
-    )
+    assert usage_before(tenant=tenant, start=date(2026, 11, 1), end=end, api_key=None) is None
