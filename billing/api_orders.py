@@ -9,7 +9,6 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404
 from django.urls import path, reverse
 from django.utils import timezone
@@ -23,7 +22,7 @@ from billing.models import Order, OrderPurpose, OrderState
 from billing.models.orders import UNPAID
 from billing.services.orders import is_deliverable
 from tenants.callers import TenantView
-from tenants.links import whose
+from tenants.links import address
 from tenants.scopes import Scope
 
 
@@ -56,14 +55,13 @@ def order_body(order: Order, *, now: datetime) -> dict[str, Any]:
         order.state in UNPAID and not order.is_top_up and is_deliverable(order=order, now=now)
     )
     page = reverse("billing-checkout", args=[order.uuid])
-    address = f"{settings.SITE_URL}{page}{whose(order.tenant)}"
     body: dict[str, Any] = OrderSerializer(
         {
             **{name: getattr(order, name) for name in _FIELDS},
             "applied": selectors.order_is_applied(order, now=now),
             "period_end": order.period_end - timedelta(days=1),
             "decline": declines.in_words(order.decline_code, order.decline_message),
-            "checkout_url": address if can_be_paid else None,
+            "checkout_url": address(order.tenant, page) if can_be_paid else None,
         }
     ).data
     return body

@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -28,6 +27,7 @@ from billing.spending import cap_row
 from portal.views.access import TenantRequest, demand, tenant_required
 from portal.views.spending import next_invoice
 from tenants.errors import Refused
+from tenants.links import address
 from tenants.permissions import Act
 
 LATEST = 5
@@ -91,8 +91,8 @@ def checkout(request: TenantRequest, order_uuid: uuid.UUID) -> HttpResponse:
     try:
         url = services.checkout_start(
             order=order,
-            success_url=settings.SITE_URL + back,
-            cancel_url=settings.SITE_URL + _cancel_path(order),
+            success_url=address(order.tenant, back),
+            cancel_url=address(order.tenant, _cancel_path(order)),
             now=timezone.now(),
         )
     except Refused as refusal:

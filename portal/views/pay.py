@@ -5,7 +5,6 @@ Starting, and coming back, wait for Stripe once; the page itself reads our rows.
 
 from contextlib import suppress
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from billing import payments, selectors, services
 from billing.models import Invoice
 from portal.views.access import TenantRequest, demand, tenant_required
+from tenants.links import address
 from tenants.permissions import Act
 
 
@@ -43,8 +43,8 @@ def invoice_checkout(request: TenantRequest, number: str) -> HttpResponse:
     try:
         url = services.invoice_checkout(
             invoice=invoice,
-            success_url=settings.SITE_URL + reverse("billing-invoice-paid", args=[number]),
-            cancel_url=settings.SITE_URL + page,
+            success_url=address(invoice.tenant, reverse("billing-invoice-paid", args=[number])),
+            cancel_url=address(invoice.tenant, page),
             now=timezone.now(),
         )
     except payments.PaymentError:

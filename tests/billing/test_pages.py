@@ -16,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from billing import payments
 from billing.models import Invoice, Order, OrderState, StripeEvent
 from portal.local.payments.server import LocalPayments
+from tenants.links import address, whose
 from tenants.models import Member, QuotaGrant, Role, Tenant, User
 from tenants.services import tenant_create
 from tests.billing.conftest import SignUpCall, buy, events_of, pay, stripe_client
@@ -54,8 +55,11 @@ class TestBuying:
         order = press_buy(browser)
         answer = browser.get(reverse("billing-checkout", args=[order.uuid]))
         assert answer.status_code == 302
-        pay(answer["Location"])
+        paid = pay(answer["Location"])
         back = reverse("billing-checkout-return", args=[order.uuid])
+        # Whatever organisation was chosen meanwhile, in another tab.
+        assert paid.headers["Location"] == address(order.tenant, back)
+        assert address(order.tenant, back) == f"http://localhost:8000{back}{whose(order.tenant)}"
         assert browser.get(back).context["order"]["state"] == "paid"  # before any webhook
         row = browser.get(reverse("billing-invoices")).context["invoices"][0]
         assert (row["total_display"], row["state"]) == ("$1.00", "paid")
