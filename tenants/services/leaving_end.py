@@ -28,6 +28,7 @@ from tenants.models import (
     TenantState,
     UsageDay,
     UsageRecord,
+    User,
 )
 from tenants.selectors.members import users_of_no_other
 from tenants.services.accounts import operators_log_forget, users_forget
@@ -152,6 +153,9 @@ def _close(pk: int, now: datetime) -> None:
     if tenant.state != TenantState.CLOSING:
         return
     asked = AuditEntry.objects.filter(tenant=tenant, action="tenant.closing").first()
+    # Who joins another tenant waits, or has joined it by the time that these are locked.
+    going = users_of_no_other(tenant=tenant).values("pk")
+    list(User.objects.select_for_update().filter(pk__in=going).order_by("pk"))
     # By their ids: what tells them goes before they do.
     users = list(users_of_no_other(tenant=tenant).values_list("pk", flat=True))
     live = {"version__api_key__tenant": tenant}

@@ -1,6 +1,7 @@
 """Asking for the end, keeping after all, and what an end waits for. No app above is asked here."""
 
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -19,11 +20,13 @@ from tenants.models import (
     Member,
     OutboxEvent,
     Role,
+    Tenant,
     TenantState,
     User,
     VersionStatus,
 )
 from tenants.permissions import Act
+from tenants.selectors.members import users_of_no_other
 from tenants.services import leaving_end
 from tenants.services.mails import mail_members, mail_operators, mail_send, message
 from tests.billing.races import at_once
@@ -149,6 +152,32 @@ def test_it_waits_for_every_app_and_then_takes_its_people_along(cast: Cast) -> N
     assert cast.charlie_corp.state == TenantState.CLOSING
     waiting = LeavingPart.objects.filter(done_at=None)
     assert set(waiting.values_list("tenant", "waits_for")) == {(cast.charlie_corp.pk, "no disk")}
+
+
+def test_who_joins_another_in_the_instant_of_the_end_keeps_the_account(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = services.tenant_leave(tenant=cast.alice_corp, actor=cast.alice, now=NOW)
+    leaving_end.leaving_sweep(now=NOW + WEEK)
+    tenant.leaving_parts.update(done_at=NOW)
+    Mail.objects.all().delete()
+    real = users_of_no_other
+
+    def meanwhile(*, tenant: Tenant) -> Any:
+        found = real(tenant=tenant)
+        going = list(found)
+        Member.objects.get_or_create(
+            tenant=cast.charlie_corp, user=cast.bob,
+            defaults={"role": Role.DEVELOPER, "created_at": NOW},
+        )  # fmt: skip
+        return User.objects.filter(pk__in=[user.pk for user in going])
+
+    monkeypatch.setattr("tenants.services.leaving_end.users_of_no_other", meanwhile)
+    leaving_end.leaving_sweep(now=NOW + WEEK)
+    tenant.refresh_from_db()
+    assert tenant.state == TenantState.CLOSED
+    assert cast.charlie_corp.members.filter(user=cast.bob).exists()
+    assert not User.objects.filter(pk=cast.alice.pk).exists()
 
 
 def test_operators_hear_of_what_waits_for_long_though_one_telling_fails(cast: Cast) -> None:
