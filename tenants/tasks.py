@@ -4,11 +4,10 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from tenants import gateway, queue, selectors
+from tenants import queue, selectors
 from tenants.models import GatewayPlan, Mail, UsagePlan
 from tenants.services import (
     alert_levels,
@@ -29,8 +28,6 @@ from tenants.services import (
 from tenants.services import live_compare as comparing
 from tenants.services import quota_alerts as alerting
 from tenants.services import usage_unusual as unusual
-
-log = structlog.get_logger(__name__)
 
 
 @shared_task
@@ -74,14 +71,8 @@ def usage_plan_mirror(usage_plan_id: int) -> None:
 
 @shared_task
 def mirrors_sweep() -> None:
-    """Apply the mirrors that the gateway has not confirmed; one failure stops no other."""
-    for mirror in mirrors.mirrors_stale():
-        try:
-            mirrors.mirror_apply(mirror=mirror, now=timezone.now())
-        except gateway.GatewayError:
-            continue  # noted on the row, shown in the admin, tried again by the next sweep
-        except Exception:
-            log.exception("mirror.not_applied", mirror=mirror.pk)
+    """Apply the mirrors that the gateway has not confirmed."""
+    mirrors.mirrors_sweep(clock=timezone.now)
 
 
 @shared_task

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from tenants import gateway
 from tenants.models import GatewayPlan, UsagePlan
 from tenants.stages import stages_open
+
+log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 20  # UpdateUsagePlan's limit: one in that time
 PATIENCE = 9  # pauses for one mirror, before the gateway's refusal is believed
@@ -108,6 +111,17 @@ def mirrors_stale() -> list[GatewayPlan]:
     mirrors = GatewayPlan.objects.select_related("usage_plan")
     mirrors = mirrors.prefetch_related("usage_plan__method_limits")
     return [mirror for mirror in mirrors if not is_applied(mirror)]
+
+
+def mirrors_sweep(*, clock: Callable[[], datetime]) -> None:
+    """Try each stale mirror once; one that fails stops no other, and is tried by the next sweep."""
+    for mirror in mirrors_stale():
+        try:
+            mirror_apply(mirror=mirror, now=clock())
+        except gateway.GatewayError:
+            continue  # noted on the row, and shown in the admin
+        except Exception:
+            log.exception("mirror.not_applied", mirror=mirror.pk)
 
 
 def mirrors_follow(*, clock: Callable[[], datetime], say: Callable[[str], None]) -> None:
