@@ -23,6 +23,7 @@ from tenants.models import (
     Tenant,
 )
 from tenants.periods import Period, is_quiet
+from tenants.services.claims import ClaimLost
 from tenants.services.lease_live import leases_see_live
 from tenants.services.quota import entitlement_ensure
 from tenants.services.usage import usage_none_seen, usage_store
@@ -60,16 +61,16 @@ def leases_begin(*, tenant: Tenant, now: datetime) -> None:
 def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> list[datetime]:
     """Bring a tenant's leases to its entitlement; return when to look again, if at all.
 
-    `renew` is called before each outside call. Raise GatewayError where one failed.
+    `renew` is called before each outside call. Raise GatewayError where one failed, ClaimLost where
+    `renew` does.
     """
     with transaction.atomic():
         tenant = _locked(tenant)
         entitlement = _begin(tenant=tenant, kind=tenant.usage_plan.quota_period, now=clock())
         held = _held(entitlement)
     period = Period(entitlement.period_start, entitlement.period_end)
-    if is_quiet(period, clock(), margin=QUIET):
-        edge = period.opens_at if clock() - period.opens_at < QUIET else period.closes_at
-        return [edge + QUIET]
+    if quiet_until := _quiet_until(period, clock()):
+        return [quiet_until]
     if not _is_anything_to_do(entitlement, held):
         return []
     for lease in held:
@@ -79,13 +80,23 @@ def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> 
     # Releases come before raises, and each write is decided afresh from the newest rows. A tenant
     # needs at most one of each per version, and a step that finds nothing more to write.
     for _ in range(2 * len(held) + 1):
+        now = clock()
+        if quiet_until := _quiet_until(period, now):  # reading may have taken long
+            return [quiet_until]
         with transaction.atomic():
-            step = _step_next(tenant=tenant, entitlement=entitlement, now=clock())
+            step = _step_next(tenant=tenant, entitlement=entitlement, now=now)
         if step is None:
             break
-        renew()
-        _step_take(step, clock)
+        _step_take(step, clock, renew)
     return _look_again(entitlement=entitlement, now=clock())
+
+
+def _quiet_until(period: Period, now: datetime) -> datetime | None:
+    """Return when leases may be written again; None where they may be now."""
+    if not is_quiet(period, now, margin=QUIET):
+        return None
+    edge = period.opens_at if now - period.opens_at < QUIET else period.closes_at
+    return edge + QUIET
 
 
 def lease_read(*, version: ApiKeyVersion, mirror: GatewayPlan, now: datetime) -> None:
@@ -424,29 +435,49 @@ def _clear_pending(lease: Lease) -> None:
     lease.pending_limit = lease.pending_remaining = lease.pending_seen = lease.pending_at = None
 
 
-def _step_take(step: tuple[Lease, leases.Write], clock: Clock) -> None:
-    """Call the gateway, and note that it answered: unless a newer attempt has begun since."""
+def _step_take(step: tuple[Lease, leases.Write], clock: Clock, renew: Callable[[], None]) -> None:
+    """Call the gateway, and note that it answered: unless a newer attempt has begun since, or a
+    reading has told what became of this one.
+    """
     lease, write = step
     try:
+        renew()
         gateway.usage_set_remaining(
             plan_id=lease.gateway_plan.gateway_id,
             key_id=lease.version.gateway_id,
             remaining=write.remaining,
         )
-    except (gateway.GatewayThrottled, gateway.GatewayRefused, gateway.GatewayNotFound):
-        with transaction.atomic():  # it surely did not happen
-            current = Lease.objects.select_for_update().get(pk=lease.pk)
-            if current.revision == lease.revision:
+    except _NOT_SENT:
+        with transaction.atomic():
+            current = _attempt(lease)
+            if current is not None:
                 _clear_pending(current)
                 current.is_owed = True
                 current.save()
         raise
     with transaction.atomic():
-        current = Lease.objects.select_for_update().get(pk=lease.pk)
-        if current.revision == lease.revision:
+        current = _attempt(lease)
+        if current is not None:
             _note_written(current, clock())
             _clear_pending(current)
             current.save()
+
+
+# After these a write has surely not happened.
+_NOT_SENT = (
+    ClaimLost,
+    gateway.GatewayThrottled,
+    gateway.GatewayRefused,
+    gateway.GatewayNotFound,
+)
+
+
+def _attempt(lease: Lease) -> Lease | None:
+    """Return the lease, locked, if what is pending is still this attempt to write it."""
+    attempt = Lease.objects.select_for_update().filter(
+        pk=lease.pk, revision=lease.revision, pending_limit__isnull=False
+    )
+    return attempt.first()
 
 
 def _look_again(*, entitlement: Entitlement, now: datetime) -> list[datetime]:

@@ -3,7 +3,7 @@
 It is level-triggered: each run reads the newest rows, takes the next step for every version, and
 may die anywhere. What is asked for is in the rows (`Tenant.reconcile_at`), every outside call is
 either idempotent or preceded by a row that says what it will do, and a claim on the tenant keeps
-two workers apart. The lives of a version:
+two workers apart (claims.py). The lives of a version:
 
     create disabled -> attach to the plan -> set its lease -> enable
     plan change:  disable -> detach -> attach -> set -> enable
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from tenants import gateway, key_values
 from tenants.models import (
@@ -32,12 +32,15 @@ from tenants.models import (
 )
 from tenants.periods import period_of
 from tenants.services import key_ends, lease_writes
+from tenants.services.claims import ClaimLost, claim_release, claim_renew, claim_take
 from tenants.services.mirrors import is_usable, mirror_apply
 from tenants.services.outbox import outbox_publish
+from tenants.services.reconciling import ROUTINE, reconcile_request
 
 log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
+Renew = Callable[[], None]  # the claim, before each outside call and before its answer is noted
 DETACH_AFTER = timedelta(days=3)  # a burst just before revocation is still read, and billed
 DELETE_AFTER = timedelta(days=90)
 MOST_RUNS = 5  # in a row, for a tenant who keeps asking; the sweep does the rest
@@ -51,19 +54,23 @@ def tenant_reconcile(*, tenant_id: int, clock: Clock) -> bool:
     Failures are noted on the tenant and tried again later; none is raised.
     """
     for _ in range(MOST_RUNS):
-        if not _claim(tenant_id, clock()):
+        tenant = claim_take(tenant_id=tenant_id, now=clock())
+        if tenant is None:
             return False
-        tenant = Tenant.objects.select_related("usage_plan").get(pk=tenant_id)
         error = ""
         next_at: datetime | None = None
         try:
             next_at = _run(tenant, clock)
+        except ClaimLost:
+            # What was done last may have come later than what another worker did.
+            reconcile_request(tenant=tenant, now=clock(), lane=ROUTINE)
+            continue
         except gateway.GatewayError as failure:
             error = str(failure)
             delay = BACKOFF[min(tenant.reconcile_attempts, len(BACKOFF) - 1)]
             next_at = clock() + timedelta(seconds=delay)
             log.warning("reconcile.failed", tenant=tenant_id, error=error, again_in=delay)
-        if _release(tenant, next_at=next_at, error=error):
+        if claim_release(tenant=tenant, next_at=next_at, error=error):
             break
     return True
 
@@ -76,30 +83,12 @@ def tenants_due(*, now: datetime, limit: int = 500) -> list[int]:
     return list(due.order_by("reconcile_at").values_list("pk", flat=True)[:limit])
 
 
-def _claim(tenant_id: int, now: datetime) -> bool:
-    """Take the tenant for this worker, until it is released or the claim runs out."""
-    free = Tenant.objects.filter(pk=tenant_id).filter(
-        Q(claimed_until=None) | Q(claimed_until__lt=now)
-    )
-    until = now + timedelta(seconds=settings.GATEWAY_CLAIM_SECONDS)
-    return bool(free.update(claimed_until=until))
-
-
-def _release(tenant: Tenant, *, next_at: datetime | None, error: str) -> bool:
-    """Give the tenant back. Return False where something was asked for meanwhile: it stays due."""
-    mine = Tenant.objects.filter(pk=tenant.pk)
-    mine.update(
-        claimed_until=None,
-        reconcile_error=error,
-        reconcile_attempts=F("reconcile_attempts") + 1 if error else 0,
-    )
-    return bool(
-        mine.filter(reconcile_revision=tenant.reconcile_revision).update(reconcile_at=next_at)
-    )
-
-
 def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     """Take every step that can be taken; return when to look again, None if all is as it should."""
+
+    def renew() -> None:
+        claim_renew(tenant=tenant, now=clock())
+
     lease_writes.leases_begin(tenant=tenant, now=clock())
     key_ends.keys_end(tenant=tenant, now=clock())
     versions = list(
@@ -112,45 +101,39 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     )
     # What must stop, stops first, whatever else may fail.
     for version in versions:
-        _renew(tenant, clock)
         if not (may_pass and version.is_living) and version.is_enabled is not False:
-            _set_enabled(version, is_enabled=False)
+            _set_enabled(version, renew, is_enabled=False)
         if not version.is_living:
             lease_writes.lease_close(version=version, now=clock())
     living = [version for version in versions if version.is_living]
-    mirrors = _mirrors_ready(tenant, clock) if living else {}
+    mirrors = _mirrors_ready(tenant, clock, renew) if living else {}
     for version in living:
-        _renew(tenant, clock)
         _promote(version, versions)
-        if _create(version):
-            _place(version, mirrors[version.slot], clock)
+        if _create(version, renew):
+            _place(version, mirrors[version.slot], clock, renew)
     living = [version for version in living if version.is_living]
-    looks = lease_writes.leases_apply(
-        tenant=tenant, clock=clock, renew=lambda: _renew(tenant, clock)
-    )
+    looks = lease_writes.leases_apply(tenant=tenant, clock=clock, renew=renew)
     for version in living:
         if may_pass and version.is_enabled is not True and _may_open(version, clock()):
-            _set_enabled(version, is_enabled=True)
+            _set_enabled(version, renew, is_enabled=True)
         if version.status == VersionStatus.PENDING and version.is_enabled:
             _activate(version, tenant, clock())
     for version in versions:
-        looks += _bury(version, clock())
+        looks += _bury(version, clock(), renew)
     # Only now: what a new value had to work for may end.
     if ends_at := key_ends.next_end(tenant=tenant):
         looks.append(ends_at)
     return min(looks, default=None)
 
 
-def _renew(tenant: Tenant, clock: Clock) -> None:
-    until = clock() + timedelta(seconds=settings.GATEWAY_CLAIM_SECONDS)
-    Tenant.objects.filter(pk=tenant.pk).update(claimed_until=until)
-
-
-def _mirrors_ready(tenant: Tenant, clock: Clock) -> dict[str, GatewayPlan]:
+def _mirrors_ready(tenant: Tenant, clock: Clock, renew: Renew) -> dict[str, GatewayPlan]:
     """Return the plan's mirrors by slot, applied where keys could not be in them as they are."""
     mirrors = {}
     for mirror in tenant.usage_plan.mirrors.select_related("usage_plan"):
-        ready = mirror if is_usable(mirror) else mirror_apply(mirror=mirror, now=clock())
+        ready = mirror
+        if not is_usable(mirror):
+            renew()
+            ready = mirror_apply(mirror=mirror, now=clock())
         mirrors[ready.slot] = ready
     return mirrors
 
@@ -171,11 +154,12 @@ def _promote(version: ApiKeyVersion, versions: list[ApiKeyVersion]) -> None:
         version.save(update_fields=["slot"])
 
 
-def _create(version: ApiKeyVersion) -> bool:
+def _create(version: ApiKeyVersion, renew: Renew) -> bool:
     """Create the key, disabled, unless it is there; return whether it is."""
     if version.gateway_id:
         return True
     value = key_values.derive(version.uuid, secret=settings.API_KEY_SECRET)
+    renew()
     try:
         gateway_id = gateway.api_key_create(name=version.gateway_name, value=value)
     except gateway.GatewayRefused as refusal:
@@ -185,12 +169,13 @@ def _create(version: ApiKeyVersion) -> bool:
         version.refresh_from_db(fields=["status"])
         log.error("key.refused", version=version.pk, error=str(refusal))
         return False
+    renew()
     version.gateway_id = gateway_id
     version.save(update_fields=["gateway_id"])
     return True
 
 
-def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock) -> None:
+def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock, renew: Renew) -> None:
     """Put the key into the plan where it belongs; a short window of 403 is the gateway's price.
 
     Where a move away broke off and is not wanted any more, nobody knows whether the key has left:
@@ -201,28 +186,39 @@ def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock) -> None:
         return
     if version.gateway_plan is not None:
         if version.is_enabled is not False:
-            _set_enabled(version, is_enabled=False)
+            _set_enabled(version, renew, is_enabled=False)
+        renew()
         lease_writes.lease_close(version=version, now=clock())
         # What was used under the old plan is read while the key is surely still in it.
         lease_writes.lease_read(version=version, mirror=version.gateway_plan, now=clock())
+        renew()
         gateway.api_key_detach(plan_id=version.gateway_plan.gateway_id, key_id=version.gateway_id)
+        renew()
         version.gateway_plan = None
         version.save(update_fields=["gateway_plan"])
+    renew()
     gateway.api_key_attach(plan_id=mirror.gateway_id, key_id=version.gateway_id)
+    renew()
     lease_writes.lease_reattached(version=version, mirror=mirror, now=clock())
     version.gateway_plan = mirror
     version.save(update_fields=["gateway_plan"])
 
 
-def _set_enabled(version: ApiKeyVersion, *, is_enabled: bool) -> None:
-    """Enable or disable; until the answer is here the row says that nobody knows."""
+def _set_enabled(version: ApiKeyVersion, renew: Renew, *, is_enabled: bool) -> None:
+    """Enable or disable; until the answer is here the row says that nobody knows, and after that,
+    too, where another worker may have done the opposite meanwhile.
+    """
     if not version.gateway_id:
         return
     version.is_enabled = None
     version.save(update_fields=["is_enabled"])
+    renew()
     gateway.api_key_set_enabled(key_id=version.gateway_id, is_enabled=is_enabled)
-    version.is_enabled = is_enabled
-    version.save(update_fields=["is_enabled"])
+    try:
+        renew()
+        version.is_enabled = is_enabled
+    finally:
+        version.save(update_fields=["is_enabled"])
 
 
 def _may_open(version: ApiKeyVersion, now: datetime) -> bool:
@@ -243,10 +239,11 @@ def _activate(version: ApiKeyVersion, tenant: Tenant, now: datetime) -> None:
         outbox_publish(kind="key.active", tenant=tenant, now=now, version=version.pk)
 
 
-def _bury(version: ApiKeyVersion, now: datetime) -> list[datetime]:
+def _bury(version: ApiKeyVersion, now: datetime, renew: Renew) -> list[datetime]:
     """Detach and later delete a revoked key; return when its next step is due."""
     if version.status != VersionStatus.REVOKED or version.revoked_at is None:
         return []
+    renew()
     if not version.gateway_id:
         # Revoked before we had noted its creation: it may be there, disabled, and nobody's.
         orphan = gateway.api_key_find(name=version.gateway_name)

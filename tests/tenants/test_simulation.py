@@ -168,14 +168,7 @@ class World:
         keys = self.keys
         match self.rng.choice(ACTS):
             case "buy":
-                services.quota_grant(
-                    tenant=self.tenant,
-                    requests=self.rng.randint(5, 30),
-                    kind=GrantKind.EXTENSION,
-                    source=f"sim:{self.now}",
-                    period_start=self.period.start,
-                    now=self.now,
-                )
+                self.buy(self.rng.randint(5, 30))
             case "give back":
                 self.give_back()
             case "cap":
@@ -193,6 +186,16 @@ class World:
                 self.revoke(self.rng.choice(keys))
             case "plan":
                 self.change_plan(self.rng.choice([None, None, self.daily]))
+
+    def buy(self, requests: int) -> None:
+        services.quota_grant(
+            tenant=self.tenant,
+            requests=requests,
+            kind=GrantKind.EXTENSION,
+            source=f"sim:{self.now}",
+            period_start=self.period.start,
+            now=self.now,
+        )
 
     def give_back(self) -> None:
         """Take a pack back, or end that: for good where it was surely not used."""
