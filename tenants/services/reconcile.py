@@ -213,7 +213,12 @@ def _set_enabled(version: ApiKeyVersion, renew: Renew, *, is_enabled: bool) -> N
     version.is_enabled = None
     version.save(update_fields=["is_enabled"])
     renew()
-    gateway.api_key_set_enabled(key_id=version.gateway_id, is_enabled=is_enabled)
+    try:
+        gateway.api_key_set_enabled(key_id=version.gateway_id, is_enabled=is_enabled)
+    except gateway.GatewayNotFound:
+        if is_enabled:
+            raise
+        # Somebody deleted it in the gateway: no stop, and nothing after it, waits for that.
     try:
         renew()
         version.is_enabled = is_enabled

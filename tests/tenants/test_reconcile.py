@@ -243,6 +243,19 @@ class TestStops:
         other.refresh_from_db()
         assert other.status == VersionStatus.ACTIVE
 
+    def test_one_that_somebody_deleted_in_the_gateway_keeps_no_other_waiting(
+        self, tenant: Tenant, call: Call
+    ) -> None:
+        settle(tenant)
+        version = only_version(tenant)
+        gateway._call("delete_api_key", apiKey=version.gateway_id)
+        services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
+        other = services.api_key_create(tenant=tenant, name="b", actor=None, now=timezone.now())
+        assert settle(tenant).reconcile_error == ""
+        sync()
+        settle(tenant)
+        assert passes(call, value_of(other), at_most=30) == 10
+
     def test_a_hold_stops_and_its_end_resumes(self, tenant: Tenant, call: Call) -> None:
         settle(tenant)
         value = value_of(only_version(tenant))
