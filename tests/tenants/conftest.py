@@ -1,4 +1,4 @@
-"""What several of these tests need: one more person, and a worker that dies."""
+"""What several of these tests need: one more person, a dying worker, and who is sent webhooks."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,6 +6,8 @@ import pytest
 
 from tenants import gateway
 from tenants.models import User
+from tests.receiver import Receiver
+from tests.tenants.webhooks import Clock
 
 
 @pytest.fixture
@@ -32,3 +34,14 @@ def dies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]
     monkeypatch.setattr(gateway, "_call", _call)
     yield armed.__setitem__
     assert not armed, "the call that was to die was never made"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
