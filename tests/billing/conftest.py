@@ -19,6 +19,7 @@ from billing.models import Invoice, Order
 from billing.services import SignUp
 from billing.services.events import webhook_receive
 from tenants.models import Tenant, User
+from tests.billing.orders import SIGNED_UP
 from tests.billing.transactions import transactions_watched
 
 SignUpCall = Callable[..., SignUp]
@@ -52,6 +53,14 @@ def sign_up(shop: None, owner: User) -> SignUpCall:
         )  # fmt: skip
 
     return sign
+
+
+@pytest.fixture
+def first_month(sign_up: SignUpCall) -> Order:
+    """The order of who signed up to `starter`: what is left of November, not paid yet."""
+    order = sign_up("starter", now=SIGNED_UP).order
+    assert order is not None
+    return order
 
 
 def start(order: Order, *, now: datetime | None = None) -> str:

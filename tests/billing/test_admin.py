@@ -31,7 +31,7 @@ from billing.services.events import events_failed
 from billing.tiers import Tier
 from tenants.models import AuditEntry, Meter, User
 from tests.billing.conftest import SignUpCall, buy, close_and_collect, subscribe
-from tests.billing.test_checkout import extension
+from tests.billing.orders import extension
 from tests.billing.test_collect import FIRST
 from tests.cast import PASSWORD
 

@@ -13,7 +13,7 @@ from billing.models import EventStatus, Order, OrderState, StripeEvent
 from billing.services import events as services_events
 from billing.tasks import event_process, events_sweep
 from tests.billing.conftest import DECLINED, SignUpCall, buy, deliver, events_of, stripe_client
-from tests.billing.test_checkout import extension
+from tests.billing.orders import extension
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -22,7 +22,7 @@ from billing.services.cursors import cursor_move, cursor_reached
 from billing.services.missed_events import EventsRun, events_fetch
 from billing.tasks import event_process, events_sweep
 from tests.billing.conftest import SignUpCall, buy, deliver, events_of
-from tests.billing.test_checkout import extension
+from tests.billing.orders import extension
 from tests.conftest import RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

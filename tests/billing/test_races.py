@@ -52,9 +52,9 @@ from tests.billing.conftest import (
     subscribe,
 )
 from tests.billing.dunned import FIRST, GOOD, charges, uncollected, use_card
+from tests.billing.orders import extension
 from tests.billing.races import at_once
 from tests.billing.saved_cards import carded
-from tests.billing.test_checkout import extension
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("watched")]
 

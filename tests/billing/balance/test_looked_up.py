@@ -19,7 +19,7 @@ from tests.billing.balance.conftest import LATER, at_stripe, in_the_books, paid_
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, issued
 from tests.billing.conftest import SignUpCall, buy, stripe_client
-from tests.billing.test_checkout import extension
+from tests.billing.orders import extension
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -27,8 +27,8 @@ from tests.billing.balance.conftest import at_stripe, in_the_books, paid_back
 from tests.billing.bank import Bank
 from tests.billing.books import NOW
 from tests.billing.conftest import buy, stripe_client
+from tests.billing.orders import extension
 from tests.billing.races import at_once
-from tests.billing.test_checkout import extension
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -29,7 +29,7 @@ from tests.billing.balance.conftest import LATER, wrong
 from tests.billing.bank import Bank
 from tests.billing.books import NOW, balances, booked, issued
 from tests.billing.conftest import SignUpCall, buy, stripe_client, subscribe
-from tests.billing.test_checkout import extension
+from tests.billing.orders import extension
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
