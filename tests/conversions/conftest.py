@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from django.conf import settings
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 from PIL import Image
 
@@ -23,9 +23,11 @@ from conversions.models import Upload
 from conversions.serverless.functions import clients
 from tenants.models import Tenant
 from tests.cast import Cast
+from tests.conversions.uploads import signed_in
 from tests.env import NOBODY
 from tests.local.aws.program import Program, running
 
+Post = Callable[[bytes], Upload]
 PATIENCE = 240  # long polls of the results queue, a second each
 
 
@@ -103,6 +105,11 @@ def key_id() -> str:
 
 
 @pytest.fixture
+def alice(cast: Cast) -> Client:
+    return signed_in(cast.alice)
+
+
+@pytest.fixture
 def photo() -> bytes:
     out = io.BytesIO()
     Image.effect_mandelbrot((1600, 1200), (-2, -1.2, 1, 1.2), 50).convert("RGB").save(out, "JPEG")
@@ -110,7 +117,7 @@ def photo() -> bytes:
 
 
 @pytest.fixture
-def post(tenant: Tenant, cast: Cast) -> Callable[[bytes], Upload]:
+def post(tenant: Tenant, cast: Cast) -> Post:
     """Upload as a browser does: ask for the form, post the file to S3."""
 
     def post(data: bytes) -> Upload:

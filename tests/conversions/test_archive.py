@@ -22,10 +22,8 @@ from portal.views.uploads import files
 from portal.views.uploads.slots import MOST
 from tenants.models import Tenant
 from tests.cast import Cast
-from tests.conversions.conftest import finish
-from tests.conversions.test_pages import Post, a_variant, alice, an_upload, signed_in
-
-__all__ = ["alice"]
+from tests.conversions.conftest import Post, finish
+from tests.conversions.uploads import a_variant, an_upload, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOO_MANY = "Other archives are being downloaded."

@@ -18,7 +18,7 @@ from tenants.models import Alert, AuditEntry, Tenant, User
 from tests.billing.books import issued
 from tests.cast import Cast
 from tests.conversions.test_archive import put, sent, unpacked
-from tests.conversions.test_pages import an_upload
+from tests.conversions.uploads import an_upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,10 +18,8 @@ from conversions.models import Conversion, Upload
 from portal.views.uploads.snippets import snippets
 from tenants.models import AuditEntry
 from tests.cast import Cast
-from tests.conversions.conftest import finish
-from tests.conversions.test_pages import Post, a_variant, alice, an_upload
-
-__all__ = ["alice"]
+from tests.conversions.conftest import Post, finish
+from tests.conversions.uploads import a_variant, an_upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
