@@ -1,74 +1,35 @@
-"""Rotation with overlap and expiry, with real calls through the local AWS.
-
-The reconciler's clock is passed in: `run` stands at a moment of the test's choice.
-"""
+"""Rotation with overlap, with real calls: both values work until the old one retires."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-import httpx
 import pytest
 from django.utils import timezone
 
-from portal.local.aws.server import LocalAWS
 from tenants import gateway, selectors, services
-from tenants.errors import NotInThisState, Refused
+from tenants.errors import Refused
 from tenants.models import (
     ApiKey,
     ApiKeyVersion,
     AuditEntry,
-    GrantKind,
     HoldReason,
     KeySlot,
-    Lease,
     OutboxEvent,
-    QuotaGrant,
     Tenant,
     UsageDay,
     UsagePlan,
-    User,
     VersionStatus,
 )
 from tenants.services import key_ends, reconcile
 from tests.billing.races import at_once
+from tests.tenants.keys.conftest import DAY, refuse, rotate, run, standing
 from tests.tenants.test_reconcile import Call, only_version, passes, sync, value_of
-from tests.tenants.test_simulation import late, value_of_any  # noqa: F401  (a fixture)
+from tests.tenants.test_simulation import value_of_any
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("gateway_api", "valkey"),
 ]
-
-DAY = timedelta(hours=24)
-
-
-@pytest.fixture
-def tenant(alice_user: User) -> Tenant:
-    plan = UsagePlan(
-        code="small", name="Small", rate_limit=20, burst_limit=5_000, quota_limit=20,
-        is_prorated=False, advance=3,
-    )  # fmt: skip
-    now = timezone.now()
-    services.usage_plan_save(usage_plan=plan, now=now)
-    return services.tenant_create(name="Alice Corp", owner=alice_user, usage_plan=plan, now=now)
-
-
-def run(tenant: Tenant, at: datetime | None = None) -> None:
-    now = at or timezone.now()
-    assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: now)
-    tenant.refresh_from_db()
-    assert tenant.reconcile_error == ""
-
-
-def rotate(key: ApiKey, *, overlap: timedelta = DAY, now: datetime | None = None) -> ApiKeyVersion:
-    return services.api_key_rotate(
-        api_key=key, overlap=overlap, actor=None, now=now or timezone.now()
-    )
-
-
-def standing(key: ApiKey) -> list[VersionStatus]:
-    """Return where the versions stand, the oldest first."""
-    return [VersionStatus(each.status) for each in key.versions.order_by("id")]
 
 
 class TestOverlap:
@@ -246,83 +207,6 @@ class TestOverlap:
         rotate(key, now=timezone.now() + DAY)
 
 
-class TestExpiry:
-    def test_the_key_ends_by_itself(self, tenant: Tenant, call: Call) -> None:
-        run(tenant)
-        version = only_version(tenant)
-        key, value = version.api_key, value_of(version)
-        rotate(key)
-        now = timezone.now()
-        with pytest.raises(Refused, match="expired already"):
-            expire(key, now)
-        expire(key, now + timedelta(hours=2))
-        run(tenant)
-        assert tenant.reconcile_at == now + timedelta(hours=2)
-        assert call(value).status_code == 200
-        for _ in range(2):
-            run(tenant, now + timedelta(hours=3))
-        assert call(value).status_code == 403
-        key.refresh_from_db()
-        assert key.revoked_at == now + timedelta(hours=3)
-        assert set(standing(key)) == {VersionStatus.REVOKED}
-        assert AuditEntry.objects.get(action="api_key.expired").actor is None
-        with pytest.raises(NotInThisState):
-            expire(key, None)
-
-    def test_put_off_in_time_it_works_on(self, tenant: Tenant, call: Call) -> None:
-        now = timezone.now()
-        version = services.api_key_create(
-            tenant=tenant, name="short", expires_at=now + timedelta(hours=1), actor=None, now=now
-        )
-        run(tenant)
-        expire(version.api_key, None)
-        run(tenant, now + timedelta(hours=2))
-        assert call(value_of(version)).status_code == 200
-
-
-def expire(key: ApiKey, at: datetime | None) -> None:
-    services.api_key_update(
-        api_key=key, name=key.name, expires_at=at, actor=None, now=timezone.now()
-    )
-
-
-def refuse(**_: object) -> str:
-    raise gateway.GatewayRefused("create_api_key: LimitExceededException: too many keys")
-
-
-def test_a_refused_key_is_tried_again_beside_the_primary(
-    tenant: Tenant, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = only_version(tenant)
-    with monkeypatch.context() as patch:
-        patch.setattr(gateway, "api_key_create", refuse)
-        run(tenant)
-    first.refresh_from_db()
-    assert (first.status, first.slot) == (VersionStatus.FAILED, KeySlot.PRIMARY)
-    assert "too many keys" in first.error
-    second = services.api_key_create(tenant=tenant, name="b", actor=None, now=timezone.now())
-    for _ in range(2):
-        services.api_key_retry(api_key=first.api_key, actor=None, now=timezone.now())
-    run(tenant)
-    assert AuditEntry.objects.filter(action="api_key.retried").count() == 1
-    first.refresh_from_db()
-    second.refresh_from_db()
-    assert {first.slot, second.slot} == {KeySlot.PRIMARY, KeySlot.SECONDARY}
-    assert call(value_of(first)).status_code == 200
-
-
-def test_a_revocation_wins_over_a_refusal(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = only_version(tenant).api_key
-
-    def refuse_late(**_: object) -> str:
-        services.api_key_revoke(api_key=key, actor=None, now=timezone.now())
-        return refuse()
-
-    monkeypatch.setattr(gateway, "api_key_create", refuse_late)
-    run(tenant)
-    assert standing(key) == [VersionStatus.REVOKED]
-
-
 def test_a_new_period_opens_for_a_tenant_who_is_due_later(tenant: Tenant) -> None:
     run(tenant)
     rotate(only_version(tenant).api_key, overlap=timedelta(days=40))
@@ -331,136 +215,6 @@ def test_a_new_period_opens_for_a_tenant_who_is_due_later(tenant: Tenant) -> Non
     assert tenant.reconcile_at is not None
     assert reconcile.tenants_without_period(now=now) == []
     assert reconcile.tenants_without_period(now=now + timedelta(days=31)) == [tenant]
-
-
-def buy(tenant: Tenant, requests: int, now: datetime) -> QuotaGrant:
-    return services.quota_grant(
-        tenant=tenant, requests=requests, kind=GrantKind.EXTENSION, source="order:1",
-        period_start=selectors.current_period(tenant=tenant, now=now).start, now=now,
-    )  # fmt: skip
-
-
-class TestBoughtAfterAKeyEnded:
-    """A pack is at the gateway once it can be used, whatever is uncertain of what was used before
-    it. More than there is to give passes all the same never."""
-
-    def test_where_calls_may_come_between_reading_and_writing(
-        self, tenant: Tenant, call: Call
-    ) -> None:
-        at = timezone.now()
-
-        def clock() -> datetime:
-            """Each look takes 100 ms: two more calls at the plan's rate."""
-            nonlocal at
-            at += timedelta(milliseconds=100)
-            return at
-
-        def work() -> None:
-            assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=clock)
-
-        work()
-        value = value_of(only_version(tenant))
-        other = services.api_key_create(tenant=tenant, name="b", actor=None, now=at)
-        work()
-        rotate(other.api_key, now=at)
-        work()
-        used = passes(call, value, at_most=1) + passes(call, value_of(other), at_most=1)
-        services.api_key_overlap_end(api_key=other.api_key, actor=None, now=at)
-        work()
-        services.api_key_revoke(api_key=other.api_key, actor=None, now=at)
-        work()
-        bought = buy(tenant, 12, at)
-        work()
-        bought.refresh_from_db()
-        held_back = Lease.objects.get(is_owed=True)  # by the same run that has written the pack
-        assert held_back.version == only_active(tenant)
-        assert bought.applied_at is not None
-        passed = passes(call, value, at_most=50)
-        assert 12 <= passed < 20 + 12 - used
-        run(tenant, at + timedelta(seconds=10))  # it is dry now, which is exact
-        assert used + passed + passes(call, value, at_most=50) == 20 + 12
-
-    @pytest.mark.usefixtures("late")
-    def test_where_what_it_used_is_told_late(
-        self, tenant: Tenant, local_aws: LocalAWS, call: Call
-    ) -> None:
-        now = timezone.now()
-        run(tenant, now)
-        old = only_version(tenant)
-        value = value_of(old)
-        new = services.api_key_create(tenant=tenant, name="b", actor=None, now=now)
-        run(tenant, now)
-        used = passes(call, value, at_most=4)
-        services.api_key_revoke(api_key=old.api_key, actor=None, now=now)
-        run(tenant, now)
-        # All of the plan's quota may be used by the key that is gone: the other has the advance.
-        new_value = value_of(new)
-        used += passes(call, new_value, at_most=50)
-        assert used == 4 + 3
-        bought = buy(tenant, 12, now)
-        run(tenant, now)
-        bought.refresh_from_db()
-        assert bought.applied_at == now
-        used += passes(call, new_value, at_most=50)
-        assert used == 4 + 12  # the advance was lent of this
-        # Once it is known, the rest of the plan's comes, and no more.
-        later = now + timedelta(minutes=46)
-        answer = httpx.post(f"{local_aws.url}/_sekisho/clock", json={"now": later.isoformat()})
-        answer.raise_for_status()
-        run(tenant, later)
-        assert used + passes(call, new_value, at_most=50) == 20 + 12
-
-    @pytest.mark.usefixtures("late")
-    def test_not_where_it_goes_to_what_may_have_been_used(self, tenant: Tenant) -> None:
-        now = timezone.now()
-        run(tenant, now)
-        plan = UsagePlan.objects.get()
-        plan.quota_limit = 5
-        services.usage_plan_save(usage_plan=plan, now=now)
-        bought = buy(tenant, 4, now)
-        run(tenant, now)
-        bought.refresh_from_db()
-        assert bought.applied_at is None  # the key was let have 20
-        assert tenant.reconcile_at is not None
-
-    def test_without_a_key_there_is_nothing_to_tell(self, tenant: Tenant) -> None:
-        now = timezone.now()
-        run(tenant, now)
-        services.api_key_revoke(api_key=only_version(tenant).api_key, actor=None, now=now)
-        run(tenant, now)
-        bought = buy(tenant, 12, now)
-        run(tenant, now)
-        bought.refresh_from_db()
-        assert bought.applied_at is not None
-
-    def test_nor_where_there_never_was_one(self, tenant: Tenant) -> None:
-        now = timezone.now()
-        services.api_key_revoke(api_key=only_version(tenant).api_key, actor=None, now=now)
-        bought = buy(tenant, 12, now)
-        for _ in range(2):  # the key is detached, then deleted
-            run(tenant, now)
-        bought.refresh_from_db()
-        assert bought.applied_at == now
-        assert tenant.reconcile_at is None  # and nobody looks every few seconds
-
-    def test_where_the_plan_gives_as_much_less(self, tenant: Tenant, call: Call) -> None:
-        now = timezone.now()
-        run(tenant, now)
-        value = value_of(only_version(tenant))
-        plan = UsagePlan.objects.get()
-        plan.quota_limit = 15
-        services.usage_plan_save(usage_plan=plan, now=now)
-        bought = buy(tenant, 5, now)
-        run(tenant, now)
-        bought.refresh_from_db()
-        assert bought.applied_at is not None
-        used = passes(call, value, at_most=50)  # by itself the gateway knows of less alone
-        run(tenant, now + timedelta(seconds=10))
-        assert used + passes(call, value, at_most=50) == 15 + 5
-
-
-def only_active(tenant: Tenant) -> ApiKeyVersion:
-    return ApiKeyVersion.objects.get(api_key__tenant=tenant, status=VersionStatus.ACTIVE)
 
 
 class TestAtOnce:
