@@ -338,6 +338,8 @@ def _step_next(
         # Σ leases <= E + A at every moment: a raise waits for the releases that make room for it.
         target = min(targets[lease.pk], position.ceiling + max(room, 0))
         write = leases.next_write(position, target, rules(), now)
+        if room < 0 and not isinstance(write, leases.Write) and _is_only_reset(lease, entitlement):
+            write = leases.Write(limit=lease.limit_requests, remaining=0)
         is_owed = write is leases.Wait.OWED or target != targets[lease.pk]
         is_owed = is_owed or (not isinstance(write, leases.Write) and target < position.limit)
         if isinstance(write, leases.Write):
@@ -373,6 +375,15 @@ def _is_paid_by_use(lease: Lease, entitlement: Entitlement) -> bool:
     """
     plan, is_capped = lease.gateway_plan.usage_plan, entitlement.cap_requests is not None
     return plan.is_unlimited and plan.pk != entitlement.tenant.usage_plan_id and not is_capped
+
+
+def _is_only_reset(lease: Lease, entitlement: Entitlement) -> bool:
+    """Say whether a key has what the period's reset gave it, and that is more than the tenant has:
+    under a cap, which promises that no more is paid for. It stops until it is known what was used.
+    """
+    most = entitlement.shared_requests + entitlement.advance_requests
+    is_unwritten = lease.written_at is None and lease.pending_limit is None
+    return is_unwritten and lease.written_remaining > most
 
 
 def _is_held_back(lease: Lease) -> bool:

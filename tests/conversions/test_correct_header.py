@@ -93,6 +93,7 @@ def test_frames_are_counted_only_up_to_the_limit(monkeypatch: pytest.MonkeyPatch
         (pair("AVIF"), 2),
         (pair("TIFF"), 1),
     ],
+    ids=["GIF", "APNG", "WebP", "AVIF", "TIFF"],
 )
 def test_frames_are_those_that_move(data: bytes, frames: int) -> None:
     assert read_header(data).frames == frames

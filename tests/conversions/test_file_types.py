@@ -64,6 +64,7 @@ def test_json_becomes_csv(post: Post) -> None:
         (b"\x7fELF\2\1\1\0", UploadError.NOT_SUPPORTED),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UploadError.NOT_SUPPORTED),
     ],
+    ids=["locked", "program", "drawing"],  # not the bytes: a locked file's are new each time
 )
 def test_what_cannot_be_converted_is_refused_with_a_reason(
     post: Post, data: bytes, error: UploadError

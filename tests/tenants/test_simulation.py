@@ -473,6 +473,25 @@ def test_what_is_used_of_a_period_before_anybody_looks_counts(
 
 
 @pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("late", [0, LAG], ids=["exact figures", "late figures"], indirect=True)
+def test_a_cap_holds_in_a_new_period_whose_first_calls_are_not_known_yet(
+    local_aws: LocalAWS, call: Call
+) -> None:
+    """By the first reading all that the reset gave may have been used: it is looked at again."""
+    world = World(local_aws.url, call, random.Random(0), is_metered=False)
+    world.work()
+    services.quota_cap_set(tenant=world.tenant, requests=30, now=world.now)
+    world.tick(MIDNIGHT + timedelta(minutes=2) - world.now)
+    world.traffic(most=10, least=10)
+    for _ in range(6):
+        world.work()
+        world.tick(timedelta(minutes=30))
+    world.traffic(most=200, least=200)
+    world.check()
+    assert world.passed[DECEMBER] == 30
+
+
+@pytest.mark.usefixtures("late")
 def test_who_was_suspended_while_the_quota_fell_can_call_again(
     local_aws: LocalAWS, call: Call
 ) -> None:
