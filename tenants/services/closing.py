@@ -24,7 +24,7 @@ from tenants.models import (
     TenantState,
 )
 from tenants.periods import Period, period_of
-from tenants.services.lease_writes import rules
+from tenants.services.lease_terms import rules
 from tenants.services.quota import quota_grant
 
 log = structlog.get_logger(__name__)

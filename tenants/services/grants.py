@@ -17,7 +17,7 @@ import tenants.selectors
 from tenants.errors import NotInThisState
 from tenants.models import Entitlement, Lease, Meter, QuotaGrant, Tenant
 from tenants.services.audit import audit_record
-from tenants.services.lease_writes import rules
+from tenants.services.lease_terms import rules
 from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import reconcile_request
 

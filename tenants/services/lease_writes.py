@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -25,37 +24,24 @@ from tenants.models import (
 from tenants.periods import Period, is_quiet
 from tenants.services.claims import ClaimLost
 from tenants.services.lease_live import leases_see_live
-from tenants.services.quota import entitlement_ensure
-from tenants.services.usage import usage_none_seen, usage_store
+from tenants.services.lease_lives import period_begin, tenant_locked
+from tenants.services.lease_terms import (
+    at_most,
+    is_held_back,
+    is_only_reset,
+    is_paid_by_use,
+    leases_held,
+    pending_clear,
+    position_of,
+    rules,
+)
+from tenants.services.usage import REREAD, usage_none_seen, usage_store
 
 log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 QUIET = timedelta(seconds=60)  # nothing is written so near to a period's reset
 OWED_POLL = timedelta(seconds=10)  # how soon a version with something owed is read again
-
-
-def rules() -> leases.Rules:
-    """Return how late the gateway's figures are, from the settings."""
-    return leases.Rules(
-        lag=timedelta(seconds=settings.USAGE_LAG_SECONDS),
-        settle=timedelta(seconds=settings.USAGE_SETTLE_SECONDS),
-    )
-
-
-@transaction.atomic
-def leases_begin(*, tenant: Tenant, now: datetime) -> None:
-    """Have leases in this period for what is in the gateway, before any of it stops or moves.
-
-    A key that could be used since the period began, and is gone before anything else was done in
-    it, would otherwise have used nothing that counts. One on its way out of a plan of other periods
-    counts in those.
-    """
-    tenant = _locked(tenant)
-    attached = ApiKeyVersion.objects.filter(api_key__tenant=tenant).exclude(gateway_plan=None)
-    kinds = attached.values_list("gateway_plan__usage_plan__quota_period", flat=True)
-    for kind in {*kinds}:
-        _begin(tenant=tenant, kind=kind, now=now)
 
 
 def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> list[datetime]:
@@ -65,9 +51,9 @@ def leases_apply(*, tenant: Tenant, clock: Clock, renew: Callable[[], None]) -> 
     `renew` does.
     """
     with transaction.atomic():
-        tenant = _locked(tenant)
-        entitlement = _begin(tenant=tenant, kind=tenant.usage_plan.quota_period, now=clock())
-        held = _held(entitlement)
+        tenant = tenant_locked(tenant)
+        entitlement = period_begin(tenant=tenant, kind=tenant.usage_plan.quota_period, now=clock())
+        held = leases_held(entitlement)
     period = Period(entitlement.period_start, entitlement.period_end)
     if quiet_until := _quiet_until(period, clock()):
         return [quiet_until]
@@ -105,186 +91,18 @@ def lease_read(*, version: ApiKeyVersion, mirror: GatewayPlan, now: datetime) ->
     `now` is when the question is asked: what is used after it is not in the answer.
     """
     today = now.astimezone(UTC).date()
+    since = today - REREAD
     try:
         usages = list(
             gateway.usage_read(
-                plan_id=mirror.gateway_id,
-                start=today - timedelta(days=3),
-                end=today,
-                key_id=version.gateway_id,
+                plan_id=mirror.gateway_id, start=since, end=today, key_id=version.gateway_id
             )
         )
     except gateway.GatewayNotFound:
         return  # it left this plan; the last sync's figure is all that can be had
     usage_store(mirror=mirror, usages=usages, now=now)
     if not usages:
-        usage_none_seen(mirror=mirror, versions=[version.pk], now=now)
-
-
-@transaction.atomic
-def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan, now: datetime) -> None:
-    """Note that a version is back in a plan that it had left in this period.
-
-    Whether its counter starts afresh is not documented. So count as if it had, on top of all that
-    it may have used there before, which keeps the key disabled until its lease has been written.
-    """
-    lease = (
-        Lease.objects.select_for_update()
-        .filter(version=version, gateway_plan=mirror)
-        .order_by("-entitlement__period_start")
-        .first()
-    )
-    if lease is None or lease.closed_at is None:
-        return
-    lease.rejoined_used = leases.used_at_most(_position(lease), rules(), now)
-    lease.limit_requests = lease.rejoined_used + max(
-        mirror.quota_limit, lease.written_remaining, lease.pending_remaining or 0
-    )
-    _clear_pending(lease)
-    lease.written_remaining = mirror.quota_limit
-    lease.written_seen, lease.written_at = lease.rejoined_used, None
-    lease.closed_at = None
-    lease.is_owed = _is_held_back(lease)
-    lease.save()
-
-
-def lease_close(*, version: ApiKeyVersion, now: datetime) -> None:
-    """Note that a version, surely disabled, will not be used again under the leases it has."""
-    Lease.objects.filter(version=version, closed_at=None).update(closed_at=now)
-
-
-def lease_is_closed(*, version: ApiKeyVersion, mirror: GatewayPlan) -> bool:
-    """Say whether a version was about to leave a plan, if it has not left it."""
-    current = Lease.objects.filter(version=version, gateway_plan=mirror)
-    lease = current.order_by("-entitlement__period_start").first()
-    return lease is not None and lease.closed_at is not None
-
-
-def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
-    """Note that a version is about to be enabled; return whether it may be.
-
-    It may where its lease is confirmed and all leases of the tenant together keep within the
-    entitlement and the advance. One that was enabled before, and only held, comes back with what it
-    had, as one that was not held keeps it: disabled, it would never be known to have used less.
-    """
-    current = Lease.objects.filter(version=version, gateway_plan=version.gateway_plan_id)
-    lease = current.order_by("-entitlement__period_start").select_related("entitlement").first()
-    if lease is None or lease.pending_limit is not None:
-        return False
-    if not _position(lease).is_idle:
-        return True
-    entitlement = lease.entitlement
-    shared = [
-        each
-        for each in entitlement.leases.select_related(*_WITH_PLAN)
-        if not _is_paid_by_use(each, entitlement)
-    ]
-    total = sum(_position(each).ceiling for each in shared)
-    if total > entitlement.shared_requests + entitlement.advance_requests:
-        return False
-    lease.opened_at, lease.rejoined_used = lease.opened_at or now, None
-    lease.save(update_fields=["opened_at", "rejoined_used"])
-    return True
-
-
-# --- Inside the transactions ---
-
-_WITH_PLAN = ("version", "gateway_plan__usage_plan")
-
-
-def _locked(tenant: Tenant) -> Tenant:
-    locked = Tenant.objects.select_for_update(of=("self",)).select_related("usage_plan")
-    return locked.get(pk=tenant.pk)
-
-
-def _begin(*, tenant: Tenant, kind: str, now: datetime) -> Entitlement:
-    """Return the entitlement of this period, with leases for all keys in plans of that kind.
-
-    A lease starts with what the gateway gives by itself: the plan's quota. Where last period's
-    write was never confirmed it may have come late and set this period's counter: it stays pending.
-    """
-    entitlement = entitlement_ensure(tenant=tenant, kind=kind, now=now)
-    opens_at = Period(entitlement.period_start, entitlement.period_end).opens_at
-    attached = ApiKeyVersion.objects.filter(
-        api_key__tenant=tenant, gateway_plan__usage_plan__quota_period=kind
-    ).select_related("gateway_plan__usage_plan")
-    for version in attached:
-        mirror = version.gateway_plan
-        assert mirror is not None  # noqa: S101  (the filter above)
-        before = (
-            Lease.objects.filter(version=version, gateway_plan=mirror)
-            .exclude(entitlement=entitlement)
-            .order_by("-entitlement__period_start")
-            .first()
-        )
-        may_be_used = before is not None and version.is_enabled is not False
-        lease, _is_new = Lease.objects.get_or_create(
-            entitlement=entitlement,
-            version=version,
-            gateway_plan=mirror,
-            defaults={
-                "limit_requests": mirror.quota_limit,
-                "written_remaining": mirror.quota_limit,
-                "pending_limit": before.pending_remaining if before else None,
-                "pending_remaining": before.pending_remaining if before else None,
-                "pending_seen": 0 if before and before.pending_remaining is not None else None,
-                "pending_at": before.pending_at if before else None,
-                "opened_at": opens_at if may_be_used else None,
-                "closed_at": before.closed_at if before else None,
-            },
-        )
-        _follow_plan(lease, mirror)
-    return entitlement
-
-
-def _follow_plan(lease: Lease, mirror: GatewayPlan) -> None:
-    """Note that an operator changed the quota of a lease's plan: at the gateway a counter that was
-    never set goes with it.
-
-    More of it may be used at once. Of less it is not known yet whether more was used before.
-    """
-    quota = mirror.quota_limit
-    if lease.written_at is not None or lease.closed_at or lease.written_remaining == quota:
-        return
-    lease.written_remaining = quota
-    lease.limit_requests = max(lease.limit_requests, lease.written_seen + quota)
-    lease.is_owed = lease.is_owed or _is_held_back(lease)
-    lease.save(update_fields=["written_remaining", "limit_requests", "is_owed"])
-
-
-def _held(entitlement: Entitlement) -> list[Lease]:
-    """Return a tenant's leases, primary versions first, locked."""
-    held = Lease.objects.select_for_update(of=("self",)).filter(entitlement=entitlement)
-    held = held.select_related(*_WITH_PLAN).order_by("version__slot", "version_id", "id")
-    return list(held.prefetch_related("gateway_plan__usage_plan__method_limits"))
-
-
-def _position(lease: Lease) -> leases.Position:
-    mirror = lease.gateway_plan
-    now_on = leases.Throttle(*mirror.usage_plan.fastest)
-    before = leases.Throttle(mirror.fastest_rate, mirror.fastest_burst)
-    return leases.Position(
-        limit=lease.limit_requests,
-        written_remaining=lease.written_remaining,
-        written_seen=lease.written_seen,
-        written_at=lease.written_at,
-        opened_at=lease.opened_at,
-        closed_at=lease.closed_at,
-        pending_limit=lease.pending_limit,
-        pending_remaining=lease.pending_remaining or 0,
-        pending_seen=lease.pending_seen or 0,
-        pending_at=lease.pending_at,
-        seen_used=lease.seen_used,
-        seen_remaining=lease.seen_remaining,
-        seen_at=lease.seen_at,
-        seen_since=lease.seen_since,
-        live_used=lease.live_used,
-        live_at=lease.live_at,
-        rejoined_used=lease.rejoined_used,
-        throttle=now_on if mirror.fastest_until else before.or_more(now_on),
-        earlier_throttle=before,
-        earlier_until=mirror.fastest_until,
-    )
+        usage_none_seen(mirror=mirror, versions=[version.pk], since=since, now=now)
 
 
 def _is_anything_to_do(entitlement: Entitlement, held: list[Lease]) -> bool:
@@ -310,15 +128,15 @@ def _step_next(
     """
     Tenant.objects.select_for_update().get(pk=tenant.pk)
     entitlement.refresh_from_db()
-    held = _held(entitlement)
+    held = leases_held(entitlement)
     leases_see_live(entitlement=entitlement, held=held)
     for lease in held:
         _settle_pending(lease)
         _shrink_closed(lease, now)
     open_ = {lease.pk: lease for lease in held if lease.closed_at is None}
-    shared = [lease for lease in held if not _is_paid_by_use(lease, entitlement)]
-    gone = sum(_at_most(lease) for lease in shared if lease.closed_at is not None)
-    positions = [(lease, _position(lease)) for lease in shared]
+    shared = [lease for lease in held if not is_paid_by_use(lease, entitlement)]
+    gone = sum(at_most(lease) for lease in shared if lease.closed_at is not None)
+    positions = [(lease, position_of(lease)) for lease in shared]
     uncertain = sum(
         leases.used_at_most(position, rules(), now) - lease.seen_used
         for lease, position in positions
@@ -331,14 +149,14 @@ def _step_next(
         {pk: _claim(lease, now) for pk, lease in open_.items()},
     )
     room = entitlement.shared_requests + entitlement.advance_requests - gone
-    room -= sum(map(_at_most, open_.values()))
+    room -= sum(map(at_most, open_.values()))
     raises = sorted(open_.values(), key=lambda lease: targets[lease.pk] >= lease.limit_requests)
     for lease in raises:
-        position = _position(lease)
+        position = position_of(lease)
         # Σ leases <= E + A at every moment: a raise waits for the releases that make room for it.
         target = min(targets[lease.pk], position.ceiling + max(room, 0))
         write = leases.next_write(position, target, rules(), now)
-        if room < 0 and not isinstance(write, leases.Write) and _is_only_reset(lease, entitlement):
+        if room < 0 and not isinstance(write, leases.Write) and is_only_reset(lease, entitlement):
             write = leases.Write(limit=lease.limit_requests, remaining=0)
         is_owed = write is leases.Wait.OWED or target != targets[lease.pk]
         is_owed = is_owed or (not isinstance(write, leases.Write) and target < position.limit)
@@ -351,7 +169,7 @@ def _step_next(
             lease.is_owed = is_owed or write.remaining < write.limit - lease.seen_used
             lease.save()
             return lease, write
-        if lease.is_owed != is_owed and not _is_held_back(lease):
+        if lease.is_owed != is_owed and not is_held_back(lease):
             lease.is_owed = is_owed
             lease.save(update_fields=["is_owed"])
     is_waiting = any(
@@ -364,35 +182,8 @@ def _step_next(
     return None
 
 
-def _at_most(lease: Lease) -> int:
-    """Return what a lease takes of the tenant's: what it allows, or what was used past it."""
-    return max(_position(lease).ceiling, lease.seen_used)
-
-
-def _is_paid_by_use(lease: Lease, entitlement: Entitlement) -> bool:
-    """Say whether a lease is of an unlimited plan that was left, and no cap is over all: then it
-    takes nothing of what is shared, and nobody waits until it is known what was used of it.
-    """
-    plan, is_capped = lease.gateway_plan.usage_plan, entitlement.cap_requests is not None
-    return plan.is_unlimited and plan.pk != entitlement.tenant.usage_plan_id and not is_capped
-
-
-def _is_only_reset(lease: Lease, entitlement: Entitlement) -> bool:
-    """Say whether a key has what the period's reset gave it, and that is more than the tenant has:
-    under a cap, which promises that no more is paid for. It stops until it is known what was used.
-    """
-    most = entitlement.shared_requests + entitlement.advance_requests
-    is_unwritten = lease.written_at is None and lease.pending_limit is None
-    return is_unwritten and lease.written_remaining > most
-
-
-def _is_held_back(lease: Lease) -> bool:
-    """Say whether the last write kept something back that is still to be repaid."""
-    return lease.written_seen + lease.written_remaining < lease.limit_requests
-
-
 def _claim(lease: Lease, now: datetime) -> leases.Claim:
-    position = _position(lease)
+    position = position_of(lease)
     most_used = leases.used_at_most(position, rules(), now)
     return leases.Claim(
         ceiling=position.ceiling,
@@ -408,13 +199,13 @@ def _claim(lease: Lease, now: datetime) -> leases.Claim:
 
 def _settle_pending(lease: Lease) -> None:
     """Find out from the newest reading what became of a write that was never answered."""
-    outcome = leases.pending_outcome(_position(lease), rules())
+    outcome = leases.pending_outcome(position_of(lease), rules())
     if lease.pending_limit is None or outcome is leases.Outcome.UNKNOWN:
         return
     log.info("lease.outcome", lease=lease.pk, outcome=outcome.value)
     if outcome is leases.Outcome.APPLIED:
         _note_written(lease, lease.pending_at)
-    _clear_pending(lease)
+    pending_clear(lease)
     lease.save()
 
 
@@ -426,11 +217,11 @@ def _shrink_closed(lease: Lease, now: datetime) -> None:
     """
     if lease.closed_at is None:
         return
-    most = leases.used_at_most(_position(lease), rules(), now)
+    most = leases.used_at_most(position_of(lease), rules(), now)
     lease.is_owed = most > lease.seen_used
-    if most != _position(lease).ceiling or lease.pending_limit is not None:
+    if most != position_of(lease).ceiling or lease.pending_limit is not None:
         lease.limit_requests = most
-        _clear_pending(lease)
+        pending_clear(lease)
     lease.save()
 
 
@@ -440,10 +231,6 @@ def _note_written(lease: Lease, at: datetime | None) -> None:
     lease.written_remaining = lease.pending_remaining or 0
     lease.written_seen = lease.pending_seen or 0
     lease.written_at = at
-
-
-def _clear_pending(lease: Lease) -> None:
-    lease.pending_limit = lease.pending_remaining = lease.pending_seen = lease.pending_at = None
 
 
 def _step_take(step: tuple[Lease, leases.Write], clock: Clock, renew: Callable[[], None]) -> None:
@@ -462,7 +249,7 @@ def _step_take(step: tuple[Lease, leases.Write], clock: Clock, renew: Callable[[
         with transaction.atomic():
             current = _attempt(lease)
             if current is not None:
-                _clear_pending(current)
+                pending_clear(current)
                 current.is_owed = True
                 current.save()
         raise
@@ -470,7 +257,7 @@ def _step_take(step: tuple[Lease, leases.Write], clock: Clock, renew: Callable[[
         current = _attempt(lease)
         if current is not None:
             _note_written(current, clock())
-            _clear_pending(current)
+            pending_clear(current)
             current.save()
 
 

@@ -31,7 +31,7 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.periods import period_of
-from tenants.services import key_ends, lease_writes
+from tenants.services import key_ends, lease_lives, lease_writes
 from tenants.services.claims import ClaimLost, claim_release, claim_renew, claim_take
 from tenants.services.mirrors import is_usable, mirror_apply
 from tenants.services.outbox import outbox_publish
@@ -89,7 +89,7 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     def renew() -> None:
         claim_renew(tenant=tenant, now=clock())
 
-    lease_writes.leases_begin(tenant=tenant, now=clock())
+    lease_lives.leases_begin(tenant=tenant, now=clock())
     key_ends.keys_end(tenant=tenant, now=clock())
     versions = list(
         ApiKeyVersion.objects.filter(api_key__tenant=tenant)
@@ -104,7 +104,7 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
         if not (may_pass and version.is_living) and version.is_enabled is not False:
             _set_enabled(version, renew, is_enabled=False)
         if not version.is_living:
-            lease_writes.lease_close(version=version, now=clock())
+            lease_lives.lease_close(version=version, now=clock())
     living = [version for version in versions if version.is_living]
     mirrors = _mirrors_ready(tenant, clock, renew) if living else {}
     for version in living:
@@ -182,13 +182,13 @@ def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock, renew: Ren
     then it leaves, and comes back.
     """
     is_there = version.gateway_plan_id == mirror.pk
-    if is_there and not lease_writes.lease_is_closed(version=version, mirror=mirror):
+    if is_there and not lease_lives.lease_is_closed(version=version, mirror=mirror):
         return
     if version.gateway_plan is not None:
         if version.is_enabled is not False:
             _set_enabled(version, renew, is_enabled=False)
         renew()
-        lease_writes.lease_close(version=version, now=clock())
+        lease_lives.lease_close(version=version, now=clock())
         # What was used under the old plan is read while the key is surely still in it.
         lease_writes.lease_read(version=version, mirror=version.gateway_plan, now=clock())
         renew()
@@ -199,7 +199,7 @@ def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock, renew: Ren
     renew()
     gateway.api_key_attach(plan_id=mirror.gateway_id, key_id=version.gateway_id)
     renew()
-    lease_writes.lease_reattached(version=version, mirror=mirror, now=clock())
+    lease_lives.lease_reattached(version=version, mirror=mirror, now=clock())
     version.gateway_plan = mirror
     version.save(update_fields=["gateway_plan"])
 
@@ -229,7 +229,7 @@ def _set_enabled(version: ApiKeyVersion, renew: Renew, *, is_enabled: bool) -> N
 def _may_open(version: ApiKeyVersion, now: datetime) -> bool:
     """Say whether a version may be enabled: not revoked meanwhile, and its lease is in order."""
     version.refresh_from_db(fields=["status"])
-    return version.is_living and lease_writes.lease_opens(version=version, now=now)
+    return version.is_living and lease_lives.lease_opens(version=version, now=now)
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ def usage_sync(*, mirror: GatewayPlan, now: datetime) -> int:
             read += usage_store(mirror=mirror, usages=page, now=now)
             page = []
     read += usage_store(mirror=mirror, usages=page, now=now)
-    usage_none_seen(mirror=mirror, versions=None, now=now)
+    usage_none_seen(mirror=mirror, versions=None, since=since, now=now)
     GatewayPlan.objects.filter(pk=mirror.pk).update(read_at=now)
     return read
 
@@ -135,16 +135,27 @@ def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime
     return moved
 
 
-def usage_none_seen(*, mirror: GatewayPlan, versions: list[int] | None, now: datetime) -> None:
+def usage_none_seen(
+    *, mirror: GatewayPlan, versions: list[int] | None, since: date, now: datetime
+) -> None:
     """Note for keys that GetUsage left out that it saw no use of them: that is a reading too.
 
+    `since` is the day (UTC) from which on it was asked. Whether it leaves out a key that was used
+    before that day AWS does not say; what it has told of later days it does not take back.
     `versions` None means the whole plan was read. What remains is not told.
     """
     today = now.astimezone(UTC).date()
+    told = UsageDay.objects.filter(
+        Q(day__gte=since) & Q(day__gte=OuterRef("entitlement__period_start")),
+        version=OuterRef("version"),
+        gateway_plan=mirror,
+        meter=Meter.REQUESTS,
+        used__gt=0,
+    )
     unseen = Lease.objects.filter(
         Q(seen_at=None) | Q(seen_at__lt=now),
+        ~Exists(told),
         gateway_plan=mirror,
-        seen_used=0,
         entitlement__period_start__lte=today,
         entitlement__period_end__gt=today,
     )

@@ -11,7 +11,8 @@ from portal.local.aws.server import LocalAWS
 from tenants import services
 from tenants.live import LiveCounts
 from tenants.models import ApiKeyVersion, GatewayStage, Lease, LiveDay, MethodLimit, Tenant
-from tenants.services import lease_writes, reconcile, refusals
+from tenants.services import reconcile, refusals
+from tenants.services.lease_terms import position_of
 from tests.tenants.test_reconcile import (
     Call,
     only_version,
@@ -128,10 +129,10 @@ def test_what_was_thought_to_be_unused_counts_again_once_it_is_seen(
 def test_what_methods_of_their_own_limit_may_be_sent_besides(tenant: Tenant, call: Call) -> None:
     settle(tenant)
     lease = Lease.objects.get(version=only_version(tenant))
-    before = lease_writes._position(lease).throttle
+    before = position_of(lease).throttle
     jobs = MethodLimit(method="POST", path="/v1/jobs", rate_limit=7, burst_limit=9)
     services.usage_plan_save(usage_plan=tenant.usage_plan, method_limits=[jobs], now=timezone.now())
-    after = lease_writes._position(Lease.objects.get(pk=lease.pk)).throttle
+    after = position_of(Lease.objects.get(pk=lease.pk)).throttle
     assert (after.rate - before.rate, after.burst - before.burst) == (7, 9)
 
 
