@@ -7,8 +7,8 @@ from django.db import transaction
 from django.db.models import Sum
 
 from billing.lines import Line
-from billing.models import Currency, Customer, DunningCase, Entry, Invoice, InvoiceKind
-from billing.services import case_give_up
+from billing.models import Currency, Customer, DunningCase, Entry, Invoice, InvoiceKind, Payment
+from billing.services import case_give_up, invoice_collect
 from billing.services.invoices import invoice_issue
 from tenants.models import Tenant
 
@@ -30,6 +30,13 @@ def issued(
             lines=lines,
             now=now,
         )
+
+
+def collected(tenant: Tenant, amount: int) -> Payment:
+    """Issue an invoice of an amount, and collect it from the saved card; return the payment."""
+    invoice = issued(tenant, amount)
+    invoice_collect(invoice=invoice, now=NOW)
+    return invoice.payments.get()
 
 
 def write_off(invoice: Invoice, *, now: datetime = NOW) -> None:

@@ -24,7 +24,7 @@ from billing.services.credit import credit_spend
 from billing.services.credit_notes import credit_note_issue
 from billing.services.refunds import credit_note_refund, refund_send, refunds_waiting
 from tenants.models import Tenant, User
-from tests.billing.books import NOW, balances, issued
+from tests.billing.books import NOW, balances, collected, issued
 from tests.billing.conftest import SignUpCall, becomes, deliver, events, stripe_client
 from tests.billing.saved_cards import carded, save
 from tests.cast import PASSWORD
@@ -40,9 +40,7 @@ def tenant(sign_up: SignUpCall) -> Tenant:
 @pytest.fixture
 def paid(tenant: Tenant) -> Payment:
     """A card payment of 30.00."""
-    invoice = issued(tenant, 30_00)
-    invoice_collect(invoice=invoice, now=NOW)
-    return invoice.payments.get()
+    return collected(tenant, 30_00)
 
 
 def in_the_dashboard(payment: Payment, amount: int) -> str:

@@ -174,6 +174,14 @@ class World:
                 self.log[version.gateway_id, minute] += 1
                 self.unread.add((version.gateway_id, minute))
 
+    def use_up(self, *, rounds: int, minutes: float) -> None:
+        """Have the workers do what they can, and callers take all that there is, each time."""
+        for _ in range(rounds):
+            self.work()
+            self.traffic(most=500, least=500)
+            self.check()
+            self.tick(timedelta(minutes=minutes))
+
     def has_room(self) -> bool:
         period = self.period
         entitled = Entitlement.objects.filter(period_start=period.start, period_end=period.end)
@@ -392,11 +400,7 @@ def test_cheating_gives_nothing(local_aws: LocalAWS, call: Call) -> None:
     world = World(local_aws.url, call, random.Random(0), is_metered=False)
 
     def grab(*, minutes: float = 5) -> None:
-        for _ in range(2):
-            world.work()
-            world.traffic(most=500, least=500)
-            world.check()
-            world.tick(timedelta(minutes=minutes))
+        world.use_up(rounds=2, minutes=minutes)
 
     grab()
     for minutes in (60, 60, 0):
@@ -436,11 +440,7 @@ def test_a_quota_that_an_operator_raises_is_given_once(local_aws: LocalAWS, call
         world.work()
         if quota == 80:
             world.create()
-        for _ in range(3):
-            world.work()
-            world.traffic(most=500, least=500)
-            world.check()
-            world.tick(timedelta(minutes=5))
+        world.use_up(rounds=3, minutes=5)
     assert world.passed[NOVEMBER] >= 90
 
 
@@ -491,11 +491,7 @@ def test_what_is_used_of_a_period_before_anybody_looks_counts(
         world.traffic(most=500, least=500)
         world.check()
         world.change_plan(world.plans[0])
-    for _ in range(6):
-        world.work()
-        world.traffic(most=500, least=500)
-        world.check()
-        world.tick(timedelta(minutes=20))
+    world.use_up(rounds=6, minutes=20)
     assert world.passed[DECEMBER] >= entitlement_of(DECEMBER).requests
 
 
@@ -562,11 +558,7 @@ def test_calls_that_came_before_a_rate_was_lowered_came_that_fast(
             break
         world.tick(timedelta(minutes=2))
     world.change_plan()
-    for _ in range(6):
-        world.work()
-        world.traffic(most=500, least=500)
-        world.check()
-        world.tick(timedelta(minutes=20))
+    world.use_up(rounds=6, minutes=20)
     assert world.passed[NOVEMBER] >= entitlement_of(NOVEMBER).requests
 
 

@@ -9,13 +9,12 @@ import pytest
 
 from billing.models import Payment, Refund
 from billing.proof import prove
-from billing.services import invoice_collect
 from billing.services.credit_notes import credit_note_issue
 from billing.services.refunds import credit_note_refund, refund_send
 from portal.local.payments.server import LocalPayments
 from tenants.models import Tenant
 from tests.billing.bank import Bank
-from tests.billing.books import NOW, issued
+from tests.billing.books import NOW, collected
 from tests.billing.conftest import SignUpCall, stripe_client, subscribe
 from tests.services import local_payments_running
 
@@ -48,9 +47,7 @@ def tenant(sign_up: SignUpCall) -> Tenant:
 @pytest.fixture
 def payment(tenant: Tenant) -> Payment:
     """A card payment of 30.00, of which Stripe took 1.08."""
-    invoice = issued(tenant, 30_00)
-    invoice_collect(invoice=invoice, now=NOW)
-    return invoice.payments.get()
+    return collected(tenant, 30_00)
 
 
 def paid_back(payment: Payment, amount: int = 5_00) -> Refund:

@@ -4,12 +4,11 @@ import pytest
 
 from billing import payments
 from billing.models import Dispute, Payment
-from billing.services import invoice_collect
 from billing.services.disputes import dispute_settle
 from portal.local.payments.server import LocalPayments
 from tenants.models import Tenant
 from tests.billing.bank import Bank
-from tests.billing.books import NOW, issued
+from tests.billing.books import NOW, collected
 from tests.billing.conftest import SignUpCall, subscribe
 
 BEFORE = {"revenue": -36_77, "stripe": 36_77}
@@ -25,9 +24,7 @@ def tenant(sign_up: SignUpCall) -> Tenant:
 @pytest.fixture
 def payment(tenant: Tenant) -> Payment:
     """A card payment of 30.00, beside the plan's 6.77."""
-    invoice = issued(tenant, 30_00)
-    invoice_collect(invoice=invoice, now=NOW)
-    return invoice.payments.get()
+    return collected(tenant, 30_00)
 
 
 @pytest.fixture
