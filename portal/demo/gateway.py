@@ -38,11 +38,12 @@ class Caller:
         return answer
 
     def burst(self, value: str, calls: int) -> Counter[str]:
-        """Make many calls as fast as six callers can; count the answers.
+        """Make that many calls at once; count the answers.
 
-        More at once would prove no more: each would wake a function of its own, and be slowed.
+        At once, so that a slow machine's burst is over the rate, too: a gateway admits or refuses
+        a call as it comes, however long the function behind it takes then.
         """
-        with ThreadPoolExecutor(max_workers=6) as pool:
+        with ThreadPoolExecutor(max_workers=calls) as pool:
             return Counter(pool.map(self.answer, [value] * calls))
 
     def exhaust(self, value: str, *, most: int) -> int:
