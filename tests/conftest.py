@@ -174,8 +174,11 @@ def gateway_api(local_aws: LocalAWS, ping_api: None) -> str:
     return str(settings.API_BASE_URL)
 
 
+Call = Callable[[str | None], httpx.Response]
+
+
 @pytest.fixture
-def call(gateway_api: str) -> Iterator[Callable[[str | None], httpx.Response]]:
+def call(gateway_api: str) -> Iterator[Call]:
     """Call `/v1/ping` at the gateway with a key's value, or without one."""
     with httpx.Client(base_url=gateway_api) as client:
         yield lambda value: client.get("/v1/ping", headers={"x-api-key": value} if value else {})

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,7 +17,7 @@ from portal.local.payments.server import LocalPayments
 from tenants import key_values, queue
 from tenants.models import ApiKeyVersion, VersionStatus
 from tests.cast import Cast
-from tests.conftest import RunTasks
+from tests.conftest import Call, RunTasks
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_each_test_starts_with_an_empty_valkey(
 def test_the_cast_has_keys_that_work_at_a_real_gateway(
     run_tasks: RunTasks,
     cast: Cast,
-    call: Callable[[str | None], httpx.Response],
+    call: Call,
 ) -> None:
     run_tasks(*GATEWAY_QUEUES)
 

@@ -1,9 +1,7 @@
 """Spending caps: so much money is so many requests, and the gateway stops there."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
-import httpx
 import pytest
 from django.db import connection
 from django.test import Client
@@ -20,9 +18,8 @@ from tenants.errors import Refused
 from tenants.models import ApiKeyVersion, Entitlement, Meter, Tenant, User
 from tenants.services import api_key_value_reveal
 from tests.billing.conftest import SignUpCall, subscribe
-from tests.conftest import RunTasks
+from tests.conftest import Call, RunTasks
 
-Call = Callable[[str | None], httpx.Response]
 UNITS = st.decimals(0, 5, places=4)
 
 

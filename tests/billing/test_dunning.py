@@ -1,9 +1,7 @@
 """Dunning: each step once, on its day; keys stop, and work again once it is paid."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 
-import httpx
 import pytest
 
 from billing import services
@@ -33,10 +31,9 @@ from tests.billing.dunned import (
     until_suspended,
     use_card,
 )
-from tests.conftest import RunTasks
+from tests.conftest import Call, RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Call = Callable[[str | None], httpx.Response]
 
 
 @pytest.mark.stripe

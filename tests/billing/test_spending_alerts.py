@@ -1,9 +1,7 @@
 """Alerts of money, and of the quota through the real parts: calls, syncs, and a bought pack."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
-import httpx
 import pytest
 from django.utils import timezone
 
@@ -30,7 +28,7 @@ from tenants.services.mails import message
 from tests.billing.conftest import SignUpCall, buy, subscribe
 from tests.billing.dunned import on, uncollected
 from tests.billing.topped_up import use
-from tests.conftest import RunTasks
+from tests.conftest import Call, RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,7 +101,7 @@ def test_an_invoice_that_was_not_collected_is_an_alert_with_one_mail(sign_up: Si
 
 @pytest.mark.usefixtures("gateway_api")
 def test_real_calls_past_each_threshold_and_past_one_again_after_buying(
-    sign_up: SignUpCall, run_tasks: RunTasks, call: Callable[[str | None], httpx.Response]
+    sign_up: SignUpCall, run_tasks: RunTasks, call: Call
 ) -> None:
     tenant = sign_up("free", now=timezone.now()).tenant
     listen(tenant)

@@ -1,6 +1,6 @@
 """Packs that are given back: never both the requests and the money, and never neither."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -29,12 +29,11 @@ from tenants.services.mails import message
 from tests.billing.books import balances
 from tests.billing.conftest import SignUpCall, buy
 from tests.billing.topped_up import charges, use
-from tests.conftest import RunTasks
+from tests.conftest import Call, RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=UTC)
-Call = Callable[[str | None], httpx.Response]
 
 
 def bought(tenant: Tenant, form: str = "1", now: datetime = NOW) -> Order:

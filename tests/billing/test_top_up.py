@@ -1,9 +1,7 @@
 """Packs that are bought by themselves: when, how often, and what is told of it."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
-import httpx
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
@@ -42,7 +40,7 @@ from tenants.services.mails import message
 from tests.billing.conftest import SignUpCall, stripe_client
 from tests.billing.saved_cards import save
 from tests.billing.topped_up import NOW, charges, topping_up, turn_on, use
-from tests.conftest import RunTasks
+from tests.conftest import Call, RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FAILS, ASKS = "pm_card_chargeCustomerFail", "pm_card_authenticationRequired"
@@ -194,9 +192,7 @@ class TestMails:
 
 
 @pytest.mark.usefixtures("gateway_api")
-def test_the_key_works_again(
-    sign_up: SignUpCall, run_tasks: RunTasks, call: Callable[[str | None], httpx.Response]
-) -> None:
+def test_the_key_works_again(sign_up: SignUpCall, run_tasks: RunTasks, call: Call) -> None:
     """From a dry key, over the sync that shows it, to one that passes: no hand is moved."""
     now = timezone.now()
     tenant = sign_up("free", now=now).tenant

@@ -1,8 +1,5 @@
 """Limits of single methods: what the gateway gets of them, and that callers feel them."""
 
-from collections.abc import Callable
-
-import httpx
 import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -12,6 +9,7 @@ from tenants import gateway, services
 from tenants.models import ApiKeyVersion, GatewayPlan, MethodLimit, UsagePlan
 from tenants.services import mirrors, reconcile
 from tests.cast import Cast
+from tests.conftest import Call
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -85,9 +83,7 @@ def test_what_is_out_of_range_is_refused_as_a_whole(cast: Cast, wrong: MethodLim
     assert [each.rate_limit for each in plan.method_limits.all()] == [2]
 
 
-def test_a_caller_feels_it_and_the_quota_does_not(
-    cast: Cast, call: Callable[[str | None], httpx.Response]
-) -> None:
+def test_a_caller_feels_it_and_the_quota_does_not(cast: Cast, call: Call) -> None:
     tenant = cast.alice_corp
     save(tenant.usage_plan, limit(rate=0.1, burst=2))
     reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=timezone.now)
