@@ -20,10 +20,9 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import pytest
 from django.conf import LazySettings
-from django.conf import settings as django_settings
 
 from portal.local.aws.server import LocalAWS
-from tenants import gateway, key_values, services
+from tenants import gateway, services
 from tenants.errors import NotInThisState
 from tenants.live import LiveCounts
 from tenants.models import (
@@ -43,7 +42,8 @@ from tenants.models import (
 )
 from tenants.periods import Period, period_of
 from tenants.services import mirrors, reconcile, usage
-from tests.tenants.test_reconcile import Call
+from tests.conftest import Call
+from tests.tenants.gateway_keys import value_of_any
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -296,11 +296,6 @@ class World:
 
 def entitlement_of(period: Period) -> Entitlement:
     return Entitlement.objects.get(period_start=period.start, period_end=period.end)
-
-
-def value_of_any(version: ApiKeyVersion) -> str:
-    """Return the value of a version in any state, as whoever has kept it would know it."""
-    return key_values.derive(version.uuid, secret=django_settings.API_KEY_SECRET)
 
 
 @pytest.fixture

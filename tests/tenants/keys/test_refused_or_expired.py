@@ -8,8 +8,9 @@ from django.utils import timezone
 from tenants import gateway, services
 from tenants.errors import NotInThisState, Refused
 from tenants.models import ApiKey, AuditEntry, KeySlot, Tenant, VersionStatus
+from tests.conftest import Call
+from tests.tenants.gateway_keys import only_version, value_of
 from tests.tenants.keys.conftest import refuse, rotate, run, standing
-from tests.tenants.test_reconcile import Call, only_version, value_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -22,9 +22,9 @@ from tenants.models import (
 )
 from tenants.services import key_ends, reconcile
 from tests.billing.races import at_once
+from tests.conftest import Call
+from tests.tenants.gateway_keys import only_version, passes, sync, value_of, value_of_any
 from tests.tenants.keys.conftest import DAY, refuse, rotate, run, standing
-from tests.tenants.test_reconcile import Call, only_version, passes, sync, value_of
-from tests.tenants.test_simulation import value_of_any
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from django.conf import LazySettings
 from django.utils import timezone
@@ -26,79 +25,15 @@ from tenants.models import (
     User,
     VersionStatus,
 )
-from tenants.services import reconcile, usage
-from tests.conftest import RunTasks
+from tenants.services import reconcile
+from tests.conftest import Call, RunTasks
+from tests.tenants.gateway_keys import only_version, passes, sync, value_of
+from tests.tenants.reconciling.conftest import grant, settle
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("gateway_api", "valkey"),
 ]
-
-Call = Callable[[str | None], httpx.Response]
-
-
-def settle(tenant: Tenant) -> Tenant:
-    """Run the reconciler until it has nothing more to do now.
-
-    Its clock stands meanwhile: each moment that passes, on a slow machine, may be one of traffic.
-    """
-    now = timezone.now()
-    assert reconcile.tenant_reconcile(tenant_id=tenant.pk, clock=lambda: now)
-    tenant.refresh_from_db()
-    return tenant
-
-
-def sync() -> None:
-    for mirror in GatewayPlan.objects.exclude(gateway_id="").select_related("usage_plan"):
-        usage.usage_sync(mirror=mirror, now=timezone.now())
-
-
-def value_of(version: ApiKeyVersion) -> str:
-    """Return the value again, as its owner has kept it."""
-    ApiKeyVersion.objects.filter(pk=version.pk).update(revealed_at=None)
-    value = services.api_key_value_reveal(version=version, now=timezone.now())
-    assert value is not None
-    return value
-
-
-def only_version(tenant: Tenant) -> ApiKeyVersion:
-    return ApiKeyVersion.objects.get(api_key__tenant=tenant)
-
-
-def passes(call: Call, value: str, *, at_most: int) -> int:
-    """Call until refused; return how many calls passed."""
-    for count in range(at_most):
-        response = call(value)
-        if response.status_code == 429:
-            assert response.json() == {"message": "Limit Exceeded"}
-            return count
-        assert response.status_code == 200, response.text
-    return at_most
-
-
-@pytest.fixture
-def plan() -> UsagePlan:
-    """10 requests in a month; a burst so large that no test feels the throttle."""
-    plan = UsagePlan(
-        code="small", name="Small", rate_limit=20, burst_limit=5_000, quota_limit=10,
-        is_prorated=False, advance=3,
-    )  # fmt: skip
-    return services.usage_plan_save(usage_plan=plan, now=timezone.now())
-
-
-@pytest.fixture
-def tenant(plan: UsagePlan, alice_user: User) -> Tenant:
-    return services.tenant_create(
-        name="Alice Corp", owner=alice_user, usage_plan=plan, now=timezone.now()
-    )
-
-
-def grant(tenant: Tenant, requests: int, source: str) -> QuotaGrant:
-    period = selectors.current_period(tenant=tenant, now=timezone.now())
-    return services.quota_grant(
-        tenant=tenant, requests=requests, kind=GrantKind.EXTENSION, source=source,
-        period_start=period.start, now=timezone.now(),
-    )  # fmt: skip
 
 
 class TestFirstKey:

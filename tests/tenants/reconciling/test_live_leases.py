@@ -13,18 +13,12 @@ from tenants.live import LiveCounts
 from tenants.models import ApiKeyVersion, GatewayStage, Lease, LiveDay, MethodLimit, Tenant
 from tenants.services import reconcile, refusals
 from tenants.services.lease_terms import position_of
-from tests.tenants.test_reconcile import (
-    Call,
-    only_version,
-    passes,
-    plan,
-    settle,
-    tenant,
-    value_of,
-)
+from tests.conftest import Call
+from tests.tenants.gateway_keys import only_version, passes, value_of
+from tests.tenants.reconciling.conftest import settle
 from tests.tenants.test_simulation import late
 
-__all__ = ["late", "plan", "tenant"]  # fixtures
+__all__ = ["late"]  # a fixture
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -15,19 +15,12 @@ from portal.local.aws.server import LocalAWS
 from tenants import gateway, selectors, services
 from tenants.models import ApiKey, ApiKeyVersion, Lease, Tenant, UsagePlan, VersionStatus
 from tenants.services import claims, reconcile
-from tests.tenants.test_reconcile import (
-    Call,
-    grant,
-    only_version,
-    passes,
-    plan,
-    settle,
-    tenant,
-    value_of,
-)
+from tests.conftest import Call
+from tests.tenants.gateway_keys import only_version, passes, value_of
+from tests.tenants.reconciling.conftest import grant, settle
 from tests.tenants.test_simulation import MIDNIGHT, World, late
 
-__all__ = ["late", "plan", "tenant"]  # fixtures
+__all__ = ["late"]  # a fixture
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
