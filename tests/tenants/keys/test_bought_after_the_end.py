@@ -21,7 +21,6 @@ from tenants.services import reconcile
 from tests.conftest import Call
 from tests.tenants.gateway_keys import only_version, passes, value_of
 from tests.tenants.keys.conftest import rotate, run
-from tests.tenants.test_simulation import late  # noqa: F401  (a fixture)
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

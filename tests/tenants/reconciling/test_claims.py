@@ -18,9 +18,7 @@ from tenants.services import claims, reconcile
 from tests.conftest import Call
 from tests.tenants.gateway_keys import only_version, passes, value_of
 from tests.tenants.reconciling.conftest import grant, settle
-from tests.tenants.test_simulation import MIDNIGHT, World, late
-
-__all__ = ["late"]  # a fixture
+from tests.tenants.world import MIDNIGHT, World
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

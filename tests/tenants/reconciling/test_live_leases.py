@@ -16,9 +16,6 @@ from tenants.services.lease_terms import position_of
 from tests.conftest import Call
 from tests.tenants.gateway_keys import only_version, passes, value_of
 from tests.tenants.reconciling.conftest import settle
-from tests.tenants.test_simulation import late
-
-__all__ = ["late"]  # a fixture
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
