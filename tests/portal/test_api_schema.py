@@ -21,7 +21,7 @@ from conversions import backend
 from portal.wsgi import application
 from tenants.scopes import Scope
 from tests.cast import Cast
-from tests.tenants.test_tokens import token_of
+from tests.tenants.tokens import token_of
 
 EXAMPLES = 5  # of each operation
 

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from tenants.models import ApiKey, ApiKeyVersion, VersionStatus
 from tests.billing.books import issued
 from tests.cast import Cast
-from tests.tenants.test_tokens import bearer, token_of
+from tests.tenants.tokens import bearer, token_of
 
 pytestmark = pytest.mark.django_db
 INVOICES = "/api/v1/invoices/"

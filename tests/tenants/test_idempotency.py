@@ -18,7 +18,7 @@ from tenants.scopes import Scope
 from tenants.services.idempotency import KEPT
 from tenants.tasks import idempotent_calls_prune
 from tests.cast import Cast
-from tests.tenants.test_tokens import bearer, token_of
+from tests.tenants.tokens import bearer, token_of
 
 pytestmark = pytest.mark.django_db
 

@@ -17,26 +17,10 @@ from tenants.models import ApiKey, ApiToken, AuditEntry, Member, Role, User
 from tenants.scopes import Scope, scopes_of
 from tenants.services import api_token_create, api_token_revoke
 from tests.cast import PASSWORD, Cast
+from tests.tenants.tokens import bearer, token_of
 
 pytestmark = pytest.mark.django_db
 ALL = frozenset(Scope)
-
-
-def token_of(
-    cast: Cast, *scopes: Scope, user: Any = None, days: int | None = 90
-) -> tuple[ApiToken, str]:
-    """Return a token of Alice's tenant, and its value: a machine's where `user` is None."""
-    maker = Member.objects.get(user=user or cast.alice)
-    return api_token_create(
-        tenant=cast.alice_corp, user=user, name="nightly", scopes=scopes or scopes_of(maker),
-        days=days, actor=maker.user, now=timezone.now(),
-    )  # fmt: skip
-
-
-def bearer(value: str) -> APIClient:
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {value}")
-    return client
 
 
 class TestValues:
