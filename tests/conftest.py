@@ -47,6 +47,10 @@ from tests.services import (
     pointed_at_payments,
 )
 
+# A helper's assertions say what they compared, as those of a test do.
+for package in ("billing", "browser", "conversions", "local", "portal", "tenants"):
+    pytest.register_assert_rewrite(f"tests.{package}")
+
 QUEUES = (*GATEWAY_QUEUES, "default", "webhooks")
 
 # How long an example takes, or is drawn, says something about the machine and nothing about us.
