@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tenants import selectors, services
 from tenants.admin_alerts import AlertAdmin, AlertSettingsAdmin  # noqa: F401  (they register)
+from tenants.admin_drift import GatewayDriftAdmin  # noqa: F401  (it registers)
 from tenants.admin_leaving import keep, leave
 from tenants.admin_live import LiveDayAdmin, LiveMeterAdmin  # noqa: F401  (they register)
 from tenants.admin_mails import MailAdmin  # noqa: F401  (it registers)

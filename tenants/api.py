@@ -31,6 +31,7 @@ class KeySerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="uuid")
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=VersionStatus.values)
+    error = serializers.CharField(help_text="Why it failed; else empty.")
     last_four = serializers.CharField()
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField(allow_null=True)
@@ -72,6 +73,7 @@ def _key(
         "uuid": key.uuid,
         "name": key.name,
         "status": version.status,
+        "error": version.error,
         "last_four": version.last_four,
         "created_at": version.created_at,
         "created_by": maker.email if maker else None,

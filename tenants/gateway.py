@@ -27,6 +27,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+ACCOUNT_RATE, ACCOUNT_BURST = 10_000, 5_000
 PAGE = 500  # the most that GetUsage and GetApiKeys give at once
 
 
@@ -87,6 +89,19 @@ class PlanState:
     quota_period: str
     stages: Mapping[str, MethodLimits]
 
+    @property
+    def fastest(self) -> tuple[float, int]:
+        """The rate and the burst of a key that calls everything; 10,000 and 5,000, the account's,
+        where it has none.
+        """
+        methods = [limit for limits in self.stages.values() for limit in limits.values()]
+        rate = ACCOUNT_RATE if self.rate_limit is None else self.rate_limit
+        burst = ACCOUNT_BURST if self.burst_limit is None else self.burst_limit
+        return (
+            rate + sum(limit.rate_limit for limit in methods),
+            burst + sum(limit.burst_limit for limit in methods),
+        )
+
 
 @dataclass(frozen=True)
 class DayUsage:
@@ -142,6 +157,16 @@ def _call(operation: str, *, attempts: int = 3, **parameters: Any) -> dict[str, 
         raise GatewayUnavailable(f"{operation}: {error}") from error
 
 
+def _items(operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+    """Yield what all pages of a listing hold."""
+    while True:
+        answer = _call(operation, limit=PAGE, **parameters)
+        yield from answer.get("items", [])
+        if not answer.get("position"):
+            return
+        parameters["position"] = answer["position"]
+
+
 # --- Usage plans ---
 
 
@@ -163,17 +188,25 @@ def _plan_state(answer: dict[str, Any]) -> PlanState:
     )
 
 
+def usage_plans() -> Iterator[PlanState]:
+    """Yield all usage plans of the account and region, also those that are not ours."""
+    return map(_plan_state, _items("get_usage_plans"))
+
+
 def usage_plan_find(*, name: str) -> PlanState | None:
     """Return the usage plan of this name. Ours are unique, they carry a UUID."""
-    parameters: dict[str, Any] = {"limit": PAGE}
-    while True:
-        answer = _call("get_usage_plans", **parameters)
-        for item in answer.get("items", []):
-            if item.get("name") == name:
-                return _plan_state(item)
-        if not answer.get("position"):
-            return None
-        parameters["position"] = answer["position"]
+    named = (item for item in _items("get_usage_plans") if item.get("name") == name)
+    return next(map(_plan_state, named), None)
+
+
+def usage_plan_keys(*, plan_id: str) -> Iterator[str]:
+    """Yield the ids of the keys in a plan. Raise GatewayNotFound where the plan is not there."""
+    return (str(item["id"]) for item in _items("get_usage_plan_keys", usagePlanId=plan_id))
+
+
+def usage_plans_of(*, key_id: str) -> list[str]:
+    """Return the ids of the plans that a key is in."""
+    return [str(item["id"]) for item in _items("get_usage_plans", keyId=key_id)]
 
 
 def usage_plan_create(
@@ -304,17 +337,28 @@ def api_key_create(*, name: str, value: str) -> str:
     return str(answer["id"])
 
 
+def _key_state(answer: dict[str, Any]) -> KeyState:
+    return KeyState(
+        id=answer["id"], name=answer.get("name", ""), is_enabled=bool(answer.get("enabled"))
+    )
+
+
+def api_keys(*, name: str) -> Iterator[KeyState]:
+    """Yield the keys whose names begin so."""
+    return map(_key_state, _items("get_api_keys", nameQuery=name, includeValues=False))
+
+
 def api_key_find(*, name: str) -> KeyState | None:
     """Return the key of exactly this name (AWS's nameQuery matches prefixes)."""
-    parameters: dict[str, Any] = {"nameQuery": name, "limit": PAGE, "includeValues": False}
-    while True:
-        answer = _call("get_api_keys", **parameters)
-        for item in answer.get("items", []):
-            if item.get("name") == name:
-                return KeyState(id=item["id"], name=name, is_enabled=bool(item.get("enabled")))
-        if not answer.get("position"):
-            return None
-        parameters["position"] = answer["position"]
+    return next((key for key in api_keys(name=name) if key.name == name), None)
+
+
+def api_key_read(*, key_id: str) -> KeyState | None:
+    """Return a key as it is now; None where it is not there."""
+    try:
+        return _key_state(_call("get_api_key", apiKey=key_id, includeValue=False))
+    except GatewayNotFound:
+        return None
 
 
 def api_key_set_enabled(*, key_id: str, is_enabled: bool) -> None:
@@ -341,7 +385,7 @@ def api_key_attach(*, plan_id: str, key_id: str) -> None:
     try:
         _call("create_usage_plan_key", **plan_key)
     except GatewayRefused:
-        joined = [each["id"] for each in _call("get_usage_plans", keyId=key_id)["items"]]
+        joined = usage_plans_of(key_id=key_id)
         if plan_id in joined:
             return
         if not joined:

@@ -39,7 +39,8 @@ class Position:
     first enabled under this lease (None: never, so nothing can have been used), `closed_at` when it
     was disabled for good. `live_used` is what the live meter has counted of the calls up to
     `live_at` (None: it is off), if it lost none. `rejoined_used` is the most that was used when the
-    key came back to a plan, disabled (None: it has been enabled since, or never left).
+    key came back to a plan, disabled, at `rejoined_at` (None: it has been enabled since, or never
+    left).
     """
 
     limit: int
@@ -59,6 +60,7 @@ class Position:
     live_used: int = 0
     live_at: datetime | None = None
     rejoined_used: int | None = None
+    rejoined_at: datetime | None = None
     throttle: Throttle = Throttle()
     earlier_throttle: Throttle = Throttle()
     earlier_until: datetime | None = None
@@ -106,7 +108,8 @@ def used_at_most(position: Position, rules: Rules, now: datetime) -> int:
     if position.opened_at is None:
         return 0
     if position.rejoined_used is not None:
-        return max(position.seen_used, position.rejoined_used)
+        is_final = _is_read_after(position, position.rejoined_at, rules)
+        return position.seen_used if is_final else max(position.seen_used, position.rejoined_used)
     if is_dry(position) or _is_final(position, rules):
         return position.seen_used
     used_until = min(now, position.closed_at) if position.closed_at else now
@@ -153,20 +156,20 @@ def _is_told_since_write(position: Position, rules: Rules) -> bool:
     """Say whether the figure has all calls before the last write: after it the key had only what
     that write set, which may be nothing.
     """
-    return (
-        position.pending_limit is None
-        and position.written_at is not None
-        and position.seen_at is not None
-        and position.seen_at >= position.written_at + rules.lag
-    )
+    return position.pending_limit is None and _is_read_after(position, position.written_at, rules)
 
 
 def _is_final(position: Position, rules: Rules) -> bool:
     """Say whether the key was closed, and read again when no call could still be missing."""
+    return _is_read_after(position, position.closed_at, rules)
+
+
+def _is_read_after(position: Position, moment: datetime | None, rules: Rules) -> bool:
+    """Say whether the figure has all calls from before a moment."""
     return (
-        position.closed_at is not None
+        moment is not None
         and position.seen_at is not None
-        and position.seen_at >= position.closed_at + rules.lag
+        and position.seen_at >= moment + rules.lag
     )
 
 

@@ -12,6 +12,7 @@ from tenants.models import GatewayPlan, Mail, UsagePlan
 from tenants.services import (
     alert_levels,
     closing,
+    drift,
     idempotency,
     key_ends,
     leaving_end,
@@ -73,6 +74,18 @@ def usage_plan_mirror(usage_plan_id: int) -> None:
 def mirrors_sweep() -> None:
     """Apply the mirrors that the gateway has not confirmed."""
     mirrors.mirrors_sweep(clock=timezone.now)
+
+
+@shared_task
+def gateway_compare() -> None:
+    """Look for what was changed at the gateway by somebody else."""
+    drift.gateway_compare(clock=timezone.now)
+
+
+@shared_task
+def keys_compare(tenant_id: int) -> None:
+    """Look at the keys of a tenant, one of which the gateway does not find."""
+    drift.keys_compare(tenant_id=tenant_id, clock=timezone.now)
 
 
 @shared_task

@@ -4,6 +4,7 @@ people.py      users, tenants, members, holds
 plans.py       usage plans, their mirrors in the gateway, which tenant held which plan when
 stages.py      the API's stages in the gateway
 keys.py        API keys and their versions
+drift.py       where the gateway was found to be other than our rows
 tokens.py      tokens for the management API
 idempotency.py calls of the management API that are made once
 usage.py       usage by version, meter and UTC day
@@ -20,6 +21,7 @@ audit.py       who did what, when, from where
 
 from tenants.models.alerts import Alert, AlertLevel, AlertSettings
 from tenants.models.audit import ActorKind, AuditEntry
+from tenants.models.drift import DriftKind, GatewayDrift
 from tenants.models.idempotency import IdempotentCall
 from tenants.models.invitations import Invitation, InvitationState
 from tenants.models.keys import ApiKey, ApiKeyVersion, KeySlot, VersionStatus
@@ -54,7 +56,9 @@ __all__ = [
     "AuditEntry",
     "DeliveryState",
     "DisabledReason",
+    "DriftKind",
     "Entitlement",
+    "GatewayDrift",
     "GatewayPlan",
     "GatewayStage",
     "GrantKind",

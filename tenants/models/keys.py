@@ -67,7 +67,8 @@ class ApiKeyVersion(models.Model):
     """One key in the gateway.
 
     `slot` is where it should sit, `gateway_plan` where the gateway has confirmed that it sits,
-    `is_enabled` what the gateway last confirmed (None: unknown, a call was under way).
+    `is_enabled` what the gateway last confirmed (None: unknown, a call was under way). `made_at` is
+    since when it has been there: one that was deleted there is made again, and counts from nothing.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -90,6 +91,7 @@ class ApiKeyVersion(models.Model):
     value_digest = models.CharField(max_length=64, unique=True, editable=False)
     last_four = models.CharField(_("last four"), max_length=4)
     created_at = models.DateTimeField(_("created at"))
+    made_at = models.DateTimeField(_("made at"), null=True, blank=True)
     activated_at = models.DateTimeField(_("active since"), null=True, blank=True)
     retires_at = models.DateTimeField(_("retires at"), null=True, blank=True)
     revealed_at = models.DateTimeField(_("revealed at"), null=True, blank=True)
@@ -97,6 +99,8 @@ class ApiKeyVersion(models.Model):
     detached_at = models.DateTimeField(_("detached at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
+
+    GATEWAY_PREFIX = "sekisho "
 
     class Meta:
         verbose_name = _("key version")
@@ -116,7 +120,7 @@ class ApiKeyVersion(models.Model):
     @property
     def gateway_name(self) -> str:
         """The key's name in the gateway. It carries the UUID, so that a repeat finds it."""
-        return f"sekisho {self.uuid}"
+        return f"{self.GATEWAY_PREFIX}{self.uuid}"
 
     @property
     def is_living(self) -> bool:

@@ -153,7 +153,8 @@ class GatewayPlan(models.Model):
     The primary holds one version per tenant and has the full quota. The secondary holds every
     other version and has a quota of 1, so that a period's reset never hands out N times the quota.
     The gateway's name for it carries `uuid`: a repeat after a crash finds what it had made.
-    `applied_*` is what the gateway last confirmed; None before the first time. `fastest_*` is what
+    `applied_*` is what the gateway last confirmed; None before the first time. `made_at` is since
+    when it has been there, as of a key. `fastest_*` is what
     a key may have sent at most until `fastest_until`, when the gateway confirmed that it was less
     (None: it may do so now).
     """
@@ -162,6 +163,7 @@ class GatewayPlan(models.Model):
     slot = models.CharField(_("slot"), max_length=9, choices=KeySlot)
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     gateway_id = models.CharField(_("gateway id"), max_length=64, blank=True)
+    made_at = models.DateTimeField(_("made at"), null=True)
     applied_rate_limit = models.FloatField(_("applied rate limit"), null=True)
     applied_burst_limit = models.PositiveIntegerField(_("applied burst limit"), null=True)
     applied_quota_limit = models.PositiveBigIntegerField(_("applied quota"), null=True)

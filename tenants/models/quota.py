@@ -124,8 +124,8 @@ class Lease(models.Model):
     reading of GetUsage, `seen_since` when this very figure was first read; `live_used` is what the
     live meter had counted of the calls up to `live_at`. Nothing is used before
     `opened_at`, when the key was first enabled under this lease, nor after `closed_at`.
-    `rejoined_used` is the most that was used when the version came back to a plan that it had left,
-    until it is enabled there again.
+    `rejoined_used` is the most that was used when the version came back, at `rejoined_at`, to a
+    plan that it had left, until it is enabled there again.
     """
 
     entitlement = models.ForeignKey(Entitlement, on_delete=models.CASCADE, related_name="leases")
@@ -156,6 +156,7 @@ class Lease(models.Model):
     opened_at = models.DateTimeField(_("opened at"), null=True)
     closed_at = models.DateTimeField(_("closed at"), null=True)
     rejoined_used = models.PositiveBigIntegerField(_("used when it came back"), null=True)
+    rejoined_at = models.DateTimeField(null=True)
     is_owed = models.BooleanField(_("owed"), default=False)
 
     class Meta:

@@ -27,6 +27,8 @@ class UsageDay(models.Model):
 
     Requests belong to a key version and to the gateway plan under which they were counted (a
     version that moves has a row of each), and are what GetUsage said last, with what `remaining`.
+    `carried` of them were counted by a key, or a plan, that was deleted at the gateway and made
+    again since, which GetUsage does not tell any more.
     Other meters count for the tenant as a whole: no version, nothing that remains.
     """
 
@@ -55,6 +57,7 @@ class UsageDay(models.Model):
     meter = models.CharField(_("meter"), max_length=20, choices=Meter)
     day = models.DateField(_("day (UTC)"))
     used = models.PositiveBigIntegerField(_("used"))
+    carried = models.PositiveBigIntegerField(default=0, editable=False)
     remaining = models.BigIntegerField(_("remaining"), null=True)
     read_at = models.DateTimeField(_("read at"))
 

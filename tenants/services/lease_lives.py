@@ -3,7 +3,7 @@
 No call is made here. What is written to the gateway, and when, is in lease_writes.py.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import transaction
 
@@ -113,6 +113,7 @@ def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan, now: dateti
     if lease is None or lease.closed_at is None:
         return
     lease.rejoined_used = leases.used_at_most(position_of(lease), rules(), now)
+    lease.rejoined_at = now
     lease.limit_requests = lease.rejoined_used + max(
         mirror.quota_limit, lease.written_remaining, lease.pending_remaining or 0
     )
@@ -127,6 +128,23 @@ def lease_reattached(*, version: ApiKeyVersion, mirror: GatewayPlan, now: dateti
 def lease_close(*, version: ApiKeyVersion, now: datetime) -> None:
     """Note that a version, surely disabled, will not be used again under the leases it has."""
     Lease.objects.filter(version=version, closed_at=None).update(closed_at=now)
+
+
+@transaction.atomic
+def lease_reopened(*, version: ApiKeyVersion, now: datetime) -> None:
+    """Note that a key was enabled by somebody else, nobody knows since when, until now: in this
+    period it may have used all that its counter had.
+    """
+    today = now.astimezone(UTC).date()
+    leases = Lease.objects.select_for_update().filter(
+        version=version, entitlement__period_start__lte=today, entitlement__period_end__gt=today
+    )
+    for lease in leases.select_related("entitlement"):
+        period = Period(lease.entitlement.period_start, lease.entitlement.period_end)
+        lease.opened_at = lease.opened_at or max(period.opens_at, version.created_at)
+        lease.rejoined_used = lease.rejoined_at = None
+        lease.closed_at = now if lease.closed_at else None
+        lease.save(update_fields=["opened_at", "rejoined_used", "rejoined_at", "closed_at"])
 
 
 def lease_is_closed(*, version: ApiKeyVersion, mirror: GatewayPlan) -> bool:
@@ -158,6 +176,7 @@ def lease_opens(*, version: ApiKeyVersion, now: datetime) -> bool:
     total = sum(position_of(each).ceiling for each in shared)
     if total > entitlement.shared_requests + entitlement.advance_requests:
         return False
-    lease.opened_at, lease.rejoined_used = lease.opened_at or now, None
-    lease.save(update_fields=["opened_at", "rejoined_used"])
+    lease.opened_at = lease.opened_at or now
+    lease.rejoined_used = lease.rejoined_at = None
+    lease.save(update_fields=["opened_at", "rejoined_used", "rejoined_at"])
     return True

@@ -48,6 +48,7 @@ def position_of(lease: Lease) -> leases.Position:
         live_used=lease.live_used,
         live_at=lease.live_at,
         rejoined_used=lease.rejoined_used,
+        rejoined_at=lease.rejoined_at,
         throttle=now_on if mirror.fastest_until else before.or_more(now_on),
         earlier_throttle=before,
         earlier_until=mirror.fastest_until,

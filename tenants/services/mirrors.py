@@ -1,12 +1,13 @@
 """Keep a usage plan's two mirrors in the gateway what the row says. Workers and commands only."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models.functions import Greatest
 
 from tenants import gateway
 from tenants.models import GatewayPlan, UsagePlan
@@ -33,9 +34,7 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
         "quota_limit": mirror.quota_limit,
         "quota_period": plan.quota_period,
         "stages": stages,
-        "methods": {
-            target: gateway.Throttle(rate, int(burst)) for target, (rate, burst) in methods.items()
-        },
+        "methods": _throttles(methods),
     }
     try:
         if not stages:
@@ -51,7 +50,8 @@ def mirror_apply(*, mirror: GatewayPlan, now: datetime) -> GatewayPlan:
     with transaction.atomic():
         rows = GatewayPlan.objects.select_for_update(of=("self",)).select_related("usage_plan")
         locked = rows.get(pk=mirror.pk)
-        locked.gateway_id = applied.id
+        if locked.gateway_id != applied.id:
+            locked.gateway_id, locked.made_at = applied.id, now
         locked.applied_rate_limit = applied.rate_limit
         locked.applied_burst_limit = applied.burst_limit
         locked.applied_quota_limit = applied.quota_limit
@@ -86,6 +86,41 @@ def is_applied(mirror: GatewayPlan) -> bool:
         mirror.methods,
         " ".join(stages_open()),
     )
+
+
+def is_as_noted(mirror: GatewayPlan, plan: gateway.PlanState) -> bool:
+    """Say whether the gateway has what it last confirmed."""
+    stages = mirror.applied_stages.split()
+    return plan == gateway.PlanState(
+        id=mirror.gateway_id,
+        rate_limit=mirror.applied_rate_limit,
+        burst_limit=mirror.applied_burst_limit,
+        quota_limit=mirror.applied_quota_limit,
+        quota_period=mirror.applied_quota_period,
+        stages=dict.fromkeys(stages, _throttles(mirror.applied_methods)),
+    )
+
+
+def mirror_doubt(*, mirror: GatewayPlan, plan: gateway.PlanState) -> None:
+    """Note that somebody made a plan another one: the sweep makes it what the row says.
+
+    Until then keys may send as much as it lets them.
+    """
+    rate, burst = plan.fastest
+    GatewayPlan.objects.filter(pk=mirror.pk).update(
+        applied_rate_limit=plan.rate_limit,
+        applied_burst_limit=plan.burst_limit,
+        applied_quota_limit=plan.quota_limit,
+        applied_quota_period=plan.quota_period,
+        applied_stages="",
+        fastest_rate=Greatest("fastest_rate", rate),
+        fastest_burst=Greatest("fastest_burst", burst),
+        fastest_until=None,
+    )
+
+
+def _throttles(methods: Mapping[str, Sequence[float]]) -> dict[str, gateway.Throttle]:
+    return {target: gateway.Throttle(rate, int(burst)) for target, (rate, burst) in methods.items()}
 
 
 def is_usable(mirror: GatewayPlan) -> bool:

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from tenants import gateway, key_values
+from tenants import gateway, key_values, queue
 from tenants.models import (
     ApiKeyVersion,
     Entitlement,
@@ -33,6 +33,7 @@ from tenants.models import (
 from tenants.periods import period_of
 from tenants.services import key_ends, lease_lives, lease_writes
 from tenants.services.claims import ClaimLost, claim_release, claim_renew, claim_take
+from tenants.services.key_switch import Renew, key_switch
 from tenants.services.mirrors import is_usable, mirror_apply
 from tenants.services.outbox import outbox_publish
 from tenants.services.reconciling import ROUTINE, reconcile_request
@@ -40,7 +41,6 @@ from tenants.services.reconciling import ROUTINE, reconcile_request
 log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
-Renew = Callable[[], None]  # the claim, before each outside call and before its answer is noted
 DETACH_AFTER = timedelta(days=3)  # a burst just before revocation is still read, and billed
 DELETE_AFTER = timedelta(days=90)
 MOST_RUNS = 5  # in a row, for a tenant who keeps asking; the sweep does the rest
@@ -70,6 +70,8 @@ def tenant_reconcile(*, tenant_id: int, clock: Clock) -> bool:
             delay = BACKOFF[min(tenant.reconcile_attempts, len(BACKOFF) - 1)]
             next_at = clock() + timedelta(seconds=delay)
             log.warning("reconcile.failed", tenant=tenant_id, error=error, again_in=delay)
+            if isinstance(failure, gateway.GatewayNotFound):  # somebody deleted it there?
+                queue.send("tenants.tasks.keys_compare", tenant_id, queue=ROUTINE)
         if claim_release(tenant=tenant, next_at=next_at, error=error):
             break
     return True
@@ -102,20 +104,20 @@ def _run(tenant: Tenant, clock: Clock) -> datetime | None:
     # What must stop, stops first, whatever else may fail.
     for version in versions:
         if not (may_pass and version.is_living) and version.is_enabled is not False:
-            _set_enabled(version, renew, is_enabled=False)
+            key_switch(version, renew, is_enabled=False)
         if not version.is_living:
             lease_lives.lease_close(version=version, now=clock())
     living = [version for version in versions if version.is_living]
     mirrors = _mirrors_ready(tenant, clock, renew) if living else {}
     for version in living:
         _promote(version, versions)
-        if _create(version, renew):
+        if _create(version, clock, renew):
             _place(version, mirrors[version.slot], clock, renew)
     living = [version for version in living if version.is_living]
     looks = lease_writes.leases_apply(tenant=tenant, clock=clock, renew=renew)
     for version in living:
         if may_pass and version.is_enabled is not True and _may_open(version, clock()):
-            _set_enabled(version, renew, is_enabled=True)
+            key_switch(version, renew, is_enabled=True)
         if version.status == VersionStatus.PENDING and version.is_enabled:
             _activate(version, tenant, clock())
     for version in versions:
@@ -154,7 +156,7 @@ def _promote(version: ApiKeyVersion, versions: list[ApiKeyVersion]) -> None:
         version.save(update_fields=["slot"])
 
 
-def _create(version: ApiKeyVersion, renew: Renew) -> bool:
+def _create(version: ApiKeyVersion, clock: Clock, renew: Renew) -> bool:
     """Create the key, disabled, unless it is there; return whether it is."""
     if version.gateway_id:
         return True
@@ -170,8 +172,8 @@ def _create(version: ApiKeyVersion, renew: Renew) -> bool:
         log.error("key.refused", version=version.pk, error=str(refusal))
         return False
     renew()
-    version.gateway_id = gateway_id
-    version.save(update_fields=["gateway_id"])
+    version.gateway_id, version.made_at = gateway_id, clock()
+    version.save(update_fields=["gateway_id", "made_at"])
     return True
 
 
@@ -186,7 +188,7 @@ def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock, renew: Ren
         return
     if version.gateway_plan is not None:
         if version.is_enabled is not False:
-            _set_enabled(version, renew, is_enabled=False)
+            key_switch(version, renew, is_enabled=False)
         renew()
         lease_lives.lease_close(version=version, now=clock())
         # What was used under the old plan is read while the key is surely still in it.
@@ -202,28 +204,6 @@ def _place(version: ApiKeyVersion, mirror: GatewayPlan, clock: Clock, renew: Ren
     lease_lives.lease_reattached(version=version, mirror=mirror, now=clock())
     version.gateway_plan = mirror
     version.save(update_fields=["gateway_plan"])
-
-
-def _set_enabled(version: ApiKeyVersion, renew: Renew, *, is_enabled: bool) -> None:
-    """Enable or disable; until the answer is here the row says that nobody knows, and after that,
-    too, where another worker may have done the opposite meanwhile.
-    """
-    if not version.gateway_id:
-        return
-    version.is_enabled = None
-    version.save(update_fields=["is_enabled"])
-    renew()
-    try:
-        gateway.api_key_set_enabled(key_id=version.gateway_id, is_enabled=is_enabled)
-    except gateway.GatewayNotFound:
-        if is_enabled:
-            raise
-        # Somebody deleted it in the gateway: no stop, and nothing after it, waits for that.
-    try:
-        renew()
-        version.is_enabled = is_enabled
-    finally:
-        version.save(update_fields=["is_enabled"])
 
 
 def _may_open(version: ApiKeyVersion, now: datetime) -> bool:

@@ -78,11 +78,12 @@ def usage_store(*, mirror: GatewayPlan, usages: list[gateway.KeyUsage], now: dat
         if usage.days:
             latest[version.pk] = usage.days[-1].remaining
     with transaction.atomic():
+        _carry(mirror, rows)
         UsageDay.objects.bulk_create(
             rows,
             update_conflicts=True,
             unique_fields=["version", "gateway_plan", "meter", "day"],
-            update_fields=["used", "remaining", "read_at"],
+            update_fields=["used", "carried", "remaining", "read_at"],
             batch_size=1000,
         )
         moved = _leases_see(mirror=mirror, remaining=latest, now=now)
@@ -91,6 +92,37 @@ def usage_store(*, mirror: GatewayPlan, usages: list[gateway.KeyUsage], now: dat
             queue.on_commit("tenants.tasks.quota_alerts", ids, queue="default")
             queue.on_commit("tenants.tasks.usage_unusual", ids, queue="default")
     return len(latest)
+
+
+def _carry(mirror: GatewayPlan, rows: Iterable[UsageDay]) -> None:
+    """Add to days what a key or a plan that was deleted at the gateway had counted in them: the one
+    that was made again counts from nothing.
+    """
+    early: dict[tuple[int | None, date], tuple[UsageDay, datetime]] = {}
+    for row in rows:
+        made_at = _made_at(mirror, row.version)
+        if made_at is not None and row.day <= made_at.astimezone(UTC).date():
+            early[row.version_id, row.day] = row, made_at
+    if not early:
+        return
+    days = [day for _version, day in early]
+    known = UsageDay.objects.filter(
+        gateway_plan=mirror,
+        meter=Meter.REQUESTS,
+        version__in={version for version, _day in early},
+        day__range=(min(days), max(days)),
+    )
+    for before in known:
+        if found := early.get((before.version_id, before.day)):
+            row, made_at = found
+            row.carried = before.used if before.read_at < made_at else before.carried
+            row.used += row.carried
+
+
+def _made_at(mirror: GatewayPlan, version: ApiKeyVersion | None) -> datetime | None:
+    """Return since when there is what counts a version's calls under a plan."""
+    made = [mirror.made_at, version.made_at if version else None]
+    return max((at for at in made if at is not None), default=None)
 
 
 def _versions_by_map_key(usages: Iterable[gateway.KeyUsage]) -> dict[str, ApiKeyVersion]:

@@ -85,6 +85,10 @@ class TestUsedAtMost:
         back = replace(OPEN, limit=160, rejoined_used=60, seen_used=19, seen_at=NOW)
         assert leases.used_at_most(back, LATE, NOW) == 60
         assert leases.next_write(back, 80, LATE, NOW) == Write(limit=80, remaining=20)
+        # It stands still meanwhile: what is read late enough is all that was used.
+        back = replace(back, rejoined_at=at(minutes=-45), seen_at=at(seconds=-1))
+        assert leases.used_at_most(back, LATE, NOW) == 60
+        assert leases.used_at_most(replace(back, seen_at=NOW), LATE, NOW) == 19
 
     def test_one_that_came_back_is_set_where_its_lease_is_right_and_its_counter_may_be_fresh(
         self,
