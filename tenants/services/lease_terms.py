@@ -19,10 +19,11 @@ def rules() -> leases.Rules:
 
 
 def leases_held(entitlement: Entitlement) -> list[Lease]:
-    """Return a tenant's leases, primary versions first, locked."""
+    """Return a tenant's leases, primary versions first, locked: by their ids, as a reading does."""
     held = Lease.objects.select_for_update(of=("self",)).filter(entitlement=entitlement)
-    held = held.select_related(*WITH_PLAN).order_by("version__slot", "version_id", "id")
-    return list(held.prefetch_related("gateway_plan__usage_plan__method_limits"))
+    held = held.select_related(*WITH_PLAN).order_by("pk")
+    held = held.prefetch_related("gateway_plan__usage_plan__method_limits")
+    return sorted(held, key=lambda lease: (lease.version.slot, lease.version_id))
 
 
 def position_of(lease: Lease) -> leases.Position:

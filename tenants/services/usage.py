@@ -142,12 +142,13 @@ def _leases_see(*, mirror: GatewayPlan, remaining: dict[int, int], now: datetime
     figures it moved.
     """
     today = now.astimezone(UTC).date()
-    leases = Lease.objects.select_for_update().filter(
+    leases = Lease.objects.select_for_update(of=("self",)).filter(
         version__in=remaining,
         gateway_plan=mirror,
         entitlement__period_start__lte=today,
         entitlement__period_end__gt=today,
     )
+    leases = leases.order_by("pk")
     used = _used_since_period_start(mirror=mirror, leases=leases.select_related("entitlement"))
     changed, moved = [], set()
     for lease in leases:

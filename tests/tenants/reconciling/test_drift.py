@@ -6,12 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from portal.local.aws.server import LocalAWS
-from tenants import gateway, key_values, services
+from tenants import gateway, services
 from tenants.models import (
     ApiKeyVersion,
     DriftKind,
@@ -25,20 +24,9 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.services import claims, drift, mirrors
-from tests.conftest import RunTasks
-from tests.tenants.test_reconcile import (
-    Call,
-    only_version,
-    passes,
-    plan,
-    settle,
-    sync,
-    tenant,
-    value_of,
-)
-from tests.tenants.test_simulation import late
-
-__all__ = ["late", "plan", "tenant"]  # fixtures
+from tests.conftest import Call, RunTasks
+from tests.tenants.gateway_keys import only_version, passes, sync, value_of, value_of_any
+from tests.tenants.reconciling.conftest import settle
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -261,9 +249,7 @@ class TestGone:
         settle(tenant)
         version.refresh_from_db()
         assert (version.status, version.is_enabled) == (VersionStatus.RETIRING, True)
-        assert (
-            call(key_values.derive(version.uuid, secret=settings.API_KEY_SECRET)).status_code == 200
-        )
+        assert call(value_of_any(version)).status_code == 200
 
     def test_a_revoked_one_may_be_gone(self, tenant: Tenant, version: ApiKeyVersion) -> None:
         services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
