@@ -18,6 +18,11 @@ def unique(name: str) -> str:
     return f"{name}-{next(_numbers)}"
 
 
+def patch(path: str, value: str | None = None, op: str = "replace") -> list[dict[str, str]]:
+    """The operations of a request that patches one thing."""
+    return [{"op": op, "path": path, **({} if value is None else {"value": value})}]
+
+
 @dataclass(frozen=True)
 class Api:
     """A REST API under construction, by boto3."""
@@ -161,6 +166,11 @@ class Caller:
     ) -> httpx.Response:
         headers = {**({"x-api-key": key} if key else {}), **options.pop("headers", {})}
         return self.client.request(method, self.base + path, headers=headers, **options)
+
+
+def statuses(call: Caller, key: str, times: int) -> list[int]:
+    """What `/ping` answers, time after time."""
+    return [call("/ping", key).status_code for _ in range(times)]
 
 
 def make_function(lambdas: Any, source: str, **settings: Any) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.local.aws.apis import STAGE, Api, Caller
+from tests.local.aws.apis import STAGE, Api, Caller, patch, statuses
 from tests.local.aws.program import TODAY
-from tests.local.aws.test_keys import patch
-from tests.local.aws.test_usage import pairs, statuses
+from tests.local.aws.usage import pairs
 
 
 def seen(answer: httpx.Response) -> tuple[int, str, str]:

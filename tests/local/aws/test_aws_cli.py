@@ -1,7 +1,6 @@
 """The real AWS CLI against the local API Gateway: what an operator of an API would type."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,10 @@ import httpx
 import pytest
 
 from tests.local.aws.apis import Api, make_api, unique
+from tests.local.aws.cli import cli, needs_cli
 from tests.local.aws.program import Program
-from tests.local.aws.test_process import AWS_CLI, cli
 
-pytestmark = pytest.mark.skipif(shutil.which(AWS_CLI) is None, reason="awscli is not installed")
+pytestmark = needs_cli
 
 
 @pytest.fixture

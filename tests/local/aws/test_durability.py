@@ -10,10 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.local.aws.apis import STAGE, Api, Caller, make_api
+from tests.local.aws.apis import STAGE, Api, Caller, make_api, patch
 from tests.local.aws.program import TODAY, Program, running
-from tests.local.aws.test_keys import patch
-from tests.local.aws.test_usage import pairs, set_remaining
+from tests.local.aws.usage import pairs, set_remaining
 
 PINNED = "pinned00"
 

@@ -6,12 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.aws.apis import unique
+from tests.local.aws.apis import patch, unique
 from tests.local.aws.program import NOON
-
-
-def patch(path: str, value: str | None = None, op: str = "replace") -> list[dict[str, str]]:
-    return [{"op": op, "path": path, **({} if value is None else {"value": value})}]
 
 
 def test_a_key_is_made_with_the_value_that_was_chosen(gateway: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.local.aws.apis import STAGE, Api, Caller, make_function
 from tests.local.aws.program import TODAY, Program
-from tests.local.aws.test_usage import pairs
+from tests.local.aws.usage import pairs
 
 SOURCE = """
 import json

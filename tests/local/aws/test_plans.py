@@ -5,8 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.local.aws.apis import STAGE, Api
-from tests.local.aws.test_keys import patch
+from tests.local.aws.apis import STAGE, Api, patch
 
 THROTTLE = {"rateLimit": 10.5, "burstLimit": 20}
 QUOTA = {"limit": 100, "period": "MONTH"}

@@ -1,20 +1,14 @@
 """The local AWS as a program and in a thread, and the real AWS CLI against it."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.local.aws.apis import Api, Caller
+from tests.local.aws.apis import Api, Caller, statuses
+from tests.local.aws.cli import cli, needs_cli
 from tests.local.aws.program import TODAY, Program, running
-from tests.local.aws.test_usage import statuses
-
-AWS_CLI = Path(sys.executable).with_name("aws")
 
 
 def start(state_dir: Path, port: str) -> "subprocess.CompletedProcess[str]":
@@ -72,26 +66,7 @@ def test_it_runs_in_a_thread_and_again(tmp_path: Path) -> None:
     assert run.stderr == ""
 
 
-def cli(aws: Program, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    environment = {
-        "PATH": os.environ["PATH"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": aws.url,
-        "AWS_CONFIG_FILE": os.devnull,
-    }
-    return subprocess.run(
-        [str(AWS_CLI), "apigateway", *arguments, "--output", "json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.skipif(shutil.which(AWS_CLI) is None, reason="awscli is not installed")
+@needs_cli
 class TestAwsCli:
     def test_get_usage_prints_the_pairs(self, aws: Program, api: Api, call: Caller) -> None:
         plan_id = api.plan(quota={"limit": 3, "period": "MONTH"})

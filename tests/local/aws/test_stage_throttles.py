@@ -6,10 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.local.aws.apis import STAGE, Api, Caller, make_api
+from tests.local.aws.apis import STAGE, Api, Caller, make_api, patch
 from tests.local.aws.program import TODAY, Program
-from tests.local.aws.test_keys import patch
-from tests.local.aws.test_usage import pairs
+from tests.local.aws.usage import pairs
 
 SLOW = "0.001"  # requests a second: no token flows in while a test runs
 

@@ -5,30 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.local.aws.apis import Api, Caller
+from tests.local.aws.apis import Api, Caller, patch, statuses
 from tests.local.aws.program import TODAY
-from tests.local.aws.test_keys import patch
+from tests.local.aws.usage import pairs, set_remaining
 
 MONTHLY = {"limit": 5, "period": "MONTH"}
 DAILY = {"limit": 5, "period": "DAY"}
-
-
-def pairs(gateway: Any, plan_id: str, key_id: str, start: str, end: str) -> list[list[int]]:
-    usage = gateway.get_usage(usagePlanId=plan_id, keyId=key_id, startDate=start, endDate=end)
-    assert (usage["usagePlanId"], usage["startDate"], usage["endDate"]) == (plan_id, start, end)
-    found: list[list[int]] = usage["items"][key_id]
-    return found
-
-
-def set_remaining(gateway: Any, plan_id: str, key_id: str, value: object) -> dict[str, Any]:
-    answer: dict[str, Any] = gateway.update_usage(
-        usagePlanId=plan_id, keyId=key_id, patchOperations=patch("/remaining", str(value))
-    )
-    return answer
-
-
-def statuses(call: Caller, key: str, times: int) -> list[int]:
-    return [call("/ping", key).status_code for _ in range(times)]
 
 
 def test_every_day_has_its_pair(gateway: Any, api: Api, call: Caller, control: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.local.aws.apis import STAGE, Api, Caller, make_api
 from tests.local.aws.program import TODAY
-from tests.local.aws.test_usage import pairs
+from tests.local.aws.usage import pairs
 
 WHY = '{"message": $context.error.messageString, "why": "$context.error.validationErrorString"}'
 UPLOAD = {
