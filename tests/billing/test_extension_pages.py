@@ -22,9 +22,9 @@ from billing.services.taking_back import taking_back_run
 from billing.services.top_up_all import top_ups_run
 from tenants.models import Member, QuotaGrant, Role, Tenant, User
 from tenants.services import closing
+from tests.answers import said
 from tests.billing.conftest import SignUpCall
 from tests.billing.saved_cards import save
-from tests.billing.test_pages import said
 from tests.billing.test_taking_back import bought
 from tests.billing.topped_up import use
 from tests.cast import PASSWORD

@@ -19,6 +19,7 @@ from portal.local.payments.server import LocalPayments
 from tenants.links import address, whose
 from tenants.models import Member, QuotaGrant, Role, Tenant, User
 from tenants.services import tenant_create
+from tests.answers import said
 from tests.billing.conftest import SignUpCall, buy, events_of, pay, stripe_client
 from tests.cast import PASSWORD
 from tests.conftest import RunTasks
@@ -44,10 +45,6 @@ def press_buy(browser: Client, **more: str) -> Order:
     found = resolve(answer["Location"])
     assert found.url_name == "billing-checkout"
     return Order.objects.get(uuid=found.kwargs["order_uuid"])
-
-
-def said(answer: Any) -> str:
-    return " ".join(str(message) for message in answer.context["messages"])
 
 
 class TestBuying:

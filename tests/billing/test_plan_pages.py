@@ -11,9 +11,9 @@ from django.utils import timezone
 from billing import services
 from billing.models import Customer, Order, Plan, PlanChange, PriceVersion, Subscription
 from tenants.models import Member, Role, Tenant, User
+from tests.answers import said
 from tests.billing.changed import plan_of
 from tests.billing.conftest import SignUpCall, buy
-from tests.billing.test_pages import said
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

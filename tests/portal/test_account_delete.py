@@ -1,7 +1,6 @@
 """Somebody deletes their own account: what asks, what refuses, what goes and what stays."""
 
 from datetime import timedelta
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +20,7 @@ from tenants.scopes import Scope
 from tenants.services import account_delete, api_token_create, tenant_leave
 from tenants.services.audit import audit_record
 from tenants.services.mails import mail_person, mails_prune, message
+from tests.answers import text
 from tests.billing.races import at_once
 from tests.cast import PASSWORD, Cast
 from tests.left import kinds_that_say
@@ -30,10 +30,6 @@ pytestmark = pytest.mark.django_db
 PAGE = "/settings/security/delete/"
 BOB = "bob@example.com"
 NOW = timezone.now()
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def tokens_of_bob(cast: Cast) -> None:

@@ -14,7 +14,7 @@ from conversions import reference, samples
 from tenants.models import ApiKey, Member, Role, VersionStatus
 from tenants.services import api_key_create, api_key_revoke
 from tests.cast import Cast
-from tests.portal.test_pages import as_
+from tests.sessions import signed_in
 
 pytestmark = pytest.mark.django_db
 GATEWAY = "https://gate.example:8443"
@@ -79,25 +79,25 @@ class TestPage:
         api_key_revoke(
             api_key=ApiKey.objects.get(tenant=tenant, name="old"), actor=cast.alice, now=now
         )
-        answer = as_("bob@example.com").get("/docs/")
+        answer = signed_in(cast.bob).get("/docs/")
         assert [key["name"] for key in answer.context["keys"]] == ["default", "new"]
         assert {key["state_label"] for key in answer.context["keys"]} == {
             VersionStatus.PENDING.label
         }
 
     def test_no_visit_reveals_a_value(self, cast: Cast) -> None:
-        alice = as_("alice@example.com")
+        alice = signed_in(cast.alice)
         assert re.search(r"sks[a-z2-7]{52}", alice.get("/docs/").content.decode()) is None
         assert re.fullmatch(r"sks[a-z2-7]{52}", alice.get("/dashboard/").context["key_value"])
 
     def test_who_may_not_handle_keys_is_not_offered_one(self, cast: Cast) -> None:
         Member.objects.filter(user=cast.bob).update(role=Role.BILLING)
-        assert 'id="key-create"' not in as_("bob@example.com").get("/docs/").content.decode()
-        assert 'id="key-create"' in as_("alice@example.com").get("/docs/").content.decode()
+        assert 'id="key-create"' not in signed_in(cast.bob).get("/docs/").content.decode()
+        assert 'id="key-create"' in signed_in(cast.alice).get("/docs/").content.decode()
 
     def test_who_belongs_to_nobody_may_read(self, cast: Cast) -> None:
         Member.objects.filter(user=cast.bob).delete()
-        assert as_("bob@example.com").get("/docs/").status_code == 200
+        assert signed_in(cast.bob).get("/docs/").status_code == 200
 
 
 def test_the_management_api_has_a_page(client: Client) -> None:

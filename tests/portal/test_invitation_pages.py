@@ -9,13 +9,11 @@ from django.test import Client
 from django.utils import timezone
 
 import billing.services
-from tenants import services
-from tenants.invitation_tokens import token_of
 from tenants.models import Invitation, InvitationState, Member, Role, Tenant, User
+from tests.answers import text
 from tests.cast import PASSWORD, Cast
+from tests.portal.invitations import DAVE, invite
 from tests.sessions import signed_in, signed_in_long_ago
-
-DAVE = "dave@example.com"
 
 pytestmark = pytest.mark.django_db
 
@@ -29,19 +27,6 @@ def cast(cast: Cast) -> Cast:
 @pytest.fixture
 def alice(cast: Cast) -> Client:
     return signed_in(cast.alice)
-
-
-def invite(cast: Cast, email: str = DAVE) -> str:
-    """Invite a developer; return the link's address."""
-    made = services.invitation_create(
-        tenant=cast.alice_corp, email=email, role=Role.DEVELOPER, actor=cast.alice,
-        now=timezone.now(),
-    )  # fmt: skip
-    return f"/invitations/{token_of(invitation_uuid=made.uuid, sendings=1)}/"
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 class TestLink:

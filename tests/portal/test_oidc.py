@@ -21,12 +21,12 @@ import billing.services
 from billing.models import Order, SignUpRequest
 from portal import oidc_provider
 from tenants.models import Member, Tenant, User
+from tests.answers import text
 from tests.cast import PASSWORD, Cast
-from tests.portal.test_invitation_pages import invite, text
+from tests.portal.invitations import DAVE, invite
 from tests.sessions import signed_in, signed_in_long_ago
 
 pytestmark = pytest.mark.django_db
-DAVE = "dave@example.com"
 ORGANISATION = {"organization": "Dave & Co", "plan": "free"}
 
 

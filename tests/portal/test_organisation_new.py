@@ -14,6 +14,7 @@ from tenants.links import whose
 from tenants.models import AuditEntry, Mail, Member, Role, Tenant, User
 from tenants.services import tenant_leave
 from tenants.services.mails import message
+from tests.answers import text
 from tests.cast import PASSWORD, Cast
 from tests.sessions import signed_in, signed_in_long_ago
 
@@ -21,10 +22,6 @@ pytestmark = pytest.mark.django_db
 
 PAGE = "/tenants/new/"
 FORM = {"organization": "Second & Co", "plan": "free", "currency": "JPY"}
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 @pytest.fixture

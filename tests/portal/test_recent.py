@@ -14,6 +14,7 @@ from django.utils import timezone
 import billing.services
 from billing.models import Currency, Order, SavedCard
 from tenants.models import ApiKey, ApiToken, AuditEntry, Member, Role, Tenant, User, WebhookEndpoint
+from tests.answers import text
 from tests.cast import PASSWORD
 from tests.sessions import signed_in, signed_in_long_ago
 
@@ -41,10 +42,6 @@ def tenant() -> Tenant:
 @pytest.fixture
 def erin(tenant: Tenant) -> User:
     return tenant.members.get().user
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def test_what_is_dangerous_asks_and_what_is_not_does_not(tenant: Tenant, erin: User) -> None:

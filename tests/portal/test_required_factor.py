@@ -1,7 +1,5 @@
 """A tenant that requires a second factor: who is kept out, from what, and how they come in."""
 
-from typing import Any
-
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
@@ -12,6 +10,7 @@ from tenants.invitation_tokens import token_of
 from tenants.models import AuditEntry, Member, Role, User
 from tenants.scopes import Scope
 from tenants.services import api_token_create, invitation_create, second_factor_require
+from tests.answers import text
 from tests.cast import Cast
 from tests.sessions import signed_in, signed_in_long_ago
 
@@ -20,10 +19,6 @@ pytestmark = pytest.mark.django_db
 PAGE = "/settings/security/"
 REQUIRE = "/settings/security/required/"
 HOW = "requires a second factor"
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def factor_of(user: User) -> Authenticator:

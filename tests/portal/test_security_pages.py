@@ -2,7 +2,6 @@
 
 import re
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -16,6 +15,7 @@ from portal.browsers import browser_in_words
 from portal.middleware import LastSeenMiddleware
 from portal.second_factors import SecondFactorAdapter
 from tenants.models import User
+from tests.answers import text
 from tests.cast import PASSWORD, Cast
 from tests.sessions import signed_in, signed_in_long_ago
 
@@ -36,10 +36,6 @@ def _codes_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def erin(valkey: str) -> User:
     return User.objects.create_user("erin@example.com", PASSWORD)
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def digits(secret: str) -> str:

@@ -11,8 +11,9 @@ from django.utils import timezone
 import billing.services
 from billing.models import SignUpRequest
 from tenants.models import Mail, Tenant, User
+from tests.answers import text
 from tests.cast import PASSWORD, Cast
-from tests.portal.test_invitation_pages import invite, text
+from tests.portal.invitations import invite
 from tests.sessions import signed_in
 
 FORM = {
