@@ -19,7 +19,7 @@ from billing.models import Invoice, Order
 from billing.services import SignUp
 from billing.services.events import webhook_receive
 from tenants.models import Tenant, User
-from tests.billing.orders import SIGNED_UP
+from tests.billing.orders import SIGNED_UP, extension
 from tests.billing.transactions import transactions_watched
 
 SignUpCall = Callable[..., SignUp]
@@ -84,6 +84,12 @@ def buy(order: Order, card: str = VISA, *, now: datetime | None = None) -> Order
     pay(start(order, now=now), card)
     order.refresh_from_db()
     return order
+
+
+def bought(tenant: Tenant, *, form: str = "1", now: datetime) -> Order:
+    """Order a pack, pay it at Checkout, and have it delivered."""
+    order = extension(tenant, form=form, now=now)
+    return services.order_check(order=buy(order, now=now), now=now)
 
 
 def subscribe(sign_up: SignUpCall, plan: str = "starter", **more: str) -> Tenant:

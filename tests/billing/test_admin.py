@@ -31,8 +31,8 @@ from billing.services.events import events_failed
 from billing.tiers import Tier
 from tenants.models import AuditEntry, Meter, User
 from tests.billing.conftest import SignUpCall, buy, close_and_collect, subscribe
+from tests.billing.dunned import FIRST
 from tests.billing.orders import extension
-from tests.billing.test_collect import FIRST
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

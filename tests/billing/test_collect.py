@@ -1,6 +1,6 @@
 """Charging the saved card: once per invoice, whatever dies, and again when somebody says so."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,12 +22,11 @@ from tenants.models import Tenant
 from tests.billing.books import issued
 from tests.billing.conftest import SignUpCall, close_and_collect, stripe_client, subscribe
 from tests.billing.deaths import killed
+from tests.billing.dunned import FIRST
 from tests.billing.months import held, tenant_new
 from tests.billing.saved_cards import save
 
 pytestmark = pytest.mark.django_db(transaction=True)
-FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
-SECOND = datetime(2026, 12, 2, 6, tzinfo=UTC)
 
 
 @pytest.fixture

@@ -23,9 +23,8 @@ from billing.services.top_up_all import top_ups_run
 from tenants.models import Member, QuotaGrant, Role, Tenant, User
 from tenants.services import closing
 from tests.answers import said
-from tests.billing.conftest import SignUpCall
+from tests.billing.conftest import SignUpCall, bought
 from tests.billing.saved_cards import save
-from tests.billing.test_taking_back import bought
 from tests.billing.topped_up import use
 from tests.cast import PASSWORD
 
@@ -79,7 +78,7 @@ class TestLeft:
         )
         ExtensionPack.objects.update(unused=Unused.EXPIRE)
         assert order.rolls_over
-        assert bought(tenant, "1", now).pk == order.pk
+        assert bought(tenant, now=now).pk == order.pk
         assert QuotaGrant.objects.get().rolls_over
         assert "then what is left rolls over" in browser.get(PAGE).content.decode()
 
@@ -87,10 +86,10 @@ class TestLeft:
         self, tenant: Tenant, browser: Client
     ) -> None:
         then = timezone.now() - timedelta(days=40)
-        bought(tenant, "then", then)
+        bought(tenant, form="then", now=then)
         for minutes in (0, 1, 2):
             closing.periods_close(now=timezone.now() + timedelta(minutes=minutes))
-        bought(tenant, "now", timezone.now())
+        bought(tenant, form="now", now=timezone.now())
         use(tenant, 130, timezone.now())
         page = browser.get(PAGE)
         current = [(row.name, row.used, row.left) for row in page.context["current"]]

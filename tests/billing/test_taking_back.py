@@ -27,20 +27,13 @@ from tenants.models import (
 from tenants.services import api_key_value_reveal, closing, reconcile, usage
 from tenants.services.mails import message
 from tests.billing.books import balances
-from tests.billing.conftest import SignUpCall, buy
+from tests.billing.conftest import SignUpCall, bought, buy
 from tests.billing.topped_up import charges, use
 from tests.conftest import Call, RunTasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=UTC)
-
-
-def bought(tenant: Tenant, form: str = "1", now: datetime = NOW) -> Order:
-    order = services.extension_order(
-        tenant=tenant, pack_code="extra-100", token=form, actor=None, now=now
-    )
-    return services.order_check(order=buy(order, now=now), now=now)
 
 
 def give_back(order: Order, now: datetime = NOW) -> None:
@@ -59,7 +52,7 @@ class TestKnown:
         self, sign_up: SignUpCall, run_tasks: RunTasks
     ) -> None:
         tenant = sign_up("free", now=NOW).tenant
-        order = bought(tenant)
+        order = bought(tenant, now=NOW)
         for _ in range(2):
             give_back(order)
         assert selectors.usage_now(tenant=tenant, now=NOW).limit == 100
@@ -82,7 +75,7 @@ class TestKnown:
 
     def test_used_it_is_kept_and_told_why(self, sign_up: SignUpCall) -> None:
         tenant = sign_up("free", now=NOW).tenant
-        order = bought(tenant)
+        order = bought(tenant, now=NOW)
         give_back(order)
         use(tenant, 101)
         for _ in range(2):
@@ -102,7 +95,7 @@ class TestKnown:
         self, sign_up: SignUpCall, run_tasks: RunTasks
     ) -> None:
         tenant = sign_up("free", now=NOW).tenant
-        orders = [bought(tenant, form) for form in "12"]
+        orders = [bought(tenant, form=form, now=NOW) for form in "12"]
         for order in orders:
             give_back(order)
         use(tenant, 150)
@@ -116,7 +109,7 @@ class TestKnown:
         self, sign_up: SignUpCall, run_tasks: RunTasks
     ) -> None:
         tenant = sign_up("free", now=NOW).tenant
-        first, second = (bought(tenant, form) for form in "12")
+        first, second = (bought(tenant, form=form, now=NOW) for form in "12")
         give_back(first)
         for order in (first, second):
             credit_note_issue(invoice=order.invoice, reason="by hand", actor=None, now=NOW)
@@ -129,7 +122,7 @@ class TestKnown:
         assert not Refund.objects.exists()
 
     def test_not_once_the_period_is_over(self, sign_up: SignUpCall) -> None:
-        order = bought(sign_up("free", now=NOW).tenant)
+        order = bought(sign_up("free", now=NOW).tenant, now=NOW)
         with pytest.raises(Refused, match="over"):
             give_back(order, MIDNIGHT)
         assert state_of(order) == OrderState.FULFILLED
@@ -143,7 +136,7 @@ class TestKnown:
         name: str,
     ) -> None:
         tenant = sign_up("free", now=NOW).tenant
-        order = bought(tenant)
+        order = bought(tenant, now=NOW)
         give_back(order)
 
         def dying(**_parameters: object) -> None:

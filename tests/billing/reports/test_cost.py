@@ -7,33 +7,16 @@ from decimal import Decimal
 
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from billing.models import CostUnit, ExchangeRate, Plan, UnitCost
 from billing.reports.cost import Served, costs_by_plan, costs_by_tenant, costs_dearest
 from billing.reports.months import Months
-from tenants.models import Meter, Tenant, UsageDay
-from tests.billing.reports.conftest import Holds
-from tests.billing.reports.test_revenue import at, bill
+from tests.billing.reports.conftest import Holds, at, bill, use
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 MONTHS = Months(JANUARY, FEBRUARY)
 MILLION = 10**6
-
-
-def use(
-    tenant: Tenant, day: date, requests: int, conversions: int = 0, gb_seconds: int = 0
-) -> None:
-    used = {
-        Meter.REQUESTS: requests, Meter.CONVERSIONS: conversions,
-        Meter.COMPUTE: gb_seconds * 1024 * 1000,
-    }  # fmt: skip
-    UsageDay.objects.bulk_create(
-        UsageDay(tenant=tenant, meter=meter, day=day, used=count, read_at=timezone.now())
-        for meter, count in used.items()
-        if count
-    )
 
 
 def told(rows: list[Served]) -> list[tuple[object, ...]]:

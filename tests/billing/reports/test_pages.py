@@ -14,9 +14,7 @@ from billing.models import Plan
 from billing.report_pages import cost_page, revenue_page
 from billing.reports.months import Months, months_until, moved
 from tenants.models import User
-from tests.billing.reports.conftest import Holds
-from tests.billing.reports.test_cost import use
-from tests.billing.reports.test_revenue import bill
+from tests.billing.reports.conftest import Holds, bill, use
 
 NAMES = list(titles())
 

@@ -1,56 +1,21 @@
 """Revenue by plan and ageing, worked by hand, and held against the books."""
 
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 
 from django.conf import LazySettings
-from django.db import transaction
 from django.db.models import Sum
 from pytest_django import DjangoAssertNumQueries
 
-from billing.lines import Line
 from billing.models import Account, Entry, Invoice, InvoiceKind, LineGroup, Plan, TaxDetails
 from billing.reports.ageing import Aged, ageing, ageing_by_tenant
 from billing.reports.months import Months
 from billing.reports.revenue import revenue_by_plan, usage_charges
-from billing.services.bank import bank_transfer_record
 from billing.services.credit_notes import credit_note_issue
-from billing.services.invoices import invoice_issue
-from tenants.models import Tenant
 from tests.billing.books import write_off
-from tests.billing.reports.conftest import Holds
+from tests.billing.reports.conftest import Holds, at, bill
 
 JANUARY, FEBRUARY, MARCH = (date(2026, month, 1) for month in (1, 2, 3))
 MONTHS = Months(JANUARY, MARCH)
-
-
-def at(month: int, day: int, hour: int = 12) -> datetime:
-    return datetime(2026, month, day, hour, tzinfo=UTC)
-
-
-def bill(
-    tenant: Tenant, net: int, now: datetime, *, kind: InvoiceKind = InvoiceKind.FEE,
-    group: LineGroup = LineGroup.FEE, currency: str = "USD", paid: int = 0,
-) -> Invoice:  # fmt: skip
-    """Issue an invoice, of the plan that the tenant held unless it is a purchase's."""
-    is_order = kind == InvoiceKind.ORDER
-    held = tenant.subscriptions.filter(starts_on__lte=now.date()).latest("starts_on")
-    with transaction.atomic():
-        invoice = invoice_issue(
-            tenant=tenant,
-            kind=kind,
-            currency=currency,
-            period=(now.date(), now.date() + timedelta(days=1)),
-            lines=[Line("Line", 1, Decimal(net), net, group)],
-            now=now,
-            subscription=None if is_order else held,
-        )
-    if paid:
-        bank_transfer_record(
-            invoice=invoice, amount=paid, reference=f"{invoice}", received_on=now.date(),
-            actor=None, now=now,
-        )  # fmt: skip
-    return invoice
 
 
 def booked(account: Account) -> dict[str, int]:
