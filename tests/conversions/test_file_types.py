@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 
 import httpx
 import pytest
@@ -11,11 +10,10 @@ from PIL import Image
 from conversions import backend
 from conversions.models import Conversion, ConversionState, Upload, UploadError, UploadState
 from tenants.models import Meter, UsageDay
-from tests.conversions.conftest import finish
+from tests.conversions.conftest import Post, finish
 from tests.conversions.filetypes.documents import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Post = Callable[[bytes], Upload]
 
 
 def variants(upload: Upload) -> dict[str, httpx.Response]:

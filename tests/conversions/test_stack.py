@@ -1,7 +1,6 @@
 """The serverless stack at the local AWS, whole: from a posted file to variants and usage."""
 
 import io
-from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -17,10 +16,9 @@ from tenants.errors import Refused
 from tenants.models import ApiKeyVersion, AuditEntry, Meter, Tenant, UsageDay
 from tenants.services import api_key_revoke, api_key_value_reveal, reconcile
 from tests.cast import Cast
-from tests.conversions.conftest import finish
+from tests.conversions.conftest import Post, finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Post = Callable[[bytes], Upload]
 
 
 def test_a_picture_becomes_three_variants_each_counted_once(post: Post, photo: bytes) -> None:

@@ -20,14 +20,13 @@ from conversions.serverless.functions import listing, records
 from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, PURGE_AFTER
 from tenants.models import AuditEntry, Tenant
 from tests.cast import Cast
-from tests.conversions.conftest import PATIENCE, finish
+from tests.conversions.conftest import PATIENCE, Post, finish
 from tests.conversions.test_routes import alice, charlie, converted, portal, until, uploaded
 
 __all__ = ["alice", "charlie", "portal"]  # fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Report = dict[str, Any]
-Post = Callable[[bytes], Upload]
 
 
 def reports(upload: str, *kinds: str) -> list[Report]:
