@@ -16,6 +16,7 @@ from django.conf import settings
 from django.test import Client, override_settings
 from django.utils import timezone
 from PIL import Image
+from pytest_django.live_server_helper import LiveServer
 
 from conversions import backend, services
 from conversions.backend.stack import deploy
@@ -130,6 +131,22 @@ def post(tenant: Tenant, cast: Cast) -> Post:
         return upload
 
     return post
+
+
+@pytest.fixture
+def portal(stack: str, live_server: LiveServer) -> None:
+    """The monolith, where the stage's variable says that it is."""
+    backend.client("apigateway").update_stage(
+        restApiId=settings.BACKEND_API_ID,
+        stageName=settings.BACKEND_STAGE,
+        patchOperations=[
+            {
+                "op": "replace",
+                "path": "/variables/portal",
+                "value": live_server.url.removeprefix("http://"),
+            }
+        ],
+    )
 
 
 def finish(

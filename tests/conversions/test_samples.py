@@ -17,9 +17,6 @@ from conversions import samples, services
 from conversions.samples import LANGUAGES, Language
 from tenants.models import ApiKeyVersion, Tenant
 from tenants.services import api_key_value_reveal, reconcile
-from tests.conversions.test_routes import portal
-
-__all__ = ["portal"]  # a fixture
 
 RUN_BY = {
     "curl": ["bash", "-euo", "pipefail"],

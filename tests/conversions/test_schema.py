@@ -20,9 +20,6 @@ from conversions import backend, reference, services
 from tenants.models import ApiKeyVersion, UsagePlan
 from tenants.services import api_key_value_reveal, reconcile, tenant_create, usage_plan_save
 from tests.cast import Cast
-from tests.conversions.test_routes import portal
-
-__all__ = ["portal"]  # a fixture
 
 EXAMPLES = 20  # of each operation
 

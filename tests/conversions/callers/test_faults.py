@@ -32,11 +32,9 @@ from conversions.services.uploads import (
 from tenants.errors import Refused
 from tenants.models import ApiKeyVersion, Meter, Tenant, UsageDay
 from tests.cast import Cast
+from tests.conversions.callers.conftest import until
 from tests.conversions.conftest import Post, finish, written
 from tests.conversions.reports import NAMES, rows, started, variant, waiting
-from tests.conversions.test_routes import alice, until
-
-__all__ = ["alice"]  # a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 A_SECOND = timedelta(seconds=1)

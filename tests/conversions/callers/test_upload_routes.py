@@ -20,10 +20,8 @@ from conversions.serverless.functions import listing, records
 from conversions.services.uploads import ABANDONED_AFTER, LOOK_AFTER, PURGE_AFTER
 from tenants.models import AuditEntry, Tenant
 from tests.cast import Cast
+from tests.conversions.callers.conftest import converted, until, uploaded
 from tests.conversions.conftest import PATIENCE, Post, finish
-from tests.conversions.test_routes import alice, charlie, converted, portal, until, uploaded
-
-__all__ = ["alice", "charlie", "portal"]  # fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Report = dict[str, Any]
