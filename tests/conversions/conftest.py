@@ -8,6 +8,7 @@ import io
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from conversions.models import Upload
 from conversions.serverless.functions import clients
 from tenants.models import Tenant
 from tests.cast import Cast
+from tests.conversions.deployments import Template
 from tests.conversions.uploads import signed_in
 from tests.env import NOBODY
 from tests.local.aws.program import Program, running
@@ -73,6 +75,11 @@ def tenant(stack: str, cast: Cast) -> Tenant:
     services.presets_seed(now=timezone.now())
     services.tenant_publish(tenant=cast.alice_corp, now=timezone.now())
     return cast.alice_corp
+
+
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Template:
+    return Template(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""Reports as the functions write them, and how they are applied."""
+"""Reports as the functions write them, how they are read, and how they are applied."""
 
 from typing import Any
 
 from django.utils import timezone
 
-from conversions import services
+from conversions import backend, services
 from conversions.models import Upload
 from tests.cast import Cast
 
@@ -71,3 +71,14 @@ def failed(upload: Upload) -> Report:
 def apply(*reports: Report) -> None:
     for report in reports:
         services.result_apply(body=report, now=timezone.now())
+
+
+def reported(source: dict[str, Any]) -> list[Report]:
+    """Return what was reported of an upload; the queue is empty after that."""
+    found = []
+    while results := backend.results_receive(wait_seconds=1):
+        for result in results:
+            if result.body.get("upload") == source["upload"]:
+                found.append(result.body)
+            backend.result_delete(result=result)
+    return found

@@ -1,11 +1,7 @@
 """Archives: whole, safe to unpack anywhere, flat in memory, honest about what is missing."""
 
-import io
 import re
 import tracemalloc
-import zipfile
-from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
@@ -22,30 +18,13 @@ from portal.views.uploads import files
 from portal.views.uploads.slots import MOST
 from tenants.models import Tenant
 from tests.cast import Cast
+from tests.conversions.archives import sent, unpacked
 from tests.conversions.conftest import Post, finish
+from tests.conversions.storage import put
 from tests.conversions.uploads import a_variant, an_upload, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOO_MANY = "Other archives are being downloaded."
-
-
-def put(key: str, data: bytes) -> str:
-    bucket = backend.outputs()["FilesBucket"]
-    backend.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
-    return key
-
-
-def unpacked(pieces: Iterator[bytes]) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as file:
-        assert file.testzip() is None
-        return {name: file.read(name) for name in file.namelist()}
-
-
-def sent(response: Any) -> dict[str, bytes]:
-    """Take what streams in; the test client's types know of no such response."""
-    pieces = unpacked(iter(response.streaming_content))
-    response.close()
-    return pieces
 
 
 def test_what_is_there_is_in_it_and_what_is_not_is_named(stack: str) -> None:

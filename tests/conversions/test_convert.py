@@ -15,6 +15,8 @@ from conversions.filetypes import Header
 from conversions.filetypes.picture import Picture
 from conversions.imaging import Format, Recipe, VariantRefused, Watermark, fan_out, memory
 from conversions.serverless.functions import convert, records
+from tests.conversions.reports import reported
+from tests.conversions.storage import put
 
 pytestmark = pytest.mark.usefixtures("on_lambda")
 RECIPES = [Recipe("thumb", 1, Format.JPEG, width=10), Recipe("web", 1, Format.WEBP, width=20)]
@@ -43,7 +45,7 @@ def source(on_lambda: None) -> dict[str, Any]:
     """A file that was inspected."""
     tenant, upload = str(uuid.uuid4()), str(uuid.uuid4())
     bucket, key = backend.outputs()["FilesBucket"], f"uploads/{tenant}/{upload}/source"
-    put(bucket, key, picture("red"))
+    put(key, picture("red"))
     place = {"bucket": bucket, "key": key, "tenant": tenant, "upload": upload}
     found = {"etag": "", "bytes": 9, "file_type": "image", **Header("PNG", 40, 30).to_mapping()}
     records.upload_inspected(source={**place, **found})
@@ -73,25 +75,10 @@ def convert_with(source: dict[str, Any]) -> Convert:
     return convert_with
 
 
-def put(bucket: str, key: str, data: bytes) -> None:
-    backend.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
-
-
 def picture(colour: str) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (40, 30), colour).save(out, "PNG")
     return out.getvalue()
-
-
-def reports(source: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what was reported of an upload; the queue is empty after that."""
-    found = []
-    while results := backend.results_receive(wait_seconds=1):
-        for result in results:
-            if result.body.get("upload") == source["upload"]:
-                found.append(result.body)
-            backend.result_delete(result=result)
-    return found
 
 
 def failures(source: dict[str, Any]) -> dict[str, str]:
@@ -105,10 +92,10 @@ def test_a_repeat_makes_what_is_missing_and_reports_all(
     for recipes in (RECIPES[:1], RECIPES, RECIPES):
         assert convert_with(recipes) == DONE
     assert made == ["thumb", "web"]
-    said = sorted(report["preset"] for report in reports(source))
+    said = sorted(report["preset"] for report in reported(source))
     assert said == ["thumb", "thumb", "thumb", "web", "web"]
     # The form is good for an hour, and may bring another file.
-    put(source["bucket"], source["key"], picture("blue"))
+    put(source["key"], picture("blue"))
     convert_with(RECIPES)
     assert sorted(made) == ["thumb", "thumb", "web", "web"]
 
@@ -134,9 +121,9 @@ def test_only_the_last_try_tells_why(
     monkeypatch.setattr(Picture, "convert", broken)
     for attempt in range(1, convert.TRIES):
         assert convert_with(RECIPES, attempt=attempt) == GIVEN_BACK
-    assert reports(source) == []
+    assert reported(source) == []
     assert convert_with(RECIPES, attempt=convert.TRIES) == GIVEN_BACK
-    (told,) = reports(source)
+    (told,) = reported(source)
     assert (told["kind"], told["plan"], told["code"]) == ("unmade", 1, code)
     assert told["names"] == ["thumb-v1.jpg", "web-v1.webp"]
     assert failures(source) == dict.fromkeys(told["names"], code)
@@ -150,7 +137,7 @@ def test_variants_that_are_refused_leave_the_file_and_other_units_alone(
     wide = Recipe("wide", 1, Format.AVIF, width=40)
     assert convert_with([wide]) == DONE
     assert convert_with(RECIPES[:1]) == DONE
-    unmade, variant = reports(source)
+    unmade, variant = reported(source)
     assert (unmade["kind"], unmade["code"]) == ("unmade", "too_much_memory")
     assert (variant["kind"], variant["preset"]) == ("variant", "thumb")
     assert failures(source) == {wide.name: "too_much_memory"}
@@ -172,7 +159,7 @@ def test_what_was_too_slow_goes_on_where_it_got_further(
     monkeypatch.setattr(Picture, "convert", real)
     assert convert_with(RECIPES, attempt=2) == DONE
     assert failures(source)[RECIPES[1].name] == "too_slow"
-    assert [report["kind"] for report in reports(source)] == ["variant", "variant", "unmade"]
+    assert [report["kind"] for report in reported(source)] == ["variant", "variant", "unmade"]
 
 
 def test_where_one_variant_cannot_be_stored_no_other_is_made(
@@ -195,9 +182,9 @@ def test_where_one_variant_cannot_be_stored_no_other_is_made(
 def test_a_file_that_is_refused_does_not_come_again(
     source: dict[str, Any], convert_with: Convert
 ) -> None:
-    put(source["bucket"], source["key"], picture("red")[:50])
+    put(source["key"], picture("red")[:50])
     assert convert_with(RECIPES) == DONE
-    (told,) = reports(source)
+    (told,) = reported(source)
     assert (told["kind"], told["code"]) == ("refused", "damaged")
 
 
@@ -206,7 +193,7 @@ def test_a_watermark_that_is_not_there_yet_is_waited_for(
 ) -> None:
     marked = Recipe("marked", 1, Format.PNG, width=20, watermark=Watermark(key=key_id))
     assert convert_with([marked]) == GIVEN_BACK
-    put(source["bucket"], f"watermarks/{key_id}.png", picture("white"))
+    put(f"watermarks/{key_id}.png", picture("white"))
     assert convert_with([marked]) == DONE
     # It is read once: its name is what its bytes are.
     backend.client("s3").delete_object(Bucket=source["bucket"], Key=f"watermarks/{key_id}.png")
@@ -225,7 +212,7 @@ def test_each_try_tells_what_it_took_whatever_became_of_it(
 
     monkeypatch.setattr(Picture, "convert", broken)
     assert convert_with(RECIPES, attempt=2) == GIVEN_BACK
-    told = [report for report in reports(source) if report["kind"] == "compute"]
+    told = [report for report in reported(source) if report["kind"] == "compute"]
     assert {report["key"] for report in told} == {"a 1", "a 2"}
     for report in told:
         assert report["tenant"] == source["tenant"]
@@ -246,4 +233,4 @@ def test_work_is_done_where_nobody_can_be_told_what_it_took(
 
     monkeypatch.setattr(records, "report", report)
     assert convert_with(RECIPES[:1]) == DONE
-    assert [report["kind"] for report in reports(source)] == ["variant"]
+    assert [report["kind"] for report in reported(source)] == ["variant"]

@@ -28,7 +28,7 @@ from conversions.imaging import (
 from conversions.imaging.moving.read import film_of
 from tests.conversions import by_hand, corpus
 from tests.conversions.by_hand import BLUE, RED, Part
-from tests.conversions.test_correct_films import frames, written
+from tests.conversions.films import frames, written
 
 SOURCES = {kind: written(kind, frames(), 3)[0] for kind in ("GIF", "PNG", "WEBP", "AVIF")}
 MOVING = [Format.GIF, Format.PNG, Format.WEBP, Format.AVIF]

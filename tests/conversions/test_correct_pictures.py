@@ -11,7 +11,7 @@ from conversions.imaging.moving.film import Frame
 from conversions.imaging.moving.read import film_of
 from conversions.imaging.moving.webp_writer import write_webp
 from tests.conversions import corpus
-from tests.conversions.test_correct_films import lossless_webp
+from tests.conversions.films import lossless_webp
 
 # What stands in the corners of in_quarters(), held so: left and right on top, then below.
 CORNERS = {

@@ -28,7 +28,7 @@ from conversions.imaging.moving.apng_writer import write_apng
 from conversions.imaging.moving.webp_writer import write_webp
 from tests.conversions import by_hand, corpus, icc
 from tests.conversions.by_hand import Part
-from tests.conversions.test_correct_films import frames, lossless_webp, written
+from tests.conversions.films import frames, lossless_webp, written
 
 MARK = corpus.encoded(corpus.sticker((20, 10)), "PNG")
 MODES = {

@@ -13,7 +13,7 @@ from conversions.models import Upload, UploadState
 from conversions.services.uploads import PURGE_AFTER
 from tenants.models import Tenant
 from tests.cast import Cast
-from tests.conversions.test_archive import put
+from tests.conversions.storage import put
 from tests.conversions.uploads import an_upload
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,9 +13,10 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from conversions import backend, reference
+from conversions import backend
 from conversions.backend import operations, packages
 from tests.conversions.conftest import settings_of
+from tests.conversions.deployments import FAILING, Template, deploy
 from tests.local.aws.program import Program, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,12 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def aws(tmp_path: Path) -> Iterator[Program]:
     with running(tmp_path / "aws") as aws, settings_of(aws):
         yield aws
-
-
-def deploy(*arguments: str) -> str:
-    out = io.StringIO()
-    call_command("deploy_backend", *arguments, stdout=out)
-    return out.getvalue()
 
 
 def rows(text: str) -> list[list[str]]:
@@ -55,31 +50,6 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda text: monkeypatch.setattr("sys.stdin", Terminal(f"{text}\n"))
 
 
-class Template:
-    """The template that is deployed from now on: the real one, edited."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._original, self._copy = reference.TEMPLATE, folder / "template.yaml"
-        self._monkeypatch = monkeypatch
-
-    def edit(self, old: str, new: str) -> None:
-        text = self._original.read_text("utf-8")
-        assert old in text
-        self._copy.write_text(text.replace(old, new, 1), "utf-8")
-        self._monkeypatch.setattr(reference, "TEMPLATE", self._copy)
-
-    def add(self, resource: str) -> None:
-        self.edit("Resources:\n", f"Resources:\n{resource}")
-
-    def restore(self) -> None:
-        self._monkeypatch.setattr(reference, "TEMPLATE", self._original)
-
-
-@pytest.fixture
-def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Template:
-    return Template(tmp_path, monkeypatch)
-
-
 def status() -> str | None:
     """Return the stack's status; None where there is none."""
     try:
@@ -102,7 +72,6 @@ def change_sets() -> list[str]:
 
 # What CloudFormation refuses before it does anything, and what fails once it is tried; and why.
 TAKEN = "  Taken: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref CodeBucket}}\n"
-FAILING = "  Failing: {Type: AWS::ApiGateway::Deployment, Properties: {RestApiId: nowhere}}\n"
 broken = pytest.mark.parametrize(
     ("resource", "reason"),
     [

@@ -17,7 +17,8 @@ from tenants.export import harmless
 from tenants.models import Alert, AuditEntry, Tenant, User
 from tests.billing.books import issued
 from tests.cast import Cast
-from tests.conversions.test_archive import put, sent, unpacked
+from tests.conversions.archives import sent, unpacked
+from tests.conversions.storage import put
 from tests.conversions.uploads import an_upload
 
 pytestmark = pytest.mark.django_db(transaction=True)

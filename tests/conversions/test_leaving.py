@@ -36,7 +36,7 @@ from tenants.services import (
 )
 from tests.billing.conftest import buy
 from tests.conftest import RunTasks
-from tests.conversions.test_archive import put
+from tests.conversions.storage import put
 from tests.conversions.uploads import an_upload
 from tests.left import kinds_left, kinds_that_say
 from tests.sessions import signed_in

@@ -24,10 +24,9 @@ from tenants.services import usage_plan_save as save
 from tenants.stages import api_base_url, stage_current, stages_open
 from tests.cast import Cast
 from tests.conversions.conftest import settings_of
-from tests.conversions.test_deploy import FAILING, Template, deploy, template
+from tests.conversions.deployments import FAILING, Template, deploy
 from tests.local.aws.program import Program, running
 
-__all__ = ["template"]  # a fixture
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE_SECONDS = 120
 

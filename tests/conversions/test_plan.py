@@ -11,7 +11,7 @@ from conversions.backend.uploads import upload_forgotten
 from conversions.filetypes.picture import Picture
 from conversions.imaging import Recipe
 from conversions.serverless.functions import plan, planning, records
-from tests.conversions.test_convert import reports
+from tests.conversions.reports import reported
 
 pytestmark = pytest.mark.usefixtures("on_lambda")
 PRESETS = [
@@ -79,7 +79,7 @@ def test_the_work_is_grouped_and_said_once(source: dict[str, Any]) -> None:
         "webp", "png", "jpeg",
     ]  # fmt: skip
     assert {unit["source"]["plan"] for unit in units} == {1}
-    (said,) = reports(source)
+    (said,) = reported(source)
     assert (said["kind"], said["plan"], said["file_type"]) == ("started", 1, "image")
     assert said["is_table"] is False
     assert said["expected"] == ["same-v3.png", "thumb-v1.webp", "web-v2.jpg"]
@@ -88,7 +88,7 @@ def test_the_work_is_grouped_and_said_once(source: dict[str, Any]) -> None:
 
 def test_a_plan_that_is_made_twice_asks_for_the_same(source: dict[str, Any]) -> None:
     assert planned(source) == planned(source)
-    assert [said["plan"] for said in reports(source)] == [1, 2]
+    assert [said["plan"] for said in reported(source)] == [1, 2]
 
 
 def test_what_is_there_of_this_very_file_is_only_reported(source: dict[str, Any]) -> None:
@@ -98,9 +98,9 @@ def test_what_is_there_of_this_very_file_is_only_reported(source: dict[str, Any]
     records.variants_failed(
         tenant=source["tenant"], upload=source["upload"], names=["same-v3.png"], code="storage"
     )
-    reports(source)
+    reported(source)
     assert planned(source) == [["same-v3.png", "web-v2.jpg"]]
-    said = {report["kind"]: report for report in reports(source)}
+    said = {report["kind"]: report for report in reported(source)}
     assert said["started"]["to_make"] == ["same-v3.png", "web-v2.jpg"]
     assert len(said["started"]["expected"]) == 3
     assert (said["variant"]["preset"], said["variant"]["of"]) == ("thumb-v1.webp", '"red"')
@@ -112,7 +112,7 @@ def test_more_is_awaited_beside_what_is(source: dict[str, Any]) -> None:
     more = [{"code": "tiny", "version": 1, "format": "gif", "width": 8}]
     (unit,) = planning.plan(source=source, presets=more, adds=True)
     assert unit["names"] == ["tiny-v1.gif"]
-    said = reports(source)[-1]
+    said = reported(source)[-1]
     assert (said["plan"], len(said["expected"])) == (2, 4)
 
 
@@ -127,7 +127,7 @@ def test_a_newer_version_of_a_preset_takes_the_olders_place(source: dict[str, An
     newer = [{**PRESETS[0], "version": 2, "format": "avif"}]
     (unit,) = planning.plan(source=source, presets=newer, adds=True)
     assert unit["names"] == ["thumb-v2.avif"]
-    said = reports(source)[-1]
+    said = reported(source)[-1]
     assert said["expected"] == ["same-v3.png", "thumb-v2.avif", "web-v2.jpg"]
     assert state(source) == "processing"
     assert planning.plan(source=source, presets=PRESETS, adds=True) == []  # an older one comes late
@@ -158,7 +158,7 @@ def test_nothing_is_planned_of_what_was_deleted(source: dict[str, Any]) -> None:
     upload_forgotten(tenant=source["tenant"], upload=source["upload"], expires=2_000_000_000)
     event = {"source": source, "presets": json.dumps(PRESETS)}
     assert plan.handler(event, None) == {"units": []}
-    assert reports(source) == []
+    assert reported(source) == []
 
 
 @pytest.mark.parametrize(

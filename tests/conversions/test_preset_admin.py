@@ -22,7 +22,7 @@ from conversions.models import Preset, Remake, RemakeState, Upload, UploadState
 from conversions.previews import SAMPLES
 from tenants.models import User
 from tests.cast import PASSWORD, Cast
-from tests.conversions.test_watermarks import png
+from tests.conversions.watermarks import png
 
 pytestmark = pytest.mark.django_db
 PREVIEW = "/admin/conversions/preset/preview/"

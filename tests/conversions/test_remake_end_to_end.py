@@ -14,7 +14,7 @@ from conversions.services.remakes import Step
 from tenants.models import Meter, Tenant, UsageDay
 from tests.cast import Cast
 from tests.conversions.conftest import PATIENCE, finish
-from tests.conversions.test_watermarks import png
+from tests.conversions.watermarks import png
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

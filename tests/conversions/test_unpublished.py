@@ -1,8 +1,6 @@
 """What was accepted of a key that the edge table does not know waits until it does."""
 
-import base64
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,19 +8,9 @@ import pytest
 from conversions import backend
 from conversions.serverless.functions import edge, jobs, records, views
 from conversions.serverless.functions.views import PUBLISHED_SECONDS
+from tests.conversions.deliveries import NOBODYS, deliveries_of, publish
 
 pytestmark = pytest.mark.usefixtures("on_lambda")
-NOBODYS = "00000000-0000-4000-8000-000000000000"
-
-
-def publish(key_id: str) -> str:
-    """Tell the edge of a key; return its tenant."""
-    tenant = f"tenant-of-{key_id}"
-    who = {"key_name": "default", "tenant": tenant, "tenant_name": "Acme", "plan": "free"}
-    may = {"presets": [], "limit": None, "period_start": "", "period_end": "", "keys": [key_id]}
-    backend.edge_put(key=f"key#{key_id}", body=who, revision=1)
-    backend.edge_put(key=f"tenant#{tenant}", body=may, revision=1)
-    return tenant
 
 
 def job_of(key_id: str) -> dict[str, Any]:
@@ -45,18 +33,6 @@ def test_a_job_comes_again_until_its_key_is_published(key_id: str) -> None:
     outcome = records.job(tenant=tenant, job=f"job-of-{key_id}")
     assert outcome is not None
     assert outcome["refused"] == {NOBODYS: "You have no upload with this id."}
-
-
-def deliveries_of(
-    key_id: str, *presets: str, call: str = "a", seconds_ago: float = 0
-) -> dict[str, Any]:
-    body = {"events": [{"upload": NOBODYS, "preset": preset} for preset in presets]}
-    record = {
-        "partitionKey": f"{key_id}/{call}-of-{key_id}",
-        "data": base64.b64encode(json.dumps(body).encode()).decode(),
-        "approximateArrivalTimestamp": datetime.now(UTC).timestamp() - seconds_ago,
-    }
-    return {"Records": [{"kinesis": record}]}
 
 
 def delivered(tenant: str) -> int:

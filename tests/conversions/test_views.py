@@ -4,7 +4,7 @@ import pytest
 
 from conversions import backend
 from conversions.serverless.functions import views
-from tests.conversions.test_unpublished import deliveries_of, publish
+from tests.conversions.deliveries import deliveries_of, publish
 
 MOST_EVENTS = 40  # of one call
 

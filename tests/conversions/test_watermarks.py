@@ -1,13 +1,11 @@
 """A preset's watermark is where the functions read it before the functions hear of the preset."""
 
 import hashlib
-import io
 import json
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from PIL import Image
 
 from conversions import backend, services
 from conversions.backend.watermarks import watermark_put
@@ -16,14 +14,9 @@ from conversions.models.watermarks import MOST_BYTES
 from conversions.services import watermarks
 from conversions.services.presets import SEEDED
 from tenants.models import Tenant
+from tests.conversions.watermarks import png
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def png(colour: str = "red", size: tuple[int, int] = (40, 20)) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGBA", size, colour).save(out, "PNG")
-    return out.getvalue()
 
 
 def marked(data: bytes | None) -> Preset:

@@ -35,6 +35,7 @@ from tests.cast import Cast
 from tests.conversions.callers.conftest import until
 from tests.conversions.conftest import Post, finish, written
 from tests.conversions.reports import NAMES, rows, started, variant, waiting
+from tests.conversions.storage import put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 A_SECOND = timedelta(seconds=1)
@@ -94,9 +95,7 @@ def test_variants_that_fail_thrice_are_told_and_another_try_makes_only_those(
     assert [(it["preset"], it["code"]) for it in answer["failed"]] == [("marked", "storage")]
     assert [it["preset"] for it in answer["variants"]] == ["avif", "thumb", "web"]
 
-    backend.client("s3").put_object(
-        Bucket=backend.outputs()["FilesBucket"], Key="watermarks/missing.png", Body=photo
-    )
+    put("watermarks/missing.png", photo)
     item = EdgeItem.objects.get(key=f"tenant#{tenant.uuid}")
     assert item.body is not None
     presets = [*item.body["presets"], marked.to_mapping()]
