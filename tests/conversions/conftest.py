@@ -26,9 +26,9 @@ from conversions.serverless.functions import clients
 from tenants.models import Tenant
 from tests.cast import Cast
 from tests.conversions.deployments import Template
-from tests.conversions.uploads import signed_in
 from tests.env import NOBODY
 from tests.local.aws.program import Program, running
+from tests.sessions import signed_in
 
 Post = Callable[[bytes], Upload]
 PATIENCE = 240  # long polls of the results queue, a second each

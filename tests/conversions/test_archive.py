@@ -21,7 +21,8 @@ from tests.cast import Cast
 from tests.conversions.archives import sent, unpacked
 from tests.conversions.conftest import Post, finish
 from tests.conversions.storage import put
-from tests.conversions.uploads import a_variant, an_upload, signed_in
+from tests.conversions.uploads import a_variant, an_upload
+from tests.sessions import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOO_MANY = "Other archives are being downloaded."

@@ -15,7 +15,8 @@ from conversions.services.uploads import MOST_UNFINISHED
 from tenants.models import Member, Role, Tenant
 from tests.cast import Cast
 from tests.conversions.conftest import finish
-from tests.conversions.uploads import a_variant, an_upload, signed_in
+from tests.conversions.uploads import a_variant, an_upload
+from tests.sessions import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,16 +1,9 @@
-"""Uploads and variants as rows alone, and who is signed in to look at them."""
+"""Uploads and variants as rows alone."""
 
-from django.test import Client
 from django.utils import timezone
 
 from conversions.models import Conversion, ConversionState, Upload, UploadState
-from tenants.models import Tenant, User
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
+from tenants.models import Tenant
 
 
 def an_upload(tenant: Tenant, state: str = UploadState.DONE, **values: object) -> Upload:
