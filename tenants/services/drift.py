@@ -9,7 +9,7 @@ is looked into key by key, under a claim on the tenant (claims.py), before anyth
 """
 
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -34,6 +34,7 @@ from tenants.services.reconciling import reconcile_request
 log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
+KEPT = timedelta(days=90)  # what has ended, for operators to look at
 
 
 def gateway_compare(*, clock: Clock) -> None:
@@ -61,6 +62,7 @@ def gateway_compare(*, clock: Clock) -> None:
         if key_id not in known:
             _note(DriftKind.KEY_UNKNOWN, key_id, clock(), mirror=mirror)
     GatewayDrift.objects.filter(ended_at=None, seen_at__lt=began).update(ended_at=clock())
+    GatewayDrift.objects.filter(ended_at__lt=began - KEPT).delete()
 
 
 def keys_compare(*, tenant_id: int, plans: Collection[str] | None = None, clock: Clock) -> None:

@@ -22,6 +22,9 @@ WINDOWS: dict[str, dict[str, Any]] = {
     "japanese-1280": {"viewport": WIDE, **JAPANESE},
     "japanese-360": {"viewport": PHONE, **JAPANESE, **DARK},
 }
+# Between them these have both languages and widths, light and dark, which is what axe looks at.
+# That takes a fifth of a walk.
+LOOKED_INTO = ("english-1280", "japanese-360")
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -34,6 +37,7 @@ def test_every_flow_is_gone_through(
     def open_window() -> Page:
         return visit(**WINDOWS[window])
 
-    walk = flows.Walk(open_window, stack, caller, axe, pictures, f"Flows {window}")
+    look = axe if window in LOOKED_INTO else None
+    walk = flows.Walk(open_window, stack, caller, look, pictures, f"Flows {window}")
     for flow in flows.IN_ORDER:
         flow(walk)

@@ -19,7 +19,7 @@ class Walk:
     visit: Visit  # opens a further window like theirs
     stack: Stack
     caller: Caller
-    axe: Check
+    axe: Check | None
     pictures: Path
     organization: str
     email: str = ""
@@ -37,7 +37,8 @@ class Walk:
         page = page or self.page
         page.wait_for_load_state("load")
         fits(page)
-        self.axe(page)
+        if self.axe is not None:
+            self.axe(page)
         self.steps += 1
         name = f"{self.steps:02}-{what.replace(' ', '-')}.png"
         page.evaluate("scrollTo(0, 0)")  # the bar sticks to where it is
