@@ -3,9 +3,9 @@
 Figures are exact, or 45 minutes late with the live meter or without; one answer in ten is lost
 (before or after its effect), and some come so late that another worker has gone on meanwhile. Keys
 are created, rotated with overlaps and revoked, plans changed and changed back, and for one of days,
-extensions bought and given back, caps set, tenants suspended, quotas and advances changed
-by the operator, and a month ends. Never may more pass in a period than the entitlement and the
-advance; and once all has settled, not less than the entitlement either.
+extensions bought and given back, caps set, tenants suspended, quotas and advances changed by the
+operator, keys changed in AWS's console, and a month ends. Never may more pass in a period than the
+entitlement and the advance; and once all has settled, not less than the entitlement either.
 SIMULATION_RUNS asks for more than the one run of every day, and tells (-rP) how many calls were
 refused that the entitlement had room for.
 """

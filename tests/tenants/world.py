@@ -28,7 +28,7 @@ from tenants.models import (
     VersionStatus,
 )
 from tenants.periods import Period, period_of
-from tenants.services import mirrors, reconcile, usage
+from tenants.services import drift, mirrors, reconcile, usage
 from tests.conftest import Call
 from tests.tenants.gateway_keys import value_of_any
 
@@ -37,7 +37,7 @@ MIDNIGHT = datetime(2026, 12, 1, tzinfo=UTC)
 NOVEMBER, DECEMBER = Period(date(2026, 11, 1), date(2026, 12, 1)), period_of("MONTH", MIDNIGHT)
 ACTS = (
     "buy", "create", "rotate", "rotate", "revoke", "plan", "plan",
-    "give back", "cap", "hold", "operate",
+    "give back", "cap", "hold", "operate", "console",
 )  # fmt: skip
 
 
@@ -99,9 +99,12 @@ class World:
         self.worked_on = self.now.date()
 
     def work(self) -> None:
-        """What beat does: sync, read the live meter, and run whoever is due."""
+        """What beat does: compare, sync, read the live meter, and run whoever is due."""
         if self.is_metered:
             self.meter()
+        if self.rng.random() < 0.2:
+            with contextlib.suppress(gateway.GatewayError):
+                drift.gateway_compare(clock=lambda: self.now)
         for mirror in GatewayPlan.objects.exclude(gateway_id="").select_related("usage_plan"):
             with contextlib.suppress(gateway.GatewayError):
                 if not mirrors.is_applied(mirror):
@@ -182,6 +185,8 @@ class World:
                 self.hold()
             case "operate":
                 self.operate()
+            case "console":
+                self.console()
             case "create" if len(keys) < 3:
                 self.create()
             case "rotate":
@@ -225,6 +230,21 @@ class World:
         plan.quota_limit = self.rng.choice([50, 60, 80, 90])
         plan.advance = self.rng.choice([5, 20])
         services.usage_plan_save(usage_plan=plan, now=self.now)
+
+    def console(self) -> None:
+        """Do to a key at the gateway itself what only its rows should say."""
+        placed = ApiKeyVersion.objects.exclude(gateway_plan=None).select_related("gateway_plan")
+        if not placed:
+            return
+        version = self.rng.choice(placed)
+        assert version.gateway_plan is not None
+        with contextlib.suppress(gateway.GatewayError):
+            if self.rng.random() < 0.5:
+                gateway.api_key_set_enabled(key_id=version.gateway_id, is_enabled=False)
+            else:
+                gateway.api_key_detach(
+                    plan_id=version.gateway_plan.gateway_id, key_id=version.gateway_id
+                )
 
     def throttle(self, plan: UsagePlan, rate: float, burst: int) -> None:
         """Change a plan's throttle, as its operator."""
