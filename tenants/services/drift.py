@@ -8,7 +8,7 @@ What surprises: a listing is old once it is there. So what differs in it is only
 is looked into key by key, under a claim on the tenant (claims.py), before anything is done.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -109,15 +109,15 @@ def _suspects(
     keys: dict[str, gateway.KeyState],
     places: dict[str, GatewayPlan],
     plans: Collection[str],
-) -> Iterator[int]:
-    """Yield the tenants that have a key which is not listed as their rows have it."""
+) -> list[int]:
+    """Return the tenants that have a key which is not listed as their rows have it."""
     suspects = set()
     for version in _versions().iterator(chunk_size=2000):
         place = places.get(version.gateway_id)
         in_plans = {place.gateway_id} if place else set()
         if _kind(version, keys.get(version.gateway_id), in_plans, plans) is not None:
             suspects.add(version.api_key.tenant_id)
-    yield from sorted(suspects)
+    return sorted(suspects)
 
 
 def _kind(
@@ -180,9 +180,10 @@ def _key_unplace(version: ApiKeyVersion, clock: Clock, renew: Renew, *, is_there
     version.gateway_plan = None
     if not is_there:
         version.gateway_id = ""
-        if version.status == VersionStatus.ACTIVE:
-            version.status = VersionStatus.PENDING
-    version.save(update_fields=["gateway_plan", "gateway_id", "status"])
+        # A revocation that came meanwhile wins.
+        active = ApiKeyVersion.objects.filter(pk=version.pk, status=VersionStatus.ACTIVE)
+        active.update(status=VersionStatus.PENDING)
+    version.save(update_fields=["gateway_plan", "gateway_id"])
 
 
 def _note(

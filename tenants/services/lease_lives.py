@@ -136,10 +136,10 @@ def lease_reopened(*, version: ApiKeyVersion, now: datetime) -> None:
     period it may have used all that its counter had.
     """
     today = now.astimezone(UTC).date()
-    leases = Lease.objects.select_for_update().filter(
+    held = Lease.objects.select_for_update(of=("self",)).filter(
         version=version, entitlement__period_start__lte=today, entitlement__period_end__gt=today
     )
-    for lease in leases.select_related("entitlement"):
+    for lease in held.select_related("entitlement").order_by("pk"):
         period = Period(lease.entitlement.period_start, lease.entitlement.period_end)
         lease.opened_at = lease.opened_at or max(period.opens_at, version.created_at)
         lease.rejoined_used = lease.rejoined_at = None

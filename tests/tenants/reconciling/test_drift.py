@@ -364,6 +364,24 @@ class TestDisturbed:
         compare()
         assert standing() == []
 
+    def test_who_is_revoked_while_their_deleted_key_is_looked_at_stays_so(
+        self, tenant: Tenant, version: ApiKeyVersion, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gateway.api_key_delete(key_id=version.gateway_id)
+        real = gateway.usage_read
+
+        def revoked_meanwhile(**parameters: Any) -> Any:
+            services.api_key_revoke(api_key=version.api_key, actor=None, now=timezone.now())
+            return real(**parameters)
+
+        monkeypatch.setattr(gateway, "usage_read", revoked_meanwhile)
+        compare()
+        monkeypatch.undo()
+        assert settle(tenant).reconcile_error == ""
+        version.refresh_from_db()
+        assert version.status == VersionStatus.REVOKED
+        assert gateway.api_key_find(name=version.gateway_name) is None
+
     @pytest.mark.parametrize("operation", ["get_api_key", "update_api_key"])
     def test_who_dies_in_it_leaves_it_to_the_next_one(
         self,
