@@ -173,7 +173,7 @@ def _parameters(properties: Json, texts: dict[str, str | Json], path: str) -> It
         schema: Json = {"type": "string"}
         schema |= {key: value for key, value in about.items() if key != "description"}
         if place == "path" and f"{{{name}+}}" not in path:
-            schema["pattern"] = r"^[^/\s]+$"  # API Gateway takes a blank one for missing
+            schema["pattern"] = "^[A-Za-z0-9-]+$"
         yield {
             "name": name,
             "in": places[place],

@@ -12,19 +12,15 @@ from xdist.scheduler import LoadFileScheduling
 from tests.env import STRIPE_TEST_SECRET_KEY
 
 BROWSER = "tests/browser/"
-FLOWS = f"{BROWSER}test_flows.py"
 LONGEST = (BROWSER, "tests/conversions/test_burst.py")  # begun first, lest all wait for them
 FUNCTIONS = {"stack", "aws"}  # the fixtures behind which functions run, or a whole installation
 
 
 class ByFile(LoadFileScheduling):
-    """Keep a file's tests on one worker, and the browser's: they share an installation. Only the
-    flows, which take as long as all others there, have one of their own.
-    """
+    """Keep a file's tests on one worker, and all of the browser's: they share an installation."""
 
     def _split_scope(self, nodeid: str) -> str:
-        own = super()._split_scope(nodeid)
-        return BROWSER if nodeid.startswith(BROWSER) and own != FLOWS else own
+        return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
