@@ -26,5 +26,5 @@ class Command(BaseCommand):
             whose = f" ({each.version.api_key.tenant}, {each.version})" if each.version else ""
             self.stdout.write(f"{each}{whose}")
         if standing:
-            raise CommandError(f"{len(standing)} things at the gateway differ from our rows.")
+            raise CommandError(f"Differences at the gateway: {len(standing)}")
         self.stdout.write("The gateway is what our rows say.")
