@@ -157,14 +157,20 @@ def _call(operation: str, *, attempts: int = 3, **parameters: Any) -> dict[str, 
         raise GatewayUnavailable(f"{operation}: {error}") from error
 
 
-def _items(operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-    """Yield what all pages of a listing hold."""
+def _pages(operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+    """Yield the answers of a call that has pages, one by one."""
     while True:
         answer = _call(operation, limit=PAGE, **parameters)
-        yield from answer.get("items", [])
+        yield answer
         if not answer.get("position"):
             return
         parameters["position"] = answer["position"]
+
+
+def _items(operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+    """Yield what all pages of a listing hold."""
+    for answer in _pages(operation, **parameters):
+        yield from answer.get("items", [])
 
 
 # --- Usage plans ---
@@ -417,12 +423,10 @@ def usage_read(
         "usagePlanId": plan_id,
         "startDate": start.isoformat(),
         "endDate": end.isoformat(),
-        "limit": PAGE,
     }
     if key_id:
         parameters["keyId"] = key_id
-    while True:
-        answer = _call("get_usage", **parameters)
+    for answer in _pages("get_usage", **parameters):
         for map_key, pairs in answer.get("items", {}).items():
             yield KeyUsage(
                 map_key=map_key,
@@ -431,9 +435,6 @@ def usage_read(
                     for offset, (used, remaining) in enumerate(pairs)
                 ),
             )
-        if not answer.get("position"):
-            return
-        parameters["position"] = answer["position"]
 
 
 def usage_set_remaining(*, plan_id: str, key_id: str, remaining: int) -> None:
